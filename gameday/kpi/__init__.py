@@ -1,0 +1,1 @@
+"""Numbers from what the load saw. Pure; each with its unit and its sample size."""

@@ -1,0 +1,122 @@
+"""Cutting a stretch of time out of the load's cells, after the fact, by intended start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from gameday.model.criteria import Criterion, MetricKind
+from gameday.model.event import Timeline
+from gameday.model.histogram import add, count, measurable, quantile_ms
+from gameday.model.window import Cell, Tick, tick_from_json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """Requests of one stretch of time. Failures are never mixed into latency."""
+
+    good: int = 0
+    failures: Mapping[str, int] = field(default_factory=dict)  # by kind
+    edge: int = 0  # in flight while a connection was being cut: counted, never judged
+    response: Mapping[int, int] = field(default_factory=dict)  # of good ones, from intended start
+    service: Mapping[int, int] = field(default_factory=dict)  # of good ones, from the send
+
+    @property
+    def bad(self) -> int:
+        """How many failed."""
+        return sum(self.failures.values())
+
+    @property
+    def n(self) -> int:
+        """How many are judged."""
+        return self.good + self.bad
+
+    @property
+    def error_ratio(self) -> float | None:
+        """Failed over judged; None without samples."""
+        return self.bad / self.n if self.n else None
+
+    @property
+    def goodput_ratio(self) -> float | None:
+        """Good over judged; None without samples."""
+        return self.good / self.n if self.n else None
+
+    def percentile_ms(self, q: float) -> float | None:
+        """The q-quantile of good responses in ms; None (withheld) when too few lie beyond it."""
+        n = count(self.response)
+        return quantile_ms(self.response, q) if measurable(n, q) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A criterion's value over a stretch; `value` is None when it must be withheld (`why`)."""
+
+    value: float | None
+    n: int
+    why: str = ""
+
+
+def ticks_of(timeline: Timeline) -> tuple[Tick, ...]:
+    """All ticks of the run, in the order in which they arrived."""
+    return tuple(tick_from_json(e.data) for e in timeline.of("load.window"))
+
+
+def cells_between(ticks: Iterable[Tick], start_ms: int, end_ms: int) -> list[Cell]:
+    """Cells whose whole second of intended start lies in [start_ms, end_ms), in run time."""
+    return [
+        cell
+        for tick in ticks
+        for cell in tick.cells
+        if start_ms <= cell.second * 1000 and (cell.second + 1) * 1000 <= end_ms
+    ]
+
+
+def matches(cell_journey: str, cell_name: str, subject: str | None) -> bool:
+    """Whether requests of this journey and name are what a criterion's *subject* means."""
+    return subject is None or subject in (cell_journey, cell_name)
+
+
+def stats(cells: Iterable[Cell], subject: str | None = None) -> Stats:
+    """Add up *cells* about *subject*."""
+    good, edge = 0, 0
+    failures: dict[str, int] = {}
+    response: dict[int, int] = {}
+    service: dict[int, int] = {}
+    for cell in cells:
+        if not matches(cell.journey, cell.name, subject):
+            continue
+        n = count(cell.response)
+        if cell.edge:
+            edge += n
+        elif cell.good:
+            good += n
+            add(response, cell.response)
+            add(service, cell.service)
+        else:
+            failures[cell.outcome] = failures.get(cell.outcome, 0) + n
+    return Stats(good=good, failures=failures, edge=edge, response=response, service=service)
+
+
+def measure(criterion: Criterion, found: Stats) -> Measured:
+    """The value that *criterion* speaks of, or why there is none."""
+    if found.n == 0:
+        return Measured(value=None, n=0, why="no requests were judged")
+    if criterion.kind is MetricKind.RATIO:
+        value = found.error_ratio if criterion.metric == "errors" else found.goodput_ratio
+        return Measured(value=value, n=found.n)
+    q = criterion.quantile or 0.0
+    value = found.percentile_ms(q)
+    if value is None:
+        why = f"only {found.good} good answers; {criterion.metric} needs {needed(q)}"
+        return Measured(value=None, n=found.good, why=why)
+    return Measured(value=value, n=found.good)
+
+
+def needed(q: float) -> int:
+    """How many samples the q-quantile needs."""
+    n = 1
+    while not measurable(n, q):
+        n += max(1, n // 100)
+    while n > 1 and measurable(n - 1, q):
+        n -= 1
+    return n

@@ -1,0 +1,94 @@
+"""What the engine needs of the outside world: small protocols, implemented in `gameday.adapters`.
+
+An adapter is only ever called from one thread at a time. Every call must end in bounded time. It
+raises `NoEffectError` if it is certain that nothing changed, `CannotSeeError` if it could not look;
+anything else leaves the effect in doubt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol, TypeAlias
+
+from gameday.model.event import Event
+
+#: Plain JSON data, enough to take a fault out from another process, without the journal's code.
+Undo: TypeAlias = Mapping[str, Any]
+#: Where adapters that watch put what they saw; thread-safe, never blocks for long.
+Emit: TypeAlias = Callable[[Event], None]
+
+
+class Fault(Protocol):
+    """Something we can break and mend."""
+
+    def prepare(self) -> Undo:
+        """Look, change nothing, refuse what must not be touched. Returns the undo record.
+
+        The record has a key `kind`, the name under which `registry.undoer` finds `revert`.
+        """
+        ...
+
+    def inject(self, undo: Undo) -> Mapping[str, Any]:
+        """Break it, and read back that it is broken. Returns facts for the journal."""
+        ...
+
+
+class Undoer(Protocol):
+    """Takes faults of one kind out, from their undo records alone, in any process."""
+
+    def revert(self, undo: Undo) -> Mapping[str, Any]:
+        """Mend it. Idempotent. Returns facts for the journal."""
+        ...
+
+    def present(self, undo: Undo) -> bool:
+        """Read back: is the fault (or half of it) still in place? Raises CannotSeeError."""
+        ...
+
+
+class Watcher(Protocol):
+    """Observes something from a thread of its own, and emits NOTED events."""
+
+    def start(self, emit: Emit) -> None:
+        """Begin. Returns at once."""
+        ...
+
+    def stop(self) -> None:
+        """End, within a second or two. Idempotent."""
+        ...
+
+
+class AlertSource(Protocol):
+    """Where alerts can be read after the fact."""
+
+    name: str
+
+    def read(self, since_wall_ms: int, until_wall_ms: int) -> Mapping[str, Any]:
+        """All it knows of that time, for the journal. Complete, or CannotSeeError."""
+        ...
+
+
+class Load(Protocol):
+    """The traffic. Emits `load.window` events while it runs, `load.lost` if it dies."""
+
+    def start(self, emit: Emit) -> Mapping[str, Any]:
+        """Start the traffic; returns when requests are being made."""
+        ...
+
+    def edge(self, opening: bool) -> None:
+        """Announce that connections are about to be cut (True), or no longer (False)."""
+        ...
+
+    def stop(self) -> Mapping[str, Any]:
+        """Stop asking, wait for what is under way (at most the timeout), end the process."""
+        ...
+
+
+class ReportWriter(Protocol):
+    """Renders a finished report."""
+
+    def render(self, report: Any) -> str:
+        """The whole text."""
+        ...
+
+
+Problems: TypeAlias = Iterable[str]
