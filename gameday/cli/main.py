@@ -1,0 +1,323 @@
+"""The commands. Each is a thin wrapper: arguments in, one call of `gameday.app`, exit code out.
+
+Exit codes are ours alone (docs/exit-codes.md): no default of a library may stand for one of them.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gameday.errors import GamedayError
+from gameday.model.verdict import ExitCode
+
+app = typer.Typer(
+    name="gameday",
+    help="Break things on purpose, and see whether alerts and runbooks caught it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+proxy_app = typer.Typer(help="The embedded Toxiproxy-compatible server.", no_args_is_help=True)
+app.add_typer(proxy_app, name="proxy")
+
+Reports = Annotated[Path, typer.Option("--reports", help="Where run directories lie.")]
+Project = Annotated[
+    Path | None, typer.Option("--project", help="The gameday.yaml; found upwards unless given.")
+]
+Env = Annotated[
+    str | None, typer.Option("--env", "-e", help="The environment; `local` unless given.")
+]
+Profile = Annotated[
+    str | None, typer.Option("--profile", "-p", help="A profile of the scenario, e.g. `smoke`.")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+Toxiproxy = Annotated[
+    str | None,
+    typer.Option("--toxiproxy", help="`embedded`, `started` (from PATH), or the URL of a server."),
+]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    try:
+        result = app(arguments, standalone_mode=False, prog_name="gameday")
+    except GamedayError as error:
+        from gameday.cli.show import show_error
+
+        show_error(error)
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        return int(ExitCode.INTERNAL)
+    except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback's exit code 1
+        return _library_exit(error)
+    return int(result) if isinstance(result, int) else int(ExitCode.PASS)
+
+
+def _library_exit(error: Exception) -> int:
+    """The exit code for what the command-line library raised, or for a bug of ours."""
+    name = type(error).__name__
+    if name == "Exit":
+        return int(getattr(error, "exit_code", 0))
+    if name == "Abort":
+        sys.stderr.write("interrupted\n")
+        return int(ExitCode.INTERRUPTED)
+    show = getattr(error, "show", None)
+    if callable(show) and hasattr(error, "format_message"):
+        show()
+        return int(ExitCode.USAGE)
+    traceback.print_exception(error)
+    sys.stderr.write(
+        f"\ngameday: this is a bug of gameday, not of your scenario: {name}: {error}\n"
+        "Please report it with the lines above. Faults of a run are taken out by its sentinel; "
+        "`gameday recover` does it by hand.\n"
+    )
+    return int(ExitCode.INTERNAL)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from gameday import __version__
+
+        typer.echo(f"gameday {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _show_version: Annotated[
+        bool,
+        typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Break things on purpose, and see whether alerts and runbooks caught it."""
+
+
+@app.command()
+def check(
+    paths: Annotated[list[Path], typer.Argument(help="Scenario files or directories.")],
+    project: Project = None,
+    env: Env = None,
+    profile: Profile = None,
+    json: Json = False,
+) -> int:
+    """Read scenario and project files and report every problem at once."""
+    from gameday.app.check import check_command
+
+    return check_command(paths, project=project, environment=env, profile=profile, as_json=json)
+
+
+@app.command()
+def plan(
+    path: Annotated[Path, typer.Argument(help="A scenario file.")],
+    project: Project = None,
+    env: Env = None,
+    profile: Profile = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> int:
+    """Print what a run would do, in order, and stop."""
+    from gameday.app.check import plan_command
+
+    return plan_command(
+        path, project=project, environment=env, profile=profile, seed=seed, as_json=json
+    )
+
+
+@app.command("run")
+def run_(
+    paths: Annotated[list[Path], typer.Argument(help="Scenario files or directories.")],
+    project: Project = None,
+    env: Env = None,
+    profile: Profile = None,
+    toxiproxy: Toxiproxy = None,
+    reports: Reports = Path("reports"),
+    seed: Seed = 0,
+    go: Annotated[
+        bool, typer.Option("--go", help="Really run outside the environments local and ci.")
+    ] = False,
+    json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the verdict.")] = False,
+) -> int:
+    """Run scenarios: load, faults, alerts, runbooks, a verdict, and the faults gone."""
+    from gameday.app.run import RunRequest, run_set
+
+    requests = RunRequest.many(
+        paths,
+        project=project,
+        environment=env,
+        profile=profile,
+        toxiproxy=toxiproxy,
+        reports=reports,
+        seed=seed,
+        go=go,
+    )
+    return int(run_set(requests, as_json=json, quiet=quiet))
+
+
+@app.command()
+def judge(
+    run: Annotated[str, typer.Argument(help="A run id, a run directory, or `last`.")] = "last",
+    reports: Reports = Path("reports"),
+    json: Json = False,
+) -> int:
+    """Judge a run again from its directory, and end with its exit code."""
+    from gameday.app.judge import judge_command
+
+    return int(judge_command(run, reports=reports, as_json=json))
+
+
+@app.command()
+def report(
+    run: Annotated[str, typer.Argument(help="A run id, a run directory, or `last`.")] = "last",
+    reports: Reports = Path("reports"),
+) -> int:
+    """Write the reports of a run again, byte for byte, from its directory."""
+    from gameday.app.judge import report_command
+
+    return int(report_command(run, reports=reports))
+
+
+@app.command()
+def recover(
+    run: Annotated[str | None, typer.Argument(help="A run id, a run directory, or `last`.")] = None,
+    target: Annotated[
+        str | None,
+        typer.Option("--target", help="URL of a Toxiproxy server: clean it without a journal."),
+    ] = None,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="With --target: even if a run's lease has not expired."),
+    ] = False,
+    reports: Reports = Path("reports"),
+) -> int:
+    """Take out what a dead run left in place, and read back that it is gone."""
+    from gameday.app.recover import recover_command
+
+    return int(recover_command(run, target=target, force=force, reports=reports))
+
+
+@app.command()
+def note(
+    text: Annotated[str, typer.Argument(help="What to write down.")],
+    run: Annotated[str, typer.Option("--run", help="The run; the latest unless given.")] = "last",
+    role: Annotated[str, typer.Option("--role", help="Who speaks: a role.")] = "scribe",
+    reports: Reports = Path("reports"),
+) -> int:
+    """Put a note on the timeline of a run that is under way."""
+    from gameday.app.control import talk
+
+    return talk(run, {"do": "note", "role": role, "text": text}, reports=reports)
+
+
+@app.command()
+def stop(
+    reason: Annotated[str, typer.Argument(help="Why.")] = "the operator said so",
+    run: Annotated[str, typer.Option("--run", help="The run; the latest unless given.")] = "last",
+    reports: Reports = Path("reports"),
+) -> int:
+    """Stop a run that is under way: faults out first, then a verdict."""
+    from gameday.app.control import talk
+
+    return talk(run, {"do": "stop", "reason": reason}, reports=reports)
+
+
+@app.command()
+def gate(
+    name: Annotated[str, typer.Argument(help="The gate to open.")],
+    run: Annotated[str, typer.Option("--run", help="The run; the latest unless given.")] = "last",
+    role: Annotated[str, typer.Option("--role", help="Who opens it: a role.")] = "operator",
+    reports: Reports = Path("reports"),
+) -> int:
+    """Open a gate that a run waits for."""
+    from gameday.app.control import talk
+
+    return talk(run, {"do": "gate", "name": name, "role": role}, reports=reports)
+
+
+@app.command()
+def schema(
+    which: Annotated[str, typer.Argument(help="`scenario` or `project`.")] = "scenario",
+) -> int:
+    """Print the JSON Schema of a file, for editors."""
+    from gameday.app.check import schema_command
+
+    return schema_command(which)
+
+
+@app.command()
+def init(
+    directory: Annotated[Path, typer.Argument(help="Where to write.")] = Path(),
+) -> int:
+    """Write a commented starter project that passes `gameday check`."""
+    from gameday.app.check import init_command
+
+    return init_command(directory)
+
+
+@app.command()
+def doctor(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="A scenario, to prove that its load passes the proxies."),
+    ] = None,
+    project: Project = None,
+    env: Env = None,
+    json: Json = False,
+) -> int:
+    """Say what is reachable, which versions, and what a run would use."""
+    from gameday.app.doctor import doctor_command
+
+    return int(doctor_command(paths or [], project=project, environment=env, as_json=json))
+
+
+@app.command()
+def demo(
+    naive: Annotated[
+        bool, typer.Option("--naive", help="The shop without timeouts, breaker or fallback.")
+    ] = False,
+    scenario: Annotated[
+        str, typer.Option("--scenario", help="Which of the shop's scenarios.")
+    ] = "payments-slow",
+    real: Annotated[
+        bool,
+        typer.Option("--real", help="With toxiproxy-server, Prometheus and Alertmanager of PATH."),
+    ] = False,
+    profile: Annotated[str, typer.Option("--profile", "-p", help="The profile.")] = "smoke",
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Only start the shop, for your own experiments.")
+    ] = False,
+    reports: Reports = Path("reports"),
+    json: Json = False,
+) -> int:
+    """Start the sample shop, break it, and see who noticed. Nothing else is needed."""
+    from gameday.app.demo import DemoRequest, demo_command
+
+    request = DemoRequest(
+        naive=naive, scenario=scenario, real=real, profile=profile, reports=reports
+    )
+    return int(demo_command(request, serve=serve, as_json=json))
+
+
+@proxy_app.command("serve")
+def proxy_serve(
+    host: Annotated[str, typer.Option("--host", help="Where the API listens.")] = "localhost",
+    port: Annotated[int, typer.Option("--port", help="Port of the API; 0 picks one.")] = 8474,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of toxicity and jitter.")] = 0,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Proxies to create at start (JSON).")
+    ] = None,
+) -> int:
+    """Serve the Toxiproxy API until stopped."""
+    from gameday.app.proxy import proxy_serve_command
+
+    return proxy_serve_command(host=host, port=port, seed=seed, config=config)
