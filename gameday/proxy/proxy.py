@@ -1,0 +1,241 @@
+"""One proxy: a listener, an upstream, toxics, and the connections that are alive."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from dataclasses import dataclass
+
+from gameday.proxy import toxic as toxics
+from gameday.proxy.address import Address, bind
+from gameday.proxy.dial import Dial, Target, tune
+from gameday.proxy.link import Connection
+from gameday.proxy.toxic import DOWNSTREAM, UPSTREAM, Toxic
+from gameday.proxy.traffic import Counter, Traffic
+
+_ACCEPT_AT_ONCE = 64
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_PAUSE_S = 0.1
+
+
+@dataclass(slots=True, kw_only=True)
+class Shared:
+    """What all proxies of one server share.
+
+    `room` is how many sockets the proxies may have open together; beyond it new clients are closed
+    at once and counted, so that the HTTP API always has a file descriptor left.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    traffic: Traffic
+    seed: int
+    room: int
+    sockets: int = 0
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened on a proxy since it was created."""
+
+    accepted: int = 0
+    refused_dials: int = 0
+    turned_away: int = 0
+
+
+@dataclass(slots=True)
+class _Waiting:
+    client: socket.socket
+    dial: Dial | None = None
+
+
+class Proxy:
+    """A named proxy. All methods are plain calls on the event loop and return at once."""
+
+    def __init__(self, shared: Shared, *, name: str, listen: str, upstream: str) -> None:
+        self.name = name
+        self.listen = listen
+        self.upstream = upstream
+        self.enabled = False
+        self.counts = Counts()
+        self._shared = shared
+        self._toxics: dict[str, Toxic] = {}
+        self._listener: socket.socket | None = None
+        self._target = Target(upstream)
+        self._counters: tuple[Counter, Counter] | None = None
+        self._connections: set[Connection] = set()
+        self._dials: dict[int, _Waiting] = {}
+
+    # -- what the API shows -------------------------------------------------------------------
+
+    def shown(self) -> dict[str, object]:
+        """Return the JSON value of the API, stray `Logger` included."""
+        return {
+            "name": self.name,
+            "listen": self.listen,
+            "upstream": self.upstream,
+            "enabled": self.enabled,
+            "Logger": {},
+            "toxics": self.shown_toxics(),
+        }
+
+    def shown_toxics(self) -> list[dict[str, object]]:
+        """Return the toxics as the API lists them: upstream ones first."""
+        return [
+            item.shown()
+            for direction in toxics.DIRECTIONS
+            for item in self._toxics.values()
+            if item.direction == direction
+        ]
+
+    @property
+    def in_flight(self) -> int:
+        """Clients that are connected or waiting for the upstream."""
+        return len(self._connections) + len(self._dials)
+
+    # -- on and off ---------------------------------------------------------------------------
+
+    def start(self, address: Address) -> None:
+        """Listen on `address`; raises `ListenError`, and then the proxy stays as it was: off."""
+        sock, self.listen = bind(address)
+        self._listener = sock
+        self._counters = None
+        self.enabled = True
+        self._shared.loop.add_reader(sock.fileno(), self._acceptable)
+
+    def stop(self) -> None:
+        """Close the listener and every connection before returning."""
+        self.enabled = False
+        if self._listener is not None:
+            self._shared.loop.remove_reader(self._listener.fileno())
+            self._listener.close()
+            self._listener = None
+        for waiting in list(self._dials.values()):
+            if waiting.dial is not None:
+                waiting.dial.abort()
+            self._close_client(waiting.client)
+        self._dials.clear()
+        for connection in list(self._connections):
+            connection.close()
+
+    def move(self, *, listen: str, upstream: str) -> None:
+        """Take new addresses; the proxy must be off."""
+        self.listen = listen
+        self.upstream = upstream
+        self._target = Target(upstream)
+        self._counters = None
+
+    # -- toxics -------------------------------------------------------------------------------
+
+    def toxic(self, name: str) -> Toxic | None:
+        """Return a toxic by its name."""
+        return self._toxics.get(name)
+
+    def toxic_names(self) -> set[str]:
+        """Return the names that are taken."""
+        return set(self._toxics)
+
+    def add_toxic(self, toxic: Toxic) -> None:
+        """Add a toxic, for open connections too."""
+        self._toxics[toxic.name] = toxic
+        for connection in list(self._connections):
+            connection.link(toxic.direction).add(toxic)
+
+    def update_toxic(self, toxic: Toxic) -> None:
+        """Replace a toxic by the one with the same name and new settings."""
+        self._toxics[toxic.name] = toxic
+        for connection in list(self._connections):
+            connection.link(toxic.direction).update(toxic)
+
+    def remove_toxic(self, name: str) -> None:
+        """Take a toxic out; what it holds back goes on at once."""
+        toxic = self._toxics.pop(name)
+        for connection in list(self._connections):
+            connection.link(toxic.direction).remove(name)
+
+    # -- clients ------------------------------------------------------------------------------
+
+    def _acceptable(self) -> None:
+        listener = self._listener
+        for _ in range(_ACCEPT_AT_ONCE):
+            if listener is None or listener is not self._listener:
+                return
+            try:
+                client = listener.accept()[0]
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno in _NO_ROOM:
+                    self._pause_accepting(listener)
+                return
+            self._accepted(client)
+
+    def _pause_accepting(self, listener: socket.socket) -> None:
+        loop = self._shared.loop
+        loop.remove_reader(listener.fileno())
+
+        def again() -> None:
+            if listener is self._listener:
+                loop.add_reader(listener.fileno(), self._acceptable)
+
+        loop.call_later(_PAUSE_S, again)
+
+    def _accepted(self, client: socket.socket) -> None:
+        if self._shared.sockets + 2 > self._shared.room:
+            self.counts.turned_away += 1
+            client.close()
+            return
+        try:
+            tune(client)
+        except OSError:
+            client.close()
+            return
+        number = self.counts.accepted
+        self.counts.accepted += 1
+        self._shared.sockets += 2
+        waiting = self._dials[number] = _Waiting(client)
+        waiting.dial = Dial(
+            self._shared.loop, self._target, lambda upstream: self._dialled(number, upstream)
+        )
+        waiting.dial.start()
+
+    def _dialled(self, number: int, upstream: socket.socket | None) -> None:
+        client = self._dials.pop(number).client
+        if upstream is None:
+            self.counts.refused_dials += 1
+            self._close_client(client)
+            return
+        connection = Connection(
+            loop=self._shared.loop,
+            client=client,
+            upstream=upstream,
+            proxy=self.name,
+            number=number,
+            seed=self._shared.seed,
+            counters=self._counter_pair(),
+            on_closed=self._closed,
+        )
+        self._connections.add(connection)
+        connection.start(self._toxics.values())
+
+    def _counter_pair(self) -> tuple[Counter, Counter]:
+        if self._counters is None:
+            up, down = (
+                self._shared.traffic.counter(
+                    direction=direction,
+                    proxy=self.name,
+                    listener=self.listen,
+                    upstream=self.upstream,
+                )
+                for direction in (UPSTREAM, DOWNSTREAM)
+            )
+            self._counters = (up, down)
+        return self._counters
+
+    def _closed(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self._shared.sockets -= 2
+
+    def _close_client(self, client: socket.socket) -> None:
+        client.close()
+        self._shared.sockets -= 2
