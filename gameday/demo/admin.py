@@ -1,10 +1,10 @@
-"""`POST /admin/fault`: a switch in payments and inventory, to break them by hand, without a proxy."""
+"""`POST /admin/fault`: a switch in payments and inventory, to break them without a proxy."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 
+from gameday.demo.resilience import chance
 from gameday.demo.web import BadRequest, Call, CallFailed, Reply
 
 
@@ -29,5 +29,5 @@ class FaultSwitch:
         """Wait, and fail, as the switch says. Raises CallFailed (answered with 502)."""
         if self.delay_ms:
             await asyncio.sleep(self.delay_ms / 1000)
-        if self.error_ratio and random.random() < self.error_ratio:
+        if self.error_ratio and chance() < self.error_ratio:
             raise CallFailed("switched off by hand")

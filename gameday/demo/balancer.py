@@ -92,11 +92,14 @@ class Balancer:
         self.pool = Pool(
             tuple(Upstream(name, settings.url(name), time.monotonic) for name in GATEWAYS)
         )
+        for upstream in self.pool.upstreams:
+            metrics.expect(upstream.name)
         self._acknowledged = settings.acknowledged.open("a", encoding="utf-8")
 
     async def forward(self, call: Call) -> Reply:
         """Any request of the shop."""
         headers = {k: call.headers[k] for k in _PASS_ON if k in call.headers}
+        answer: Answer | Reply
         if self._settings.naive:
             answer = await self._naively(call, headers)
         else:
@@ -149,10 +152,11 @@ class Balancer:
                 headers=headers,
             )
             outcome = "error" if answer.status in _TROUBLE else "ok"
-            return answer
         except CallTimedOut:
             outcome = "timeout"
             raise
+        else:
+            return answer
         finally:
             self._metrics.attempted(upstream.name, outcome, time.perf_counter() - started)
             self._judge(upstream, outcome)

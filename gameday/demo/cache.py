@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 
 import redis.asyncio
@@ -11,7 +10,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from gameday.demo.metrics import Metrics
-from gameday.demo.resilience import Breaker, CallResult
+from gameday.demo.resilience import Breaker, CallResult, chance
 
 TTL_S = 5.0
 _JITTER = 0.2
@@ -24,6 +23,7 @@ class Cache:
     def __init__(self, host: str, port: int, secret: str, metrics: Metrics, *, naive: bool) -> None:
         self._metrics, self._naive = metrics, naive
         self._breaker = Breaker(time.monotonic)
+        metrics.expect("redis")
         within = None if naive else _WITHIN_S
         self._redis = redis.asyncio.Redis(
             host=host,
@@ -54,7 +54,7 @@ class Cache:
 
     async def put(self, key: str, text: bytes) -> None:
         """Keep *text* for about `TTL_S`; jittered, so that keys do not all expire at once."""
-        ttl_s = TTL_S if self._naive else TTL_S * random.uniform(1 - _JITTER, 1 + _JITTER)
+        ttl_s = TTL_S if self._naive else TTL_S * chance(1 - _JITTER, 1 + _JITTER)
         await self._ask("set", key, text, px=int(ttl_s * 1000))
 
     async def close(self) -> None:
@@ -77,12 +77,13 @@ class Cache:
         try:
             found: bytes | None = await getattr(self._redis, command)(*arguments, **options)
             result = CallResult.OK
-            return found
         except (redis.exceptions.TimeoutError, TimeoutError):
             result = CallResult.SLOW
             raise OSError("the cache did not answer in time") from None
         except RedisError as error:
             raise OSError(f"cache: {error}") from None
+        else:
+            return found
         finally:
             self._breaker.record(result)
             self._metrics.attempted("redis", result, time.perf_counter() - started)

@@ -8,7 +8,6 @@ import uuid
 from gameday.demo.database import Database, DatabaseFailed, Order, PoolExhausted, insert_order
 from gameday.demo.dependency import Dependency
 from gameday.demo.metrics import Metrics
-from gameday.demo.resilience import BreakerState
 from gameday.demo.storefront import Storefront
 from gameday.demo.web import Call, CallFailed, Reply, busy_reply
 
@@ -110,7 +109,7 @@ class Checkout:
             try:
                 gauge = self._metrics.gauge("orders_deferred", "Orders waiting for their payment.")
                 gauge.set(await self._database.count_unpaid())
-                if self._payments.breaker.state is BreakerState.CLOSED:
+                if self._payments.well:
                     await self._charge_some()
             except (PoolExhausted, DatabaseFailed):
                 continue  # there will be a better moment

@@ -32,7 +32,8 @@ create table if not exists orders (
     created timestamptz not null default now(),
     claimed_until timestamptz
 );
-create index if not exists orders_unpaid on orders (created) where status in ('new', 'payment_pending');
+create index if not exists orders_unpaid on orders (created)
+    where status in ('new', 'payment_pending');
 """
 #: Unpaid orders, oldest first; also those whose gateway died between writing and charging.
 _CLAIM = """
@@ -118,6 +119,7 @@ class Database:
         self._address = address
         self._waiting = 0
         self._busy = 0
+        metrics.expect("postgres")
         metrics.gauge("db_pool_size", "Connections the pool may open.").set(POOL_SIZE)
 
     async def open(self) -> None:
@@ -227,7 +229,9 @@ class Database:
         """How many orders wait for their payment."""
         async with self.connection() as connection:
             return int(
-                await connection.fetchval("select count(*) from orders where status in ('new', 'payment_pending')")
+                await connection.fetchval(
+                    "select count(*) from orders where status in ('new', 'payment_pending')"
+                )
             )
 
 

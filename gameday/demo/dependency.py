@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from gameday.demo.metrics import Metrics
-from gameday.demo.resilience import Breaker, BreakerState, CallResult, RetryBudget
+from gameday.demo.resilience import Breaker, BreakerState, CallResult, RetryBudget, chance
 from gameday.demo.web import Answer, CallFailed, CallTimedOut, Client
 
 NAIVE_RETRIES = 3
@@ -24,7 +23,11 @@ class Rejected(CallFailed):
 
 
 class Dependency:
-    """One dependency over HTTP, as its callers in one process see it."""
+    """One dependency over HTTP, as its callers in one process see it.
+
+    `taken_out` is the operator's switch: while set, no call is made, and every caller takes the
+    path that it has for a dependency that is gone.
+    """
 
     def __init__(
         self, name: str, url: str, *, client: Client, metrics: Metrics, naive: bool
@@ -33,7 +36,14 @@ class Dependency:
         self.breaker = Breaker(time.monotonic)
         self._budget = RetryBudget()
         self._client, self._metrics = client, metrics
+        self.taken_out = False
+        metrics.expect(name)
         metrics.breaker(name, self.breaker.state)
+
+    @property
+    def well(self) -> bool:
+        """Whether calls that can wait may be made now."""
+        return not self.taken_out and self.breaker.state is BreakerState.CLOSED
 
     async def call(
         self,
@@ -53,9 +63,10 @@ class Dependency:
         """
         if self.naive:
             return await self._naively(method, path, data)
-        if not self.breaker.allow():
+        if self.taken_out or not self.breaker.allow():
             self._metrics.rejected(self.name)
-            raise Rejected(f"{self.name}: circuit {self.breaker.state}")
+            why = "taken out" if self.taken_out else f"circuit {self.breaker.state}"
+            raise Rejected(f"{self.name}: {why}")
         self._budget.earn()
         headers = {"Idempotency-Key": key} if key else None
         end = time.monotonic() + within_s
@@ -68,7 +79,7 @@ class Dependency:
             if not retry or probing or not self._budget.spend():
                 raise
         self._count_retry()
-        await asyncio.sleep(random.uniform(*_RETRY_PAUSE_S))
+        await asyncio.sleep(chance(*_RETRY_PAUSE_S))
         left = max(0.001, end - time.monotonic())
         return await self._attempt(method, path, data, left, headers, fresh=True)
 
@@ -99,10 +110,11 @@ class Dependency:
             if answer.status >= 500:
                 raise CallFailed(f"{self.name}: answered {answer.status}")
             result = CallResult.OK
-            return answer
         except CallTimedOut:
             result = CallResult.SLOW
             raise
+        else:
+            return answer
         finally:
             self._metrics.attempted(self.name, result, time.perf_counter() - started)
             if not self.naive:

@@ -13,7 +13,7 @@ from gameday.demo.metrics import Metrics
 from gameday.demo.resilience import BreakerState, Limiter
 from gameday.demo.settings import Settings, report_status
 from gameday.demo.storefront import Storefront
-from gameday.demo.web import Call, CallFailed, Client, Reply, Route, Server, busy_reply
+from gameday.demo.web import BadRequest, Call, CallFailed, Client, Reply, Route, Server, busy_reply
 
 #: Requests under way in one gateway. At 100 requests a second it is a few; beyond this many, an
 #: answer would come too late for anyone.
@@ -55,6 +55,7 @@ class Gateway:
             Route(method="POST", path="/checkout", handler=self.checkout.order),
             Route(method="GET", path="/orders/{id}", handler=self.checkout.show),
             Route(method="GET", path="/status/{dependency}", handler=self.status, shed=False),
+            Route(method="POST", path="/admin/{dependency}", handler=self.take_out, shed=False),
         )
 
     async def status(self, call: Call) -> Reply:
@@ -73,6 +74,19 @@ class Gateway:
         if state is BreakerState.OPEN:
             return busy_reply(f"calls to {dependency.name} fail")
         return Reply(data={"dependency": dependency.name, "circuit": state})
+
+    async def take_out(self, call: Call) -> Reply:
+        """`POST /admin/{dependency}` with `{"out": true}`: the operator's switch, and back."""
+        dependency = self._dependencies.get(call.params["dependency"])
+        if dependency is None:
+            return Reply(status=404, data={"error": "no such dependency"})
+        if dependency.naive:
+            return Reply(status=409, data={"error": "this shop cannot do without it"})
+        out = call.json().get("out")
+        if not isinstance(out, bool):
+            raise BadRequest("`out` must be true or false")
+        dependency.taken_out = out
+        return Reply(data={"dependency": dependency.name, "out": out})
 
     async def connect(self) -> None:
         """Reach database and cache, saying meanwhile what is missing; for ever if need be."""

@@ -1,4 +1,4 @@
-"""Does what customers were told agree with the orders stored and the money moved?
+"""Whether what customers were told, the orders stored and the money moved agree.
 
 Run as `python -m gameday.demo.ledger SETTINGS` it prints its report as JSON, so that whoever asks
 needs neither an event loop nor a database driver.
@@ -26,9 +26,9 @@ class LedgerReport:
     """The shop's books compared. All numbers count orders.
 
     `lost`: a customer was told of an order that is not stored, or an order counts as paid that
-    nobody was charged for, or money was taken for an order that does not exist. `duplicate`: charged
-    more than once, or stored twice for one idempotency key. `pending`: accepted, payment still to
-    come (neither lost nor duplicate).
+    nobody was charged for, or money was taken for an order that does not exist. `duplicate`:
+    charged more than once, or stored twice for one idempotency key. `pending`: accepted, payment
+    still to come (neither lost nor duplicate).
     """
 
     total: int  # stored

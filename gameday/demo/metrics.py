@@ -8,12 +8,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 #: Dense around the objectives: 400 ms (payments), 500 ms (the SLO), 600 ms (the client gives up),
-#: 1 s (what a customer bears), so that a quantile near a limit is not an interpolation over nothing.
+#: 1 s (what a customer bears): a quantile near a limit must not be interpolated over nothing.
 BUCKETS_S = (
     0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65,
     0.75, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
 
+OUTCOMES = ("ok", "timeout", "error", "rejected")
 BREAKER_STATES = ("closed", "limited", "open")
 
 
@@ -63,6 +64,12 @@ class Metrics:
         self._dep_child(dep, outcome).inc()
         self._dep_duration_child(dep).observe(seconds)
 
+    def expect(self, dep: str) -> None:
+        """Show *dep* with zeros from the start: a rate over a series that just appeared is none."""
+        for outcome in OUTCOMES:
+            self._dep_child(dep, outcome)
+        self._dep_duration_child(dep)
+
     def rejected(self, dep: str) -> None:
         """A call to *dep* was not made: its breaker said no."""
         self._dep_child(dep, "rejected").inc()
@@ -70,9 +77,9 @@ class Metrics:
     def breaker(self, dep: str, state: str) -> None:
         """The breaker of *dep* is in *state* now (one series a state, 1 for the present one)."""
         for other in BREAKER_STATES:
-            self.gauge(
-                "breaker_state", "1 for the present state.", dep=dep, state=other
-            ).set(other == state)
+            self.gauge("breaker_state", "1 for the present state.", dep=dep, state=other).set(
+                other == state
+            )
 
     def gauge(self, name: str, text: str, **labels: str) -> Gauge:
         """The gauge *name*, made at its first use."""

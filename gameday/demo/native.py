@@ -19,14 +19,13 @@ from types import FrameType
 from typing import NoReturn
 
 from gameday.demo.lifeline import signal_on_owner_death, watch_owner
-from gameday.demo.settings import Settings, report_status
 
 _START_WITHIN_S = 20.0
 _STOP_WITHIN_S = 3.0
 
 
 class Unusable(Exception):  # noqa: N818
-    """This server cannot be used on this machine. The message says why."""
+    """The server does not work on this machine. The message says why."""
 
 
 class _Stop(BaseException):
@@ -35,10 +34,9 @@ class _Stop(BaseException):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Native:
-    """How to run the server. `used` is what a report says about it: version and where from."""
+    """How to run a server."""
 
     argv: tuple[str, ...]
-    used: str
     uid: int | None = None
     gid: int | None = None
     cwd: Path | None = None
@@ -49,7 +47,7 @@ class Native:
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Within: SIGTERM and the owner's death end the block (cleaning up); afterwards neither does."""
+    """Within, SIGTERM and the owner's death end the block in good order; afterwards neither does."""
 
     def stop(_number: int, _frame: FrameType | None) -> NoReturn:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -67,9 +65,21 @@ def stoppable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-def serve(settings: Settings, name: str, native: Native, ready: Callable[[], bool]) -> int:
-    """Run *native* until it ends or `stoppable` ends it; *ready* is asked until it says yes."""
-    child = _start(native)
+def serve(
+    name: str,
+    native: Native,
+    ready: Callable[[], bool] = lambda: True,
+    announce: Callable[[int], None] = lambda pid: None,
+) -> int:
+    """Run *native* until it ends or `stoppable` ends it. Returns an exit code: never 0 by itself.
+
+    *ready* is asked until it says yes, then *announce* is told the server's process id.
+    """
+    try:
+        child = _start(native)
+    except OSError as error:
+        say(f"{name} cannot be started: {error}")
+        return 1
     try:
         end = time.monotonic() + _START_WITHIN_S
         while not ready():
@@ -80,9 +90,8 @@ def serve(settings: Settings, name: str, native: Native, ready: Callable[[], boo
                 say(f"{name} was not ready after {_START_WITHIN_S:.0f} s")
                 return 1
             time.sleep(0.02)
-        report_status(settings, name, ready=True, pid=child.pid, used=native.used)
-        code = child.wait()
-        say(f"{name} ended with {code}")
+        announce(child.pid)
+        say(f"{name} ended with {child.wait()}")
         return 1
     finally:
         _end(child, native)
@@ -91,7 +100,7 @@ def serve(settings: Settings, name: str, native: Native, ready: Callable[[], boo
 def _start(native: Native) -> subprocess.Popen[bytes]:
     # The server runs as a child of this single-threaded-at-heart process: the owner's watch is the
     # only other thread and holds no lock that the hook below could need.
-    child = subprocess.Popen(
+    child = subprocess.Popen(  # noqa: S603 - programs that we looked up ourselves
         native.argv,
         stdin=subprocess.PIPE,
         user=native.uid,
@@ -102,8 +111,11 @@ def _start(native: Native) -> subprocess.Popen[bytes]:
         preexec_fn=lambda: signal_on_owner_death(native.death_signal),  # noqa: PLW1509
     )
     assert child.stdin is not None  # noqa: S101 - asked for above
-    with child.stdin as out:
-        out.write(native.config)
+    try:
+        with child.stdin as out:
+            out.write(native.config)
+    except BrokenPipeError:
+        pass  # it ended already, and will be found out
     return child
 
 

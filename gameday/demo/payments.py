@@ -1,11 +1,10 @@
-"""Payments: an outside provider, as far as the shop is concerned. Moves money, at most once a key."""
+"""Payments: an outside provider to the shop. Moves money, at most once a key."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 import json
-import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from gameday.demo.admin import FaultSwitch
 from gameday.demo.metrics import Metrics
+from gameday.demo.resilience import chance
 from gameday.demo.settings import Settings, report_status
 from gameday.demo.web import Call, Reply, Route, Server
 
@@ -59,7 +59,7 @@ async def run(settings: Settings, name: str, stopped: asyncio.Event) -> None:
 
     async def authorise(call: Call) -> Reply:
         await switch.apply()
-        await asyncio.sleep(random.uniform(*_WORK_S))
+        await asyncio.sleep(chance(*_WORK_S))
         return Reply(data={"authorised": call.text("order")})
 
     async def charge(call: Call) -> Reply:
@@ -67,7 +67,7 @@ async def run(settings: Settings, name: str, stopped: asyncio.Event) -> None:
         amount = call.json().get("amount")
         if not isinstance(amount, int) or amount <= 0:
             return Reply(status=400, data={"error": "`amount` must be a positive whole number"})
-        await asyncio.sleep(random.uniform(*_WORK_S))
+        await asyncio.sleep(chance(*_WORK_S))
         number, repeated = charges.charge(
             call.text("order"), amount, call.headers.get("Idempotency-Key")
         )

