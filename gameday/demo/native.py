@@ -47,7 +47,7 @@ class Native:
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Within, SIGTERM and the owner's death end the block in good order; afterwards neither does."""
+    """Within: SIGTERM and the owner's death end the block in good order; after: neither does."""
 
     def stop(_number: int, _frame: FrameType | None) -> NoReturn:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

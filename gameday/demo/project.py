@@ -1,0 +1,72 @@
+"""The shop's project file: where each part is, what is promised, which alerts exist."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from gameday.demo.topology import Topology
+
+_PROBES = {
+    "shop": "http:/products",
+    **dict.fromkeys(("gateway-1", "gateway-2", "gateway-3"), "http:/healthz"),
+    "payments": "http:/healthz",
+    "inventory": "http:/healthz",
+    "postgres": "postgres",
+    "redis": "redis",
+}
+_HEAD = """\
+# The sample shop: where its parts are, what it promises, which alerts watch it.
+# Load goes to the proxy of `shop`; every part reaches every other through a proxy.
+"""
+
+
+def project_yaml(
+    topology: Topology,
+    *,
+    toxiproxy_url: str | None,
+    prometheus_url: str | None = None,
+    alertmanager_url: str | None = None,
+    receiver: str = "127.0.0.1:0",
+    runbooks: str = "runbooks",
+) -> str:
+    """The text of a `gameday.yaml` with one environment, `local`.
+
+    Without *toxiproxy_url* gameday brings the proxy server itself, without *prometheus_url* it
+    evaluates the alerts below itself. *receiver* is where our webhook receiver listens, *runbooks*
+    the folder of the runbooks, relative to the file.
+    """
+    environment: dict[str, Any] = {
+        "targets": {name: _target(topology, name) for name in topology.dependencies}
+    }
+    if toxiproxy_url:
+        environment["toxiproxy"] = {"url": toxiproxy_url}
+    alerts: dict[str, Any] = {}
+    if prometheus_url:
+        alerts["prometheus"] = {"url": prometheus_url}
+    if alertmanager_url:
+        alerts["alertmanager"] = {"url": alertmanager_url}
+    if alerts:
+        environment["alerts"] = {"sources": list(alerts), **alerts}
+    environment["receiver"] = {"listen": receiver}
+    head = {"gameday": 1, "environments": {"local": environment}}
+    services = files("gameday.demo").joinpath("files", "services.yml").read_text("utf-8")
+    tail = services.replace("runbooks/", f"{runbooks}/").replace("[runbooks]", f"[{runbooks}]")
+    return f"{_HEAD}{_dump(head)}\n{tail}"
+
+
+def _target(topology: Topology, name: str) -> dict[str, Any]:
+    place = {
+        "proxy": name,
+        "listen": topology.via(name),
+        "upstream": topology.direct(name),
+        "probe": _PROBES[name],
+    }
+    return {"url": f"http://{topology.via(name)}", **place} if name == "shop" else place
+
+
+def _dump(data: dict[str, Any]) -> str:
+    text: str = yaml.safe_dump(data, sort_keys=False, width=200, default_flow_style=None)
+    return text
