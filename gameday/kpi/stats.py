@@ -10,6 +10,9 @@ from gameday.model.event import Timeline
 from gameday.model.histogram import add, count, measurable, quantile_ms
 from gameday.model.window import Cell, Tick, tick_from_json
 
+#: A bucket's midpoint is at most this share away from any value in it.
+BUCKET_ERROR = 1 / 256
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
@@ -45,6 +48,10 @@ class Stats:
         """The q-quantile of good responses in ms; None (withheld) when too few lie beyond it."""
         n = count(self.response)
         return quantile_ms(self.response, q) if measurable(n, q) else None
+
+    def plain_percentile_ms(self, q: float) -> float | None:
+        """The q-quantile however few samples there are: to find a moment, never to judge."""
+        return quantile_ms(self.response, q)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,3 +127,35 @@ def needed(q: float) -> int:
     while n > 1 and measurable(n - 1, q):
         n -= 1
     return n
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Whether a criterion holds over a stretch; None when the samples cannot tell (`why`)."""
+
+    holds: bool | None
+    value: float | None
+    n: int
+    why: str = ""
+
+
+def decide(criterion: Criterion, found: Stats) -> Decision:
+    """Whether *criterion* holds for *found*, as far as its samples can tell.
+
+    Two things make the answer ambiguous: a percentile whose histogram bucket straddles the limit,
+    and a share that is finer than the samples: of 50 requests none failed does not show < 1 %.
+    """
+    got = measure(criterion, found)
+    if got.value is None:
+        return Decision(holds=None, value=None, n=got.n, why=got.why)
+    holds = criterion.holds(got.value)
+    if criterion.kind is MetricKind.LATENCY:
+        low, high = got.value * (1 - BUCKET_ERROR), got.value * (1 + BUCKET_ERROR)
+        if criterion.holds(low) != criterion.holds(high):
+            why = "too close to the limit to tell"
+            return Decision(holds=None, value=got.value, n=got.n, why=why)
+    finest = criterion.limit if criterion.metric == "errors" else 1 - criterion.limit
+    if criterion.kind is MetricKind.RATIO and holds and 0 < finest * got.n < 1 - 1e-9:
+        why = f"{got.n} requests cannot show a share this small"
+        return Decision(holds=None, value=got.value, n=got.n, why=why)
+    return Decision(holds=holds, value=got.value, n=got.n)

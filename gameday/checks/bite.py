@@ -1,0 +1,129 @@
+"""What our own probe through the proxy saw of a fault; half of the check fault/bit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from gameday.checks.case import Case
+from gameday.kpi.spans import FaultSpan
+from gameday.model.event import Event
+from gameday.model.scenario import FaultSpec
+from gameday.model.units import format_ms
+
+#: How a probe ends when the fault of this kind touches it.
+ENDS = {
+    "down": ("refused", "reset", "closed"),
+    "timeout": ("timeout", "closed", "reset"),
+    "reset_peer": ("reset", "closed", "refused"),
+}
+#: A probe that only connects is answered by the proxy itself: it sees a refusal and nothing else.
+ONLY_CONNECTS = "tcp"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Whether something was shown, in words, with the numbers behind it."""
+
+    shown: bool
+    said: str
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+def bite_of(case: Case, span: FaultSpan, spec: FaultSpec) -> Answer:
+    """Whether the probes differ from the baseline in the way in which this fault must differ."""
+    kind = "down" if spec.toxic is None else spec.toxic.type
+    toxicity = 1.0 if spec.toxic is None else spec.toxic.toxicity
+    before, during = _samples(case, span)
+    blunt = _probe_of(case, span.target, during).startswith(ONLY_CONNECTS)
+    if kind not in (*ENDS, "latency") or (blunt and kind != "down"):
+        why = "its probe only connects" if kind in (*ENDS, "latency") else "a probe cannot show it"
+        return Answer(shown=True, said=f"`{span.id}` was read back from the server ({why})")
+    if not during:
+        return Answer(shown=False, said=f"no probe went through `{span.target}` during the fault")
+    if len(during) * toxicity < 3 and toxicity < 1:
+        said = f"`{span.id}` was read back; {len(during)} probes are too few for its toxicity"
+        return Answer(shown=True, said=said)
+    if kind == "latency":
+        latency = spec.toxic.attributes.get("latency", 0) if spec.toxic is not None else 0
+        return _slower(span, before, during, latency_ms=latency, toxicity=toxicity)
+    return _broken(span, during, ends=ENDS[kind], toxicity=toxicity)
+
+
+def _slower(
+    span: FaultSpan,
+    before: Sequence[Event],
+    during: Sequence[Event],
+    *,
+    latency_ms: int,
+    toxicity: float,
+) -> Answer:
+    good = [float(e.data["ms"]) for e in before if e.data.get("ok")]
+    if not good:
+        said = f"no probe through `{span.target}` succeeded in the baseline to compare with"
+        return Answer(shown=False, said=said)
+    usual = median(good)
+    times = [_time(e) for e in during]
+    slow = [t for t in times if t >= usual + latency_ms / 2]
+    share, typical = len(slow) / len(times), median(times)
+    facts = {"probe_baseline_ms": usual, "probe_slow_share": share, "probe_n": len(times)}
+    shown = f"{_ms(typical)} (before: {_ms(usual)})"
+    enough = typical >= usual + latency_ms / 2 if toxicity >= 1 else share >= toxicity / 2
+    if enough:
+        said = f"our probe through `{span.target}` took {shown}"
+        if toxicity < 1:
+            said = f"{len(slow)} of {len(times)} probes through `{span.target}` were slow"
+        return Answer(shown=True, said=said, facts=facts)
+    said = (
+        f"fault `{span.id}` did not bite: our probe through `{span.target}` took {shown}, "
+        f"{format_ms(latency_ms)} more was injected"
+    )
+    return Answer(shown=False, said=said, facts=facts)
+
+
+def _broken(
+    span: FaultSpan, during: Sequence[Event], *, ends: tuple[str, ...], toxicity: float
+) -> Answer:
+    hit = [e for e in during if not e.data.get("ok") and e.data.get("error") in ends]
+    share = len(hit) / len(during)
+    facts = {"probe_broken_share": share, "probe_n": len(during)}
+    how = ", ".join(sorted({str(e.data["error"]) for e in hit})) or "none broken"
+    said = f"{len(hit)} of {len(during)} probes through `{span.target}` broke ({how})"
+    if share >= toxicity / 2 and hit:
+        return Answer(shown=True, said=said, facts=facts)
+    return Answer(shown=False, said=f"fault `{span.id}` did not bite: {said}", facts=facts)
+
+
+def _samples(case: Case, span: FaultSpan) -> tuple[list[Event], list[Event]]:
+    """Probes of the target before the fault, and those begun and ended while it was in."""
+    on_ms, asked_ms = span.on_ms or 0, span.asked_ms or 0
+    off_ms = case.timeline.end_ms if span.off_asked_ms is None else span.off_asked_ms
+    samples = case.timeline.of("probe.sample", span.target)
+    baseline = case.windows.get("baseline")
+    start_ms = 0 if baseline is None else baseline.start_ms
+    before = [e for e in samples if start_ms <= e.at_ms <= asked_ms]
+    during = [e for e in samples if on_ms <= e.at_ms - _took(e) and e.at_ms <= off_ms]
+    return before, during
+
+
+def _probe_of(case: Case, target: str, samples: Sequence[Event]) -> str:
+    if samples and samples[-1].data.get("kind"):
+        return str(samples[-1].data["kind"])
+    found = case.plan.environment.targets.get(target)
+    return found.probe if found is not None else ONLY_CONNECTS
+
+
+def _took(event: Event) -> float:
+    return float(event.data.get("ms") or 0)
+
+
+def _time(event: Event) -> float:
+    """How long a probe took; one that ended otherwise than well counts as never answered."""
+    if event.data.get("ok"):
+        return _took(event)
+    return float("inf") if event.data.get("error") == "timeout" else 0.0
+
+
+def _ms(value: float) -> str:
+    return "no answer" if value == float("inf") else format_ms(value)

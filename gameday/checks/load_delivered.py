@@ -1,0 +1,111 @@
+"""load/delivered: the arrivals that the scenario asks for were really started.
+
+Without the load there is nothing that a fault could hurt. At least 95 % of the asked arrivals have
+to start in the baseline and in the fault phase. Arrivals that wait because the service holds every
+user count as started: what the service leaves unserved is its own failure, and is judged as such.
+
+Documented in docs/checks/load-delivered.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from gameday.checks.case import Case
+from gameday.kpi.spans import Window
+from gameday.model.units import format_ratio
+from gameday.model.verdict import Finding, Outcome
+from gameday.model.window import Tick
+
+NAME = "load/delivered"
+SHARE = 0.95
+#: Share of users under way from which the service, not the generator, holds the arrivals back.
+BUSY = 0.95
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """One finding each for baseline and fault phase; SKIP for a closed model."""
+    rate = case.plan.scenario.load.arrivals_per_s
+    for phase in ("baseline", "fault"):
+        window = case.windows.get(phase)
+        if window is None:
+            yield _found(phase, Outcome.INCONCLUSIVE, f"the {phase} phase was never reached")
+        elif rate is None:
+            yield _closed(case, window)
+        else:
+            yield _open(case, window, rate)
+
+
+def _open(case: Case, window: Window, rate: float) -> Finding:
+    asked = rate * window.seconds
+    started = held = 0
+    for ticks in _by_worker(case.ticks):
+        first, last = _at(ticks, window.start_ms), _at(ticks, window.end_ms)
+        if last is None:
+            continue
+        started += last.started - (0 if first is None else first.started)
+        if last.users and last.in_flight >= BUSY * last.users:
+            held += last.queued
+    facts: dict[str, object] = {"asked": round(asked), "started": started, "held_by_service": held}
+    if asked < 1:
+        summary = f"the {window.name} phase was too short for a single arrival"
+        return _found(window.name, Outcome.INCONCLUSIVE, summary, window, facts)
+    share = min(1.0, (started + held) / asked)
+    said = f"{format_ratio(share)} of {asked:.0f} asked arrivals were started in the {window.name}"
+    if started + held >= SHARE * asked - 1:
+        return _found(window.name, Outcome.PASS, f"{said} phase", window, facts)
+    summary = f"the load could not be delivered: only {said} phase"
+    return _found(window.name, Outcome.INCONCLUSIVE, summary, window, facts)
+
+
+def _closed(case: Case, window: Window) -> Finding:
+    """Users have no rate to miss; but there must have been traffic, and ticks to the end."""
+    inside = [
+        t for t in case.ticks if window.start_ms <= t.second * 1000 and t.second < _end(window)
+    ]
+    seconds = {t.second for t in inside}
+    if not seconds or len(seconds) < SHARE * window.seconds - 1:
+        summary = f"the load was seen in {len(seconds)} of {window.seconds} s of the {window.name}"
+        return _found(window.name, Outcome.INCONCLUSIVE, f"{summary} phase", window)
+    if not any(t.users for t in inside):
+        summary = f"no user was up in the {window.name} phase"
+        return _found(window.name, Outcome.INCONCLUSIVE, summary, window)
+    users = max(t.users for t in inside)
+    return _found(window.name, Outcome.PASS, f"the load ran in the {window.name} phase", window,
+                  {"users": users})  # fmt: skip
+
+
+def _end(window: Window) -> int:
+    return window.end_ms // 1000
+
+
+def _by_worker(ticks: Iterable[Tick]) -> list[list[Tick]]:
+    workers: dict[str, list[Tick]] = {}
+    for tick in ticks:
+        workers.setdefault(tick.worker, []).append(tick)
+    return list(workers.values())
+
+
+def _at(ticks: list[Tick], at_ms: int) -> Tick | None:
+    """The last tick that had ended at *at_ms*: its totals are those of that moment."""
+    before = [tick for tick in ticks if (tick.second + 1) * 1000 <= at_ms]
+    return before[-1] if before else None
+
+
+def _found(
+    phase: str,
+    outcome: Outcome,
+    summary: str,
+    window: Window | None = None,
+    facts: dict[str, object] | None = None,
+) -> Finding:
+    return Finding(
+        check=NAME,
+        subject=phase,
+        outcome=outcome,
+        summary=summary,
+        expectation=f"{phase}: the asked load is delivered",
+        evidence=() if window is None else window.evidence,
+        validity=True,
+        facts=facts or {},
+    )

@@ -1,0 +1,97 @@
+"""load/generator: the load generator itself was not the bottleneck.
+
+A saturated generator shows up as latency of the service. It is asked in the baseline alone: what
+slows the generator down while the fault is in may be the service holding its users. Start lag is
+how much later than due an arrival was taken up; its 99th percentile may be 10 ms, or a tenth of
+the tightest latency limit where that is more.
+
+Documented in docs/checks/load-generator.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from statistics import median
+
+from gameday.checks.case import Case
+from gameday.kpi.spans import Window
+from gameday.model.histogram import count, measurable, merged, quantile_ms
+from gameday.model.units import format_ms
+from gameday.model.verdict import Finding, Outcome
+
+NAME = "load/generator"
+QUANTILES = (0.99, 0.95, 0.9, 0.75, 0.5)
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """One finding a run."""
+    window = case.windows.get("baseline")
+    if window is None:
+        yield _found(Outcome.INCONCLUSIVE, "there was no baseline to see the generator in")
+        return
+    ticks = [
+        t
+        for t in case.ticks
+        if window.start_ms <= t.second * 1000 and (t.second + 1) * 1000 <= window.end_ms
+    ]
+    if not ticks:
+        yield _found(Outcome.INCONCLUSIVE, "the load sent no word in the baseline", window)
+        return
+    lags = merged(t.start_lag for t in ticks)
+    quantile = next((q for q in QUANTILES if measurable(count(lags), q)), None)
+    lag_ms = None if quantile is None else quantile_ms(lags, quantile)
+    loop_ms = median(t.loop_lag_ms for t in ticks)
+    facts: dict[str, object] = {
+        "start_lag_quantile": quantile,
+        "start_lag_ms": lag_ms,
+        "loop_lag_p50_ms": loop_ms,
+        "cpu_share_max": max(t.cpu_share for t in ticks),
+        "limit_ms": case.slack_ms,
+        "n": count(lags),
+    }
+    yield _judge(case, window, quantile, lag_ms, loop_ms, facts)
+
+
+def _judge(
+    case: Case,
+    window: Window,
+    quantile: float | None,
+    lag_ms: float | None,
+    loop_ms: float,
+    facts: dict[str, object],
+) -> Finding:
+    allowed = f"allowed {format_ms(case.slack_ms)}"
+    if lag_ms is None and case.plan.scenario.load.arrivals_per_s is not None:
+        summary = "too few arrivals in the baseline to say how late they were taken up"
+        return _found(Outcome.INCONCLUSIVE, summary, window, facts)
+    if lag_ms is not None and quantile is not None and lag_ms > case.slack_ms:
+        late = f"p{quantile * 100:g} of the start lag was {format_ms(lag_ms)}"
+        summary = f"the load generator was saturated: {late}, {allowed}"
+        return _found(Outcome.INCONCLUSIVE, summary, window, facts)
+    if loop_ms > case.slack_ms:
+        summary = f"the load generator was saturated: its loop ran {format_ms(loop_ms)} late"
+        return _found(Outcome.INCONCLUSIVE, f"{summary}, {allowed}", window, facts)
+    if lag_ms is None or quantile is None:
+        said = f"its loop ran {format_ms(loop_ms)} late"
+    else:
+        said = f"p{quantile * 100:g} of the start lag was {format_ms(lag_ms)}"
+    summary = f"the load generator kept up: {said}, {allowed}"
+    return _found(Outcome.PASS, summary, window, facts)
+
+
+def _found(
+    outcome: Outcome,
+    summary: str,
+    window: Window | None = None,
+    facts: dict[str, object] | None = None,
+) -> Finding:
+    return Finding(
+        check=NAME,
+        subject="load",
+        outcome=outcome,
+        summary=summary,
+        expectation="the load generator keeps up",
+        evidence=() if window is None else window.evidence,
+        validity=True,
+        facts=facts or {},
+    )

@@ -1,0 +1,65 @@
+"""proxy/healthy: the embedded proxy was not overloaded; its own delay is not the service's.
+
+Asked of the embedded proxy alone, which reports its loop lag each second. More than a tenth of the
+reports above the slack (10 ms, or a tenth of the tightest latency limit) is overload.
+
+Documented in docs/checks/proxy-healthy.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gameday.checks.case import Case
+from gameday.model.units import format_ms
+from gameday.model.verdict import Finding, Outcome
+
+NAME = "proxy/healthy"
+SHARE = 0.1
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """One finding a run; SKIP for a proxy that is not the embedded one."""
+    parts = case.timeline.last("run.parts")
+    kind = str((parts.data.get("toxiproxy") or {}).get("kind", "")) if parts is not None else ""
+    if kind and kind != "embedded":
+        yield _found(Outcome.SKIP, f"the proxy was not the embedded one ({kind})")
+        return
+    phases = [case.windows[p] for p in ("baseline", "fault") if p in case.windows]
+    lags = [
+        (event.seq, float(event.data["lag_p99_ms"]))
+        for event in case.timeline.of("proxy.health")
+        if event.data.get("lag_p99_ms") is not None
+        and any(window.start_ms <= event.at_ms < window.end_ms for window in phases)
+    ]
+    if not lags:
+        yield _found(Outcome.INCONCLUSIVE, "the embedded proxy reported nothing about its health")
+        return
+    high = [(seq, lag) for seq, lag in lags if lag > case.slack_ms]
+    worst_ms = max(lag for _, lag in lags)
+    said = f"loop lag p99 up to {format_ms(worst_ms)}, allowed {format_ms(case.slack_ms)}"
+    facts = {"lag_p99_max_ms": worst_ms, "limit_ms": case.slack_ms, "n": len(lags)}
+    if len(high) > max(1.0, SHARE * len(lags)):
+        summary = f"the embedded proxy was overloaded in {len(high)} of {len(lags)} reports: {said}"
+        seqs = tuple(seq for seq, _ in high)[:10]
+        yield _found(Outcome.INCONCLUSIVE, summary, seqs, facts)
+        return
+    yield _found(Outcome.PASS, f"the embedded proxy kept up: {said}", (), facts)
+
+
+def _found(
+    outcome: Outcome,
+    summary: str,
+    evidence: tuple[int, ...] = (),
+    facts: dict[str, float] | None = None,
+) -> Finding:
+    return Finding(
+        check=NAME,
+        subject="toxiproxy",
+        outcome=outcome,
+        summary=summary,
+        expectation="the proxy itself does not slow the service down",
+        evidence=evidence,
+        validity=True,
+        facts=facts or {},
+    )

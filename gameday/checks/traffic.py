@@ -1,0 +1,137 @@
+"""Whether the service's own traffic goes through a fault's proxy; half of the check fault/bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from gameday.checks.bite import Answer
+from gameday.checks.case import Case
+from gameday.kpi.spans import FaultSpan, Window
+from gameday.kpi.stats import Stats, cells_between, stats
+from gameday.model.event import Event
+
+#: What one probe is taken to move through the proxy when its sample does not say, both ways.
+PROBE_BYTES = 2_048
+#: More than this beyond our own probes is somebody else's traffic.
+SOME_BYTES = 512
+#: The client's numbers differ if goodput falls, or the median or p95 grows, by so much.
+GOODPUT_DROP = 0.01
+SLOWER = 1.25
+SLOWER_MS = 5.0
+
+
+def traffic_of(case: Case, span: FaultSpan) -> Answer:
+    """Whether anybody but our probes goes through the proxy of the fault's target.
+
+    Traffic before the fault counts too: a proxy that is down, or a service whose circuit breaker
+    is open, carries nothing while the fault is in, and is on the path all the same.
+    """
+    names = _proxy_names(case, span.target)
+    samples = [e for e in case.timeline.of("proxy.health") if _counters(e, names) is not None]
+    if len(samples) < 2:
+        return _by_sli(case, span)
+    asked_ms, on_ms = span.asked_ms or 0, span.on_ms or 0
+    off_ms = case.timeline.end_ms if span.off_asked_ms is None else span.off_asked_ms
+    baseline = case.windows.get("baseline")
+    start_ms = 0 if baseline is None else baseline.start_ms
+    during = _beyond_probes(case, span.target, names, samples, on_ms, off_ms)
+    before = _beyond_probes(case, span.target, names, samples, start_ms, asked_ms)
+    facts = {"traffic_bytes_fault": during, "traffic_bytes_baseline": before}
+    if during > SOME_BYTES:
+        said = f"{_size(during)} of traffic went through `{span.target}` during the fault"
+        return Answer(shown=True, said=said, facts=facts)
+    if before > SOME_BYTES:
+        said = f"{_size(before)} of traffic went through `{span.target}` before the fault"
+        return Answer(shown=True, said=said, facts=facts)
+    said = (
+        f"no traffic of the service went through the proxy of `{span.target}`, so the fault "
+        "could hurt nobody; point the service at the proxy's `listen` address"
+    )
+    return Answer(shown=False, said=said, facts=facts)
+
+
+def _by_sli(case: Case, span: FaultSpan) -> Answer:
+    """Without counters the client's own numbers must differ."""
+    baseline, fault = case.windows.get("baseline"), case.windows.get("fault")
+    if baseline is None or fault is None:
+        said = "there is no baseline and fault phase to compare"
+        return Answer(shown=False, said=said)
+    before, during = _stats(case, baseline), _stats(case, fault)
+    changed = _changed(before, during)
+    if changed:
+        said = f"the proxy's counters cannot be read, but the load felt the fault: {changed}"
+        return Answer(shown=True, said=said)
+    said = (
+        f"whether traffic went through the proxy of `{span.target}` is not known: its counters "
+        "cannot be read and the load felt nothing"
+    )
+    return Answer(shown=False, said=said)
+
+
+def _changed(before: Stats, during: Stats) -> str:
+    good_before, good_during = before.goodput_ratio, during.goodput_ratio
+    if good_before is None or good_during is None:
+        return ""
+    if good_before - good_during > GOODPUT_DROP:
+        return "more requests failed"
+    for q, name in ((0.5, "the median"), (0.95, "p95")):
+        a, b = before.percentile_ms(q), during.percentile_ms(q)
+        if a is not None and b is not None and b > max(a * SLOWER, a + SLOWER_MS):
+            return f"{name} grew from {a:.1f} ms to {b:.1f} ms"
+    return ""
+
+
+def _stats(case: Case, window: Window) -> Stats:
+    return stats(cells_between(case.ticks, window.start_ms, window.end_ms))
+
+
+def _proxy_names(case: Case, target: str) -> tuple[str, ...]:
+    found = case.plan.environment.targets.get(target)
+    proxy = None if found is None else found.proxy
+    return (target,) if proxy is None else (proxy, target)
+
+
+def _counters(event: Event, names: Iterable[str]) -> Mapping[str, Any] | None:
+    proxies = event.data.get("proxies") or {}
+    found = next((proxies[name] for name in names if name in proxies), None)
+    readable = found is not None and found.get("received_bytes") is not None
+    return found if readable else None
+
+
+def _beyond_probes(
+    case: Case,
+    target: str,
+    names: Sequence[str],
+    samples: Sequence[Event],
+    start_ms: int,
+    end_ms: int,
+) -> int:
+    """Bytes both ways between the samples in [start_ms, end_ms], less those of our own probes.
+
+    Counters start again from nothing when a proxy is replaced, so a fall is a new beginning.
+    """
+    inside = [e for e in samples if start_ms <= e.at_ms <= end_ms]
+    if len(inside) < 2:
+        return 0
+    moved = 0
+    for earlier, later in pairwise(inside):
+        a, b = _total(earlier, names), _total(later, names)
+        moved += b - a if b >= a else b
+    first_ms, last_ms = inside[0].at_ms, inside[-1].at_ms
+    probes = [
+        e
+        for e in case.timeline.of("probe.sample", target)
+        if e.at_ms >= first_ms and e.at_ms - float(e.data.get("ms") or 0) <= last_ms
+    ]
+    return moved - sum(int(e.data.get("bytes", PROBE_BYTES)) for e in probes)
+
+
+def _total(event: Event, names: Sequence[str]) -> int:
+    counters = _counters(event, names) or {}
+    return int(counters.get("received_bytes", 0)) + int(counters.get("sent_bytes", 0))
+
+
+def _size(count: int) -> str:
+    return f"{count / 1000:.0f} kB" if count >= 1000 else f"{count} B"

@@ -1,0 +1,237 @@
+"""Alerts in run time: episodes, deliveries, and how far each alert source could be seen.
+
+Checks and reports compare everything on one clock, the runner's. Here the sources' wall times
+become run time, corrected by the measured offset of each source's clock.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gameday.kpi.episodes import Episode, episodes_of, pending_only_of
+from gameday.kpi.spans import run_ms
+from gameday.model.event import Event, Phase, Timeline
+from gameday.model.plan import Plan
+from gameday.model.scenario import AlertExpectation
+
+_OPERATORS = ("=~", "!~", "!=", "=")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """An alert episode in run time (ms). `ended_ms` None: still firing when last looked at.
+
+    `error_ms` says how much earlier it may really have begun, `end_error_ms` how far off the end
+    may be.
+    """
+
+    alert: str
+    labels: Mapping[str, str]
+    source: str
+    pending_ms: int
+    firing_ms: int
+    ended_ms: int | None
+    error_ms: int
+    end_error_ms: int = 0
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    evidence: tuple[int, ...] = ()
+
+    def firing_at(self, at_ms: int) -> bool:
+        """Whether it was firing at *at_ms*."""
+        return self.firing_ms < at_ms and (self.ended_ms is None or self.ended_ms > at_ms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One alert in one notification that reached a receiver, in run time (our own clock)."""
+
+    alert: str
+    receiver: str
+    status: str  # firing or resolved
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    at_ms: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """How far one alert source could be seen: until when, and not in these gaps (run time, ms).
+
+    `why` says what is missing altogether; it is empty when the source was read.
+    """
+
+    source: str
+    until_ms: int
+    gaps: tuple[tuple[int, int], ...] = ()
+    why: str = ""
+    evidence: tuple[int, ...] = ()
+
+    def blind_in(self, start_ms: int, end_ms: int) -> str:
+        """Why it could not be seen for all of [start_ms, end_ms]; empty if it could."""
+        if self.why:
+            return self.why
+        for a, b in self.gaps:
+            if a < end_ms and b > start_ms:
+                lost = f"{max(0, a) / 1000:.1f} s to {b / 1000:.1f} s of the run"
+                return f"`{self.source}` could not be read from {lost}"
+        return ""
+
+
+def label_match(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    """Whether *labels* satisfy every matcher: a value, or `!=`, `=~`, `!~` and a value before it.
+
+    Regular expressions are anchored at both ends, as in Prometheus; an absent label is empty.
+    """
+    return all(_one_matches(str(labels.get(name, "")), want) for name, want in wanted.items())
+
+
+def is_expected(expected: AlertExpectation, alert: str, labels: Mapping[str, str]) -> bool:
+    """Whether an alert of this name and these labels is the expected one."""
+    return expected.alert == alert and label_match(labels, expected.labels)
+
+
+def sightings_of(timeline: Timeline) -> tuple[Sighting, ...]:
+    """All episodes in run time, oldest first."""
+    return tuple(_sighting(timeline, episode) for episode in episodes_of(timeline))
+
+
+def pending_of(timeline: Timeline, alert: str) -> tuple[int, ...]:
+    """When *alert* went pending without ever firing, in run time (ms)."""
+    return tuple(
+        run_ms(timeline, p.pending_wall_ms, p.source)
+        for p in pending_only_of(timeline)
+        if p.alert == alert
+    )
+
+
+def deliveries_of(timeline: Timeline) -> tuple[Delivery, ...]:
+    """All deliveries in run time, oldest first."""
+    found = (_delivery(timeline, event) for event in timeline.of("alert.delivered"))
+    return tuple(sorted(found, key=lambda d: (d.at_ms, d.seq)))
+
+
+def source_names(plan: Plan) -> tuple[str, ...]:
+    """The alert sources that a run of *plan* has to read."""
+    alerting = plan.environment.alerting
+    named = (("prometheus", alerting.prometheus_url), ("alertmanager", alerting.alertmanager_url))
+    found = tuple(name for name, url in named if url)
+    return found if "prometheus" in found else ("builtin", *found)
+
+
+def rule_source(plan: Plan) -> str:
+    """The source that evaluates the alerts: `prometheus` or `builtin`."""
+    return source_names(plan)[0]
+
+
+def sight_of(timeline: Timeline, source: str) -> Sight:
+    """How far *source* could be seen: from its last read, and from what was noted on the way."""
+    read = timeline.last("alert.read", source, phase=Phase.OK)
+    if read is None:
+        tried = timeline.last("alert.read", source)
+        why = f"`{source}` was never read"
+        if tried is not None and tried.data.get("error"):
+            why = f"`{source}` could not be read: {tried.data['error']}"
+        return Sight(source=source, until_ms=0, why=why, evidence=_seqs(tried))
+    gaps = [(run_ms(timeline, a), run_ms(timeline, b)) for a, b in read.data.get("gaps", ())]
+    return Sight(
+        source=source,
+        until_ms=_until(timeline, read),
+        gaps=tuple(sorted([*gaps, *_down(timeline, source)])),
+        evidence=(read.seq,),
+    )
+
+
+def rules_of(timeline: Timeline, source: str) -> tuple[Mapping[str, Any], ...]:
+    """The rules that *source* had when it was read."""
+    read = timeline.last("alert.read", source, phase=Phase.OK)
+    return tuple(read.data.get("rules", ())) if read is not None else ()
+
+
+def _one_matches(value: str, want: str) -> bool:
+    op = next((o for o in _OPERATORS if want.startswith(o)), "")
+    text = want.removeprefix(op)
+    match op:
+        case "=~":
+            return re.fullmatch(text, value) is not None
+        case "!~":
+            return re.fullmatch(text, value) is None
+        case "!=":
+            return value != text
+        case _:
+            return value == text
+
+
+def _sighting(timeline: Timeline, episode: Episode) -> Sighting:
+    def at(wall_ms: int) -> int:
+        return run_ms(timeline, wall_ms, episode.source)
+
+    return Sighting(
+        alert=episode.alert,
+        labels=episode.labels,
+        source=episode.source,
+        pending_ms=at(episode.pending_wall_ms),
+        firing_ms=at(episode.firing_wall_ms),
+        ended_ms=None if episode.ended_wall_ms is None else at(episode.ended_wall_ms),
+        error_ms=episode.error_ms,
+        end_error_ms=episode.end_error_ms,
+        annotations=episode.annotations,
+        evidence=_episode_evidence(timeline, episode),
+    )
+
+
+def _episode_evidence(timeline: Timeline, episode: Episode) -> tuple[int, ...]:
+    read = timeline.last("alert.read", episode.source, phase=Phase.OK)
+    noted = [
+        e
+        for e in timeline.of("alert.firing", episode.alert)
+        if e.data.get("source") == episode.source
+        and e.data.get("at_wall_ms") == episode.firing_wall_ms
+    ]
+    return _seqs(*noted) if noted else _seqs(read)
+
+
+def _delivery(timeline: Timeline, event: Event) -> Delivery:
+    arrived = event.data.get("arrived_wall_ms")
+    return Delivery(
+        alert=event.subject,
+        receiver=str(event.data.get("receiver", "")),
+        status=str(event.data.get("status", "firing")),
+        labels={"alertname": event.subject, **event.data.get("labels", {})},
+        annotations=event.data.get("annotations", {}),
+        at_ms=event.at_ms if arrived is None else run_ms(timeline, float(arrived)),
+        seq=event.seq,
+    )
+
+
+def _until(timeline: Timeline, read: Event) -> int:
+    for key in ("until_wall_ms", "read_wall_ms"):
+        if read.data.get(key) is not None:
+            return run_ms(timeline, float(read.data[key]))
+    started = next((e for e in timeline.of("alert.read") if e.seq == read.cause), read)
+    return started.at_ms
+
+
+def _down(timeline: Timeline, source: str) -> Iterable[tuple[int, int]]:
+    """Stretches between `alert.source.down` and the next `up`, which no later read made good."""
+    read = timeline.last("alert.read", source, phase=Phase.OK)
+    if read is not None and "matrix" in read.data:
+        return []  # it was read whole afterwards: only the gaps that it reports count
+    stretches: list[tuple[int, int]] = []
+    since: int | None = None
+    for event in timeline:
+        if event.subject != source:
+            continue
+        if event.kind == "alert.source.down" and since is None:
+            since = event.at_ms
+        elif event.kind == "alert.source.up" and since is not None:
+            stretches.append((since, event.at_ms))
+            since = None
+    return stretches if since is None else [*stretches, (since, timeline.end_ms)]
+
+
+def _seqs(*events: Event | None) -> tuple[int, ...]:
+    return tuple(e.seq for e in events if e is not None)
