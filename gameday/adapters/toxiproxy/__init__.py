@@ -1,0 +1,1 @@
+"""Network faults by Toxiproxy: injected atomically, taken out by replacing the proxy, read back."""
