@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gameday.proxy import toxic as toxics
 from gameday.proxy.address import Address, bind
@@ -17,6 +17,18 @@ from gameday.proxy.traffic import Counter, Traffic
 _ACCEPT_AT_ONCE = 64
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PAUSE_S = 0.1
+
+
+_MAX_NAMES = 20_000
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened on the proxies of one name since the server started."""
+
+    accepted: int = 0
+    refused_dials: int = 0
+    turned_away: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,15 +44,13 @@ class Shared:
     seed: int
     room: int
     sockets: int = 0
+    counts: dict[str, Counts] = field(default_factory=dict)
 
-
-@dataclass(slots=True)
-class Counts:
-    """What happened on a proxy since it was created."""
-
-    accepted: int = 0
-    refused_dials: int = 0
-    turned_away: int = 0
+    def counts_of(self, name: str) -> Counts:
+        """Return the counts of a name; a proxy that is created again goes on counting."""
+        if name not in self.counts and len(self.counts) >= _MAX_NAMES:
+            del self.counts[next(iter(self.counts))]
+        return self.counts.setdefault(name, Counts())
 
 
 @dataclass(slots=True)
@@ -57,7 +67,8 @@ class Proxy:
         self.listen = listen
         self.upstream = upstream
         self.enabled = False
-        self.counts = Counts()
+        self.counts = shared.counts_of(name)
+        self._clients = 0
         self._shared = shared
         self._toxics: dict[str, Toxic] = {}
         self._listener: socket.socket | None = None
@@ -190,7 +201,8 @@ class Proxy:
         except OSError:
             client.close()
             return
-        number = self.counts.accepted
+        number = self._clients
+        self._clients += 1
         self.counts.accepted += 1
         self._shared.sockets += 2
         waiting = self._dials[number] = _Waiting(client)

@@ -137,8 +137,10 @@ def endpoint(listen: str) -> tuple[str, int]:
 def start_embedded(*more: str, host: str = "127.0.0.1") -> Server:
     """Start our server on a free port; it ends when its standard input does."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "gameday.proxy", "--host", host, "--port", "0"]
-        + ["--seed", "7", "--die-with-fd", "0", *more],
+        [
+            *(sys.executable, "-m", "gameday.proxy", "--host", host, "--port", "0"),
+            *("--seed", "7", "--die-with-fd", "0", *more),
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -156,8 +158,10 @@ def start_real() -> Server:
     assert command
     script = '"$0" "$@" >/dev/null 2>&1 & p=$!; cat >/dev/null; kill -9 $p'
     process = subprocess.Popen(
-        ["/bin/sh", "-c", script, command]
-        + ["-host", "127.0.0.1", "-port", str(port), "-proxy-metrics"],
+        [
+            *("/bin/sh", "-c", script, command),
+            *("-host", "127.0.0.1", "-port", str(port), "-proxy-metrics"),
+        ],
         stdin=subprocess.PIPE,
         env={**os.environ, "LOG_LEVEL": "error"},
     )

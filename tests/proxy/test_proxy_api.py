@@ -6,7 +6,7 @@ import socket
 from typing import Any
 
 import pytest
-from proxy_support import Server, Upstream, client, endpoint, free_port, round_trip_s
+from proxy_support import Server, Upstream, client, endpoint, free_port, round_trip_s, wait_for
 
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
@@ -48,7 +48,7 @@ def test_version_is_json_and_new_enough_for_patch(server: Server) -> None:
         ("POST", "/reset", 204, None, b""),
     ],
 )
-def test_routes(
+def test_routes(  # noqa: PLR0917 -- a table
     server: Server, method: str, path: str, status: int, type_: str | None, body: bytes
 ) -> None:
     reply = server.call(method, path)
@@ -565,7 +565,6 @@ def test_metrics_has_the_series_of_the_real_server(server: Server, upstream: Ups
         for what in ("received", "sent")
         for way in ("upstream", "downstream")
     }
-    from proxy_support import wait_for
 
     def complete() -> bool:
         return wanted <= set(server.call("GET", "/metrics").body.decode().splitlines())
