@@ -46,7 +46,10 @@ def shown(url: str) -> str:
 
 
 class Http:
-    """A session with one server, for one thread. Close it, or use it in a `with`."""
+    """A session with one server, for one thread. Close it, or use it in a `with`.
+
+    *what* names the server in messages; a *quiet* session leaves paths out of them.
+    """
 
     def __init__(
         self,
@@ -56,7 +59,9 @@ class Http:
         total_s: float = TOTAL_S,
         max_bytes: int = MAX_BYTES,
         now_wall_ms: NowWallMs = wall_ms,
+        quiet: bool = False,
     ) -> None:
+        self._quiet = quiet
         self._base = base_url.rstrip("/")
         self._what = what
         self._total_s = total_s
@@ -92,7 +97,7 @@ class Http:
     def get_json(self, path: str, params: Mapping[str, str] | None = None) -> tuple[Any, Answer]:
         """The JSON of a 200 answer. Raises CannotSeeError for everything else."""
         answer = self.get(path, params)
-        where = f"{self._what} at {shown(self._base)}{path}"
+        where = self._where(path)
         if answer.status != 200:
             raise CannotSeeError(f"{where} answered {answer.status}{_reason(answer)}")
         try:
@@ -104,10 +109,13 @@ class Http:
         """POST *body* as JSON. Any status is an answer. Raises CannotSeeError."""
         return self._ask("POST", path, body=body)
 
+    def _where(self, path: str) -> str:
+        return f"{self._what} at {shown(self._base)}{'' if self._quiet else path}"
+
     def _ask(
         self, method: str, path: str, *, params: Mapping[str, str] | None = None, body: Any = None
     ) -> Answer:
-        where = f"{self._what} at {shown(self._base)}{path}"
+        where = self._where(path)
         asked, deadline = self._now(), time.monotonic() + self._total_s
         try:
             with self._session.request(
