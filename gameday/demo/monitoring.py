@@ -52,6 +52,7 @@ def write_config(
     topology: Topology,
     receiver_url: str,
     alertmanager_port: int,
+    *,
     scrape_ms: int = 1000,
     runbook_base: str = _RUNBOOKS,
 ) -> Files:
@@ -144,8 +145,8 @@ class Monitoring:
             topology,
             receiver_url,
             self._alertmanager_port,
-            scrape_ms,
-            runbook_base,
+            scrape_ms=scrape_ms,
+            runbook_base=runbook_base,
         )
         self._keeper: Keeper | None = None
 
@@ -229,9 +230,10 @@ def _ready(port: int) -> bool:
         connection.request("GET", "/-/ready")
         answer = connection.getresponse()
         answer.read()
-        return answer.status == 200  # noqa: PLR2004 - HTTP
     except (OSError, HTTPException):
         return False
+    else:
+        return answer.status == 200
     finally:
         connection.close()
 

@@ -30,13 +30,15 @@ def project_yaml(
     prometheus_url: str | None = None,
     alertmanager_url: str | None = None,
     receiver: str = "127.0.0.1:0",
+    receiver_token: str | None = None,
     runbooks: str = "runbooks",
 ) -> str:
     """The text of a `gameday.yaml` with one environment, `local`.
 
     Without *toxiproxy_url* gameday brings the proxy server itself, without *prometheus_url* it
-    evaluates the alerts below itself. *receiver* is where our webhook receiver listens, *runbooks*
-    the folder of the runbooks, relative to the file.
+    evaluates the alerts below itself. *receiver* is where our webhook receiver listens, with
+    *receiver_token* in its address if somebody else must know that; *runbooks* is the folder of
+    the runbooks, relative to the file.
     """
     environment: dict[str, Any] = {
         "targets": {name: _target(topology, name) for name in topology.dependencies}
@@ -50,7 +52,8 @@ def project_yaml(
         alerts["alertmanager"] = {"url": alertmanager_url}
     if alerts:
         environment["alerts"] = {"sources": list(alerts), **alerts}
-    environment["receiver"] = {"listen": receiver}
+    token = {"token": receiver_token} if receiver_token else {}
+    environment["receiver"] = {"listen": receiver, **token}
     head = {"gameday": 1, "environments": {"local": environment}}
     services = files("gameday.demo").joinpath("files", "services.yml").read_text("utf-8")
     tail = services.replace("runbooks/", f"{runbooks}/").replace("[runbooks]", f"[{runbooks}]")
