@@ -7,6 +7,9 @@ Three rules live here and nowhere else:
 2. An inject that was given up (its call outlived its limit) may land later. It is *lost* until the
    call is heard from, and what is lost is dirty even when a revert has succeeded meanwhile.
 3. A revert pays a debt only if it was started after the last news of the inject.
+4. A revert that was given up proves little when it is heard from at last: its success counts only
+   if no newer revert is under way, and if its effect is unknown, it may have undone what a newer
+   one achieved: the debt is owed again.
 
 `target.open` and `target.close` (a proxy that a run creates and removes) are the same thing.
 """
@@ -17,9 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gameday.model.event import UNDO_OF, Event, Phase
-
-_OPENER_OF = {closer: opener for opener, closer in UNDO_OF.items()}
+from gameday.model.event import OPENER_OF, UNDO_OF, Event, Phase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,8 @@ class Ledger:
     owed: tuple[Debt, ...] = ()
     lost: tuple[Event, ...] = ()
     started: tuple[Event, ...] = ()  # openers and closers under way, oldest first
+    astray: tuple[Event, ...] = ()  # closers that were given up and not heard from since
+    paid: tuple[Debt, ...] = ()  # the last debt of each subject that was paid
 
     @property
     def dirty(self) -> tuple[str, ...]:
@@ -64,10 +67,10 @@ def fold(ledger: Ledger, event: Event) -> Ledger:
             ledger = replace(ledger, started=(*ledger.started, event))
             return _owe(ledger, event, event)
         return _opener_ended(ledger, event)
-    if event.kind in _OPENER_OF and event.phase is Phase.OK and event.cause is not None:
-        opener, paid = _OPENER_OF[event.kind], event.cause
-        left = tuple(d for d in ledger.owed if not _pays(d, opener, event.subject, paid))
-        return replace(ledger, owed=left)
+    if event.kind in OPENER_OF:
+        if event.phase is Phase.STARTED:
+            return replace(ledger, started=(*ledger.started, event))
+        return _closer_ended(ledger, event)
     return ledger
 
 
@@ -92,11 +95,38 @@ def _opener_ended(ledger: Ledger, event: Event) -> Ledger:
     return ledger
 
 
+def _closer_ended(ledger: Ledger, event: Event) -> Ledger:
+    begun = tuple(e for e in ledger.started if e.seq == event.cause)
+    late = any(e.seq == event.cause for e in ledger.astray)
+    ledger = replace(
+        ledger,
+        started=tuple(e for e in ledger.started if e.seq != event.cause),
+        astray=tuple(e for e in ledger.astray if e.seq != event.cause),
+    )
+    if event.data.get("given_up"):
+        return replace(ledger, astray=(*ledger.astray, *begun))
+    if event.phase is Phase.OK:
+        newer = any((e.kind, e.subject) == (event.kind, event.subject) for e in ledger.started)
+        return ledger if late and newer else _pay(ledger, event)
+    if late and event.phase is Phase.UNKNOWN:  # FAILED: certain that it changed nothing
+        again = tuple(d for d in ledger.paid if _is_of(d, event))
+        ledger = replace(ledger, paid=tuple(d for d in ledger.paid if d not in again))
+        return replace(ledger, owed=(*ledger.owed, *again))
+    return ledger
+
+
+def _pay(ledger: Ledger, event: Event) -> Ledger:
+    """Strike out what the revert that ended with *event* has paid."""
+    paid = tuple(d for d in ledger.owed if _is_of(d, event) and _after(event, d))
+    others = tuple(d for d in ledger.paid if not (paid and _is_of(d, event)))
+    owed = tuple(d for d in ledger.owed if d not in paid)
+    return replace(ledger, owed=owed, paid=(*others, *paid))
+
+
 def _owe(ledger: Ledger, event: Event, opened: Event) -> Ledger:
     def same(debt: Debt) -> bool:
         return debt.subject == event.subject and debt.kind == event.kind
 
-    others = tuple(d for d in ledger.owed if not same(d))
     debt = Debt(
         kind=event.kind,
         subject=event.subject,
@@ -104,8 +134,17 @@ def _owe(ledger: Ledger, event: Event, opened: Event) -> Ledger:
         opened=opened.seq,
         undo=opened.data.get("undo", {}),
     )
-    return replace(ledger, owed=(*others, debt))
+    return replace(
+        ledger,
+        owed=(*(d for d in ledger.owed if not same(d)), debt),
+        paid=tuple(d for d in ledger.paid if not same(d)),
+    )
 
 
-def _pays(debt: Debt, kind: str, subject: str, revert_seq: int) -> bool:
-    return debt.kind == kind and debt.subject == subject and revert_seq > debt.since
+def _is_of(debt: Debt, closer: Event) -> bool:
+    return debt.closer == closer.kind and debt.subject == closer.subject
+
+
+def _after(closer: Event, debt: Debt) -> bool:
+    """Whether the revert was started after the last news of the inject."""
+    return closer.cause is not None and closer.cause > debt.since

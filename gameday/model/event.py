@@ -34,6 +34,8 @@ class Phase(StrEnum):
 
 #: Action kinds whose start is a debt, and the action that pays it.
 UNDO_OF = {"fault.inject": "fault.revert", "target.open": "target.close"}
+#: ... and back.
+OPENER_OF = {closer: opener for opener, closer in UNDO_OF.items()}
 
 #: The closed list of kinds: actions (STARTED, then OK, FAILED or UNKNOWN) ...
 ACTION_KINDS = frozenset(

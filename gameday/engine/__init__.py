@@ -1,0 +1,1 @@
+"""Playing a plan: pure decisions, and the threads that carry them out."""

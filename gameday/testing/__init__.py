@@ -1,0 +1,1 @@
+"""For people who write plans and adapters: the engine without a world around it."""
