@@ -70,8 +70,11 @@ class AlertSource(Protocol):
 class Load(Protocol):
     """The traffic. Emits `load.window` events while it runs, `load.lost` if it dies."""
 
-    def start(self, emit: Emit) -> Mapping[str, Any]:
-        """Start the traffic; returns when requests are being made."""
+    def start(self, emit: Emit, *, origin_wall_ms: int, origin_mono_ns: int) -> Mapping[str, Any]:
+        """Start the traffic; returns when requests are being made.
+
+        Run seconds are counted from the origin, given on both clocks of this machine.
+        """
         ...
 
     def edge(self, opening: bool) -> None:

@@ -1,0 +1,195 @@
+"""What the load process knows: requests under way, finished ones by cell, arrivals waiting.
+
+No Locust, no gevent, no clock of its own: times are monotonic nanoseconds given by the caller.
+Every request that is opened ends in exactly one cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gameday.model.histogram import bucket_of
+from gameday.model.window import Cell, OpenCell, Tick
+
+#: Distinct request names before further ones are lumped together.
+MAX_NAMES = 300
+OTHER_NAME = "(other names)"
+
+
+class Entry:
+    """One request. `intended_ns` is when it should have been sent, `sent_ns` when it was."""
+
+    __slots__ = ("answered", "edge", "expect", "generated", "intended_ns", "journey", "name",
+                 "reported", "sent_ns")  # fmt: skip
+
+    def __init__(
+        self, *, journey: str, name: str, intended_ns: int, sent_ns: int, edge: bool
+    ) -> None:
+        self.journey, self.name = journey, name
+        self.intended_ns, self.sent_ns = intended_ns, sent_ns
+        self.edge = edge
+        self.expect: int | None = None
+        self.generated = False
+        self.answered = False
+        self.reported = False
+
+
+class Book:
+    """Counts. `origin_ns` is the run's origin on the monotonic clock."""
+
+    def __init__(self, origin_ns: int = 0) -> None:
+        self.origin_ns = origin_ns
+        self.asked = self.started = self.unserved = 0
+        self._edges = 0
+        self._under_way: dict[int, Entry] = {}
+        self._cells: dict[tuple[int, str, str, str, bool], tuple[dict[int, int], dict[int, int]]]
+        self._cells = {}
+        self._start_lag: dict[int, int] = {}
+        self._names: set[str] = set()
+
+    def open(self, *, journey: str, name: str, intended_ns: int, now_ns: int) -> Entry:
+        """A request is about to be sent."""
+        entry = Entry(
+            journey=journey,
+            name=name,
+            intended_ns=intended_ns,
+            sent_ns=now_ns,
+            edge=self._edges > 0,
+        )
+        self._under_way[id(entry)] = entry
+        return entry
+
+    def close(self, entry: Entry, *, outcome: str, service_us: int, name: str = "") -> None:
+        """A request has ended. Only the first report of an entry counts."""
+        if entry.reported:
+            return
+        entry.reported = True
+        self._under_way.pop(id(entry), None)
+        lag_us = max(0, (entry.sent_ns - entry.intended_ns) // 1000)
+        self.add(
+            journey=entry.journey,
+            name=name or entry.name,
+            outcome=outcome,
+            edge=entry.edge,
+            intended_ns=entry.intended_ns,
+            response_us=lag_us + service_us,
+            service_us=service_us,
+        )
+
+    def add(
+        self,
+        *,
+        journey: str,
+        name: str,
+        outcome: str,
+        edge: bool | None = None,
+        intended_ns: int,
+        response_us: int,
+        service_us: int | None,
+    ) -> None:
+        """Count one ending. Without *edge* it is one if an edge is open now."""
+        if edge is None:
+            edge = self._edges > 0
+        second = (intended_ns - self.origin_ns) // 1_000_000_000
+        key = (second, journey, self._known(name), outcome, edge)
+        cell = self._cells.get(key)
+        if cell is None:
+            cell = self._cells[key] = ({}, {})
+        bucket = bucket_of(max(0, response_us))
+        cell[0][bucket] = cell[0].get(bucket, 0) + 1
+        if service_us is not None:
+            bucket = bucket_of(max(0, service_us))
+            cell[1][bucket] = cell[1].get(bucket, 0) + 1
+
+    def taken(self, lag_ns: int) -> None:
+        """A user has taken up an arrival, *lag_ns* after it was due."""
+        self.started += 1
+        bucket = bucket_of(max(0, lag_ns // 1000))
+        self._start_lag[bucket] = self._start_lag.get(bucket, 0) + 1
+
+    def edge(self, opening: bool) -> int:
+        """An edge opens or closes; edges nest. Returns how many requests are under way."""
+        self._edges = max(0, self._edges + (1 if opening else -1))
+        if opening:
+            for entry in self._under_way.values():
+                entry.edge = True
+        return self.in_flight
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are unanswered."""
+        return sum(1 for entry in self._under_way.values() if not entry.answered)
+
+    def give_up(self, now_ns: int) -> None:
+        """The end: what is still unanswered is a timeout, what was never reported is `other`."""
+        for entry in list(self._under_way.values()):
+            outcome = "other" if entry.answered else "timeout"
+            self.close(entry, outcome=outcome, service_us=(now_ns - entry.sent_ns) // 1000)
+
+    def cut(
+        self,
+        *,
+        second: int,
+        now_ns: int,
+        waiting: Iterable[tuple[str, str, int]] = (),
+        users: int = 0,
+        loop_lag_ms: float = 0.0,
+        cpu_share: float = 0.0,
+    ) -> Tick:
+        """The tick of *second*: what ended since the last one, and what is open now.
+
+        *waiting* are arrivals without a user: journey, name, due time.
+        """
+        ages: dict[tuple[str, str], dict[int, int]] = {}
+        oldest_ns = now_ns
+        in_flight = queued = 0
+        for entry in self._under_way.values():
+            if not entry.answered:
+                in_flight += 1
+                oldest_ns = min(oldest_ns, entry.intended_ns)
+                self._age(ages, (entry.journey, entry.name), now_ns - entry.intended_ns)
+        for journey, name, due_ns in waiting:
+            queued += 1
+            oldest_ns = min(oldest_ns, due_ns)
+            self._age(ages, (journey, name), now_ns - due_ns)
+        cells, self._cells = self._cells, {}
+        start_lag, self._start_lag = self._start_lag, {}
+        return Tick(
+            second=second,
+            cells=tuple(
+                Cell(
+                    second=s, journey=journey, name=name, outcome=outcome, edge=edge,
+                    response=response, service=service,
+                )
+                for (s, journey, name, outcome, edge), (response, service) in sorted(cells.items())
+            ),
+            open=tuple(
+                OpenCell(journey=journey, name=name, ages=found)
+                for (journey, name), found in sorted(ages.items())
+            ),
+            in_flight=in_flight,
+            oldest_ms=(now_ns - oldest_ns) // 1_000_000,
+            users=users,
+            asked=self.asked,
+            started=self.started,
+            queued=queued,
+            start_lag=start_lag,
+            loop_lag_ms=round(loop_lag_ms, 2),
+            cpu_share=round(cpu_share, 3),
+        )  # fmt: skip
+
+    def _age(
+        self, ages: dict[tuple[str, str], dict[int, int]], key: tuple[str, str], age_ns: int
+    ) -> None:
+        key = (key[0], self._known(key[1]))
+        bucket = bucket_of(max(0, age_ns // 1000))
+        found = ages.setdefault(key, {})
+        found[bucket] = found.get(bucket, 0) + 1
+
+    def _known(self, name: str) -> str:
+        if name in self._names:
+            return name
+        if len(self._names) >= MAX_NAMES:
+            return OTHER_NAME
+        self._names.add(name)
+        return name

@@ -1,0 +1,141 @@
+"""The users: generated from journeys, or read from a locustfile."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from locust import events
+from locust.contrib.fasthttp import FastHttpUser
+from locust.user.users import HttpUser, User
+from locust.util.load_locustfile import load_locustfile
+
+import gameday
+from gameday.adapters.locust.agent_hooks import EXPECT
+from gameday.adapters.locust.pacing import Turns
+from gameday.model.scenario import Journey, LoadSpec, RequestStep
+
+#: The class of all generated users, which is also their lane.
+VISITOR = "Visitor"
+
+
+class UserCodeError(Exception):
+    """The locustfile cannot be used; `str()` is a sentence for its author."""
+
+
+def generated(spec: LoadSpec) -> list[type[User]]:
+    """One user class that serves any of the journeys, so that shares are exact.
+
+    An arrival says which journey it is for; a closed user takes turns by weight. A journey ends at
+    its first failed step, as a visitor would. Redirects are not followed: one step, one request.
+    """
+    journeys = [(j.name, [_arguments(step) for step in j.steps]) for j in spec.journeys]
+    turns = Turns([j.weight for j in spec.journeys])
+
+    def visit(user: Any) -> None:
+        current = user.gameday_visit
+        which = turns.next() if current.arrival is None else current.arrival.journey
+        current.journey, steps = journeys[which]
+        for step in steps:
+            user.client.request(**step)
+            if current.failed:
+                return
+
+    def wait(_: Any) -> float:
+        return spec.think_ms / 1000
+
+    def on_start(user: Any) -> None:
+        user.client.client.redirect_response_codes = frozenset()
+
+    agent = f"gameday/{gameday.__version__}"
+    body = {
+        "tasks": [visit],
+        "wait_time": wait,
+        "on_start": on_start,
+        "default_headers": {"User-Agent": agent},
+    }
+    meta: Any = type(FastHttpUser)
+    return [meta(VISITOR, (FastHttpUser,), body)]
+
+
+def labels(spec: LoadSpec, classes: list[type[User]]) -> list[tuple[str, str]]:
+    """Journey and request name of an arrival that waits or was never served."""
+    if spec.locustfile:
+        return [(cls.__name__, "(not begun)") for cls in classes]
+    return [(journey.name, _first(journey)) for journey in spec.journeys]
+
+
+def from_file(path: str, wanted: tuple[str, ...]) -> list[type[User]]:
+    """The user classes of a locustfile, or those of them that are *wanted*, by name."""
+    if not Path(path).is_file():
+        raise UserCodeError(f"there is no locustfile `{path}`")
+    sys.path.insert(0, str(Path(path).parent))
+    try:
+        found: Mapping[str, type[User]] = load_locustfile(path)[0]
+    except SyntaxError as error:
+        where = f"{error.filename or path}:{error.lineno or 1}"
+        raise UserCodeError(f"{where}: syntax error: {error.msg}") from error
+    except (Exception, SystemExit) as error:
+        raise UserCodeError(blame(error, path)) from error
+    names = sorted(found)
+    if not names:
+        raise UserCodeError(f"`{path}` has no user class; write one, a subclass of `HttpUser`")
+    missing = [name for name in wanted if name not in found]
+    if missing:
+        raise UserCodeError(f"`{path}` has no class `{missing[0]}`; it has {', '.join(names)}")
+    classes = [found[name] for name in (wanted or names)]
+    classes = [cls for cls in classes if cls.weight > 0 or cls.fixed_count > 0]
+    if not classes:
+        raise UserCodeError(f"every user class in `{path}` has weight 0")
+    if idle := [c.__name__ for c in classes if not c.tasks and not hasattr(c, "functions")]:
+        raise UserCodeError(f"class `{idle[0]}` in `{path}` has no task; mark one with `@task`")
+    return classes
+
+
+def blame(error: BaseException, path: str) -> str:
+    """`file:line: what happened`, at the innermost line of the user's own file."""
+    line = next(
+        (f.lineno for f in reversed(traceback.extract_tb(error.__traceback__))
+         if f.filename == path),
+        None,
+    )  # fmt: skip
+    where = path if line is None else f"{path}:{line}"
+    hint = ""
+    if isinstance(error, FileNotFoundError):
+        hint = "; the load runs in a directory of its own, so open files next to `__file__`"
+    return f"{where}: {type(error).__name__}: {error}{hint}"
+
+
+def is_http(cls: type[User]) -> bool:
+    """Whether a class uses one of the two clients whose requests are seen while under way."""
+    return issubclass(cls, HttpUser | FastHttpUser)
+
+
+def all_events() -> Any:
+    """Locust's global events, to which locustfiles attach their listeners."""
+    return events
+
+
+def _first(journey: Journey) -> str:
+    return journey.steps[0].name if journey.steps else ""
+
+
+def _arguments(step: RequestStep) -> dict[str, Any]:
+    headers = dict(step.headers)
+    data = step.body
+    if step.json is not None:
+        data = json.dumps(step.json, separators=(",", ":"))
+        if not any(name.lower() == "content-type" for name in headers):
+            headers["Content-Type"] = "application/json"
+    return {
+        "method": step.method.upper(),
+        "url": step.path,
+        "name": step.name,
+        "data": data,
+        "headers": headers,
+        "context": {EXPECT: step.expect.status},
+    }

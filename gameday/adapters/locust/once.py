@@ -1,0 +1,51 @@
+"""Each journey once, with what came back: does the load do what it should, where it should."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from gameday.adapters.locust.driver import READY_S, resolved
+from gameday.adapters.locust.process import LoadProcess
+from gameday.adapters.locust.protocol import (
+    Answer,
+    Bye,
+    Message,
+    Once,
+    Prepare,
+    Ready,
+    spec_to_json,
+)
+from gameday.model.scenario import LoadSpec
+
+
+def once(
+    spec: LoadSpec, base_url: str, *, limit_s: float = 30.0, python: str = sys.executable
+) -> tuple[Answer, ...]:
+    """Run each journey (or each task of the locustfile's classes) once, one after the other.
+
+    Returns what came back, one answer a request. Raises `NoEffectError` where the load cannot run.
+    """
+    answers: list[Answer] = []
+
+    def heard(message: Message) -> None:
+        if isinstance(message, Answer):
+            answers.append(message)
+
+    with tempfile.TemporaryDirectory(prefix="gameday-once-") as directory:
+        process = LoadProcess(
+            python=python, directory=Path(directory, "load"), heard=heard, lost=lambda _: None
+        )
+        try:
+            process.start(READY_S)
+            # one arrival each, so the open model in any case
+            calm = replace(resolved(spec), arrivals_per_s=1.0, users=None)
+            process.send(Prepare(base_url=base_url.rstrip("/"), seed=0, spec=spec_to_json(calm)))
+            process.wait_for(Ready, READY_S)
+            process.send(Once(limit_ms=int(limit_s * 1000)))
+            process.wait_for(Bye, limit_s + 10)
+        finally:
+            process.join(3)
+    return tuple(answers)
