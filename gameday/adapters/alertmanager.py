@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
 
 from gameday.adapters.clock import NowWallMs, wall_ms
 from gameday.adapters.http import Answer, Http, shown
-from gameday.adapters.polling import Poller, joined
+from gameday.adapters.polling import Poller, joined, settled
 from gameday.adapters.prometheus_answers import strings, time_wall_ms
 from gameday.errors import CannotSeeError
 from gameday.model.event import Event
@@ -26,6 +27,23 @@ MAX_STATES = 200
 
 _ALL = {"active": "true", "silenced": "true", "inhibited": "true", "unprocessed": "true"}
 _Key: TypeAlias = tuple[str, str]  # fingerprint, startsAt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertmanagerHealth:
+    """What a look at an Alertmanager shows. Its clock is known to half a second, or not at all."""
+
+    url: str
+    version: str
+    receivers: tuple[str, ...]
+    offset_ms: float | None
+    error_ms: float | None
+
+    @property
+    def text(self) -> str:
+        """One line for people."""
+        names = ", ".join(self.receivers) or "none"
+        return f"{self.version} at {self.url}, receivers: {names}"
 
 
 class AlertmanagerSource:
@@ -95,21 +113,20 @@ class AlertmanagerSource:
             "gaps": joined(gaps, since_wall_ms, until_wall_ms),
         }
 
-    def check(self) -> Mapping[str, Any]:
-        """What `gameday doctor` shows: reachable, version, receivers. Never raises."""
-        facts: dict[str, Any] = {"name": self.name, "url": shown(self._url), "reachable": False}
-        try:
-            with self._connect() as http:
-                status, answer = http.get_json("/api/v2/status")
-                facts["reachable"] = True
-                facts["version"] = str(_dig(status, "versionInfo", "version") or "")
-                facts["offset_ms"], facts["error_ms"] = _offset(answer)
-                raw, _ = http.get_json("/api/v2/receivers")
-                rows = raw if isinstance(raw, list) else []
-                facts["receivers"] = [str(r["name"]) for r in rows if _dig(r, "name")]
-        except CannotSeeError as error:
-            facts["error"] = str(error)
-        return facts
+    def check(self) -> AlertmanagerHealth:
+        """What `gameday doctor` shows. Raises CannotSeeError."""
+        with self._connect() as http:
+            status, answer = http.get_json("/api/v2/status")
+            raw, _ = http.get_json("/api/v2/receivers")
+        offset, error = _offset(answer)
+        names = [_dig(row, "name") for row in raw] if isinstance(raw, list) else []
+        return AlertmanagerHealth(
+            url=shown(self._url),
+            version=str(_dig(status, "versionInfo", "version") or "unknown"),
+            receivers=tuple(str(name) for name in names if name),
+            offset_ms=offset,
+            error_ms=error,
+        )
 
     def _connect(self) -> Http:
         return Http(self._url, what="Alertmanager", now_wall_ms=self._now)
@@ -197,7 +214,7 @@ def _offset(answer: Answer) -> tuple[float | None, float | None]:
     except (ValueError, TypeError):
         return None, None
     offset = date.timestamp() * 1000 + 500 - middle
-    return offset, 500 + half
+    return settled(offset, 500 + half)
 
 
 def _dig(raw: Any, *keys: str) -> Any:

@@ -82,6 +82,14 @@ def joined(gaps: list[Gap], since_ms: int, until_ms: int) -> list[Gap]:
     return found
 
 
+def settled(offset_ms: float, error_ms: float) -> tuple[float, float]:
+    """A measured clock offset and its error; an offset within its error is none.
+
+    Times on one machine then stay the exact times of the samples.
+    """
+    return (0.0 if abs(offset_ms) <= error_ms else offset_ms), error_ms
+
+
 class Poller:
     """Calls *look* every *every_ms*, tells `alert.source.up` and `.down` when that changes."""
 

@@ -8,11 +8,12 @@ evaluations (a `query_range` would round them to its step), and the rules say ho
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from gameday.adapters.clock import NowWallMs, wall_ms
 from gameday.adapters.http import Http, shown
-from gameday.adapters.polling import Gap, Poller, joined
+from gameday.adapters.polling import Gap, Poller, joined, settled
 from gameday.adapters.prometheus_answers import (
     active_alerts,
     holes,
@@ -26,6 +27,7 @@ from gameday.adapters.prometheus_answers import (
 )
 from gameday.errors import CannotSeeError
 from gameday.model.event import Event
+from gameday.model.units import format_ms
 from gameday.ports import Emit
 
 #: The rules are looked at every so many polls, to see that they are still evaluated.
@@ -36,6 +38,28 @@ MAX_ACTIVE = 5_000
 MAX_STEPS = 5_000
 
 _Key: TypeAlias = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrometheusHealth:
+    """What a look at a Prometheus shows."""
+
+    url: str
+    version: str
+    rules: int
+    broken_rules: tuple[str, ...]
+    offset_ms: float
+    error_ms: float
+
+    @property
+    def text(self) -> str:
+        """One line for people."""
+        broken = ", ".join(self.broken_rules)
+        return (
+            f"{self.version} at {self.url}, {self.rules} alerting rules"
+            + (f" (in error: {broken})" if broken else "")
+            + f", clock off by {format_ms(self.offset_ms)} ± {format_ms(self.error_ms)}"
+        )
 
 
 class PrometheusSource:
@@ -106,21 +130,20 @@ class PrometheusSource:
             "gaps": joined(gaps, since_wall_ms, until_wall_ms),
         }
 
-    def check(self) -> Mapping[str, Any]:
-        """What `gameday doctor` shows: reachable, version, rules, clock offset. Never raises."""
-        facts: dict[str, Any] = {"name": self.name, "url": shown(self._url), "reachable": False}
-        try:
-            with self._connect() as http:
-                offset, error = _offset(http)
-                facts |= {"reachable": True, "offset_ms": offset, "error_ms": error}
-                build = http.get_json("/api/v1/status/buildinfo")[0]
-                facts["version"] = str(_dig(build, "data", "version") or "")
-                rows = rule_rows(http.get_json("/api/v1/rules", {"type": "alert"})[0])
-                facts["rules"] = len(rows)
-                facts["broken_rules"] = [r["name"] for r in rows if r["health"] == "err"]
-        except CannotSeeError as error:
-            facts["error"] = str(error)
-        return facts
+    def check(self) -> PrometheusHealth:
+        """What `gameday doctor` shows. Raises CannotSeeError."""
+        with self._connect() as http:
+            offset, error = _offset(http)
+            build, _ = http.get_json("/api/v1/status/buildinfo")
+            rows = rule_rows(http.get_json("/api/v1/rules", {"type": "alert"})[0])
+        return PrometheusHealth(
+            url=shown(self._url),
+            version=str(_dig(build, "data", "version") or "unknown"),
+            rules=len(rows),
+            broken_rules=tuple(row["name"] for row in rows if row["health"] == "err"),
+            offset_ms=offset,
+            error_ms=error,
+        )
 
     def _connect(self) -> Http:
         return Http(self._url, what="Prometheus", now_wall_ms=self._now)
@@ -193,7 +216,7 @@ class PrometheusSource:
 
 
 def _offset(http: Http) -> tuple[float, float]:
-    """How far its clock is ahead of ours, and the error (half the round trip), in ms."""
+    """How far its clock is ahead of ours (`settled`), and the error: half the round trip, in ms."""
     best: tuple[float, float] | None = None
     for _ in range(3):
         raw, answer = http.get_json("/api/v1/query", {"query": "time()"})
@@ -202,7 +225,7 @@ def _offset(http: Http) -> tuple[float, float]:
         if best is None or error < best[1]:
             best = (offset, error)
     assert best is not None  # noqa: S101 - the loop ran
-    return best
+    return settled(*best)
 
 
 def _started_wall_ms(http: Http) -> int | None:
