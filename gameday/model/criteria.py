@@ -31,7 +31,14 @@ _STEADY = re.compile(r"steady\s+within\s+(\S+)")
 
 
 class CriterionError(ValueError):
-    """A condition that cannot be read. The message says what would be right."""
+    """A condition that cannot be read. The message says what would be right.
+
+    `part` names what is wrong: `syntax`, `metric` or `limit` (a share or time, windows included).
+    """
+
+    def __init__(self, message: str, part: str = "syntax") -> None:
+        super().__init__(message)
+        self.part = part
 
 
 class MetricKind(StrEnum):
@@ -106,7 +113,9 @@ def parse_criterion(text: object) -> Criterion | Steady:
         )
     metric = found["metric"]
     if metric not in METRICS:
-        raise CriterionError(f"`{metric}` is not a metric; there are {', '.join(METRICS)}")
+        raise CriterionError(
+            f"`{metric}` is not a metric; there are {', '.join(METRICS)}", "metric"
+        )
     return Criterion(
         subject=found["subject"],
         metric=metric,
@@ -122,11 +131,11 @@ def _limit(metric: str, text: str) -> float:
     try:
         return ratio(text) if metric in ("errors", "goodput") else float(duration_ms(text))
     except UnitError as error:
-        raise CriterionError(f"the limit of `{metric}`: {error}") from None
+        raise CriterionError(f"the limit of `{metric}`: {error}", "limit") from None
 
 
 def _duration(text: str) -> int:
     try:
         return duration_ms(text)
     except UnitError as error:
-        raise CriterionError(str(error)) from None
+        raise CriterionError(str(error), "limit") from None

@@ -1,0 +1,1 @@
+"""Scenario and project files: read, checked with file, line and column, and made into a plan."""

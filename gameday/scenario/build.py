@@ -1,0 +1,235 @@
+"""From a YAML tree to the values of `gameday.model`: scenarios and projects.
+
+What is read here is checked for its own sake: shapes, units, words. What parts say about each
+other is `lint`. So that every problem is seen at once, a scenario with errors is still built: the
+broken parts are replaced by stand-ins and named in `broken`, and rules that need them are left out.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path as FilePath
+from typing import Any
+
+from gameday.model.diagnostics import Diagnostic, has_errors, in_order
+from gameday.model.project import Project
+from gameday.model.scenario import Scenario
+from gameday.scenario.convert import project_of, scenario_of
+from gameday.scenario.documents import ProjectDoc, ScenarioDoc
+from gameday.scenario.load import Document, load_file
+from gameday.scenario.node import Marks, Node, Path, merged, without
+from gameday.scenario.suggest import did_you_mean, nearest
+from gameday.scenario.validate import Problem, Reader
+
+#: What a scenario is, whatever the profile.
+FIXED_KEYS = ("gameday", "id", "service", "owner", "profiles")
+_EXPECT_PARTS = ("baseline", "fault", "recovery", "alerts", "quiet", "runbooks")
+_STAND_INS: Mapping[str, Any] = {
+    "gameday": 1,
+    "id": "x",
+    "title": "x",
+    "service": "x",
+    "owner": "x",
+    "hypothesis": "x",
+    "load": {"target": "x"},
+    "phases": {"baseline": "1s", "fault": "1s", "recovery": "1s"},
+    "faults": [],
+    "expect": {},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What reading a scenario gave. `broken` names the parts of `scenario` that are stand-ins.
+
+    `scenario` is None only when nothing at all could be read.
+    """
+
+    scenario: Scenario | None
+    marks: Marks
+    diagnostics: tuple[Diagnostic, ...]
+    broken: frozenset[str] = frozenset()
+
+    @property
+    def whole(self) -> Scenario | None:
+        """The scenario, if nothing is wrong with it."""
+        return None if self.broken or has_errors(self.diagnostics) else self.scenario
+
+
+@cache
+def scenario_reader() -> Reader[ScenarioDoc]:
+    """The reader of scenario files; built once."""
+    return Reader(ScenarioDoc)
+
+
+@cache
+def project_reader() -> Reader[ProjectDoc]:
+    """The reader of project files; built once."""
+    return Reader(ProjectDoc)
+
+
+def read_scenario(
+    path: FilePath, profile: str | None = None
+) -> tuple[Scenario | None, Marks, list[Diagnostic]]:
+    """One scenario with a profile applied, the places of its parts, and everything wrong with it.
+
+    None instead of the scenario when it has errors. Never raises for what is in the file.
+    """
+    reading = read_document(load_file(path), profile)
+    return reading.whole, reading.marks, list(reading.diagnostics)
+
+
+def read_project(path: FilePath) -> tuple[Project | None, Marks, list[Diagnostic]]:
+    """The project file, the places of its parts, and everything wrong with it.
+
+    None instead of the project when it has errors. Never raises for what is in the file.
+    """
+    document = load_file(path)
+    found = list(document.diagnostics)
+    if document.root is None:
+        return None, document.marks, found
+    doc, problems = project_reader().read(document.root.plain())
+    found.extend(_diagnostic(problem, document.marks) for problem in problems)
+    if doc is None:
+        return None, document.marks, list(in_order(found))
+    project, wrong = project_of(doc, document.marks, directory=path.resolve().parent)
+    found.extend(wrong)
+    return None if has_errors(found) else project, document.marks, list(in_order(found))
+
+
+def find_project(start: FilePath) -> FilePath | None:
+    """The nearest `gameday.yaml` in the directory of *start* or above it."""
+    here = start.resolve()
+    for folder in (here, *here.parents):
+        if (folder / "gameday.yaml").is_file():
+            return folder / "gameday.yaml"
+    return None
+
+
+def profiles_of(document: Document) -> tuple[str, ...]:
+    """The names of a scenario's profiles, in the order of the file."""
+    node = document.root.child("profiles") if document.root else None
+    return tuple(node.value) if node is not None and isinstance(node.value, dict) else ()
+
+
+def read_document(document: Document, profile: str | None = None) -> Reading:
+    """As `read_scenario`, of a document that was loaded, and as far as it can be understood."""
+    root, marks = document.root, document.marks
+    found = list(document.diagnostics)
+    if root is None:
+        return Reading(scenario=None, marks=marks, diagnostics=tuple(found))
+    if profile is not None:
+        root, wrong = _with_profile(root, profile, marks)
+        found.extend(wrong)
+        marks = Marks(file=marks.file, lines=marks.lines, root=root)
+    data = root.plain()
+    doc, problems = scenario_reader().read(data)
+    found.extend(_diagnostic(problem, marks) for problem in problems)
+    broken = frozenset(part for problem in problems for part in _parts_of(problem))
+    if doc is None:
+        doc, left = scenario_reader().read(_stood_in(data, problems, broken))
+        if doc is None:
+            raise AssertionError(f"stand-ins do not hold: {left}")
+    scenario, wrong, also_broken = scenario_of(doc, marks, profile=profile or "")
+    found.extend(wrong)
+    return Reading(
+        scenario=scenario,
+        marks=marks,
+        diagnostics=in_order(found),
+        broken=broken | also_broken,
+    )
+
+
+def _with_profile(root: Node, name: str, marks: Marks) -> tuple[Node, list[Diagnostic]]:
+    profiles = root.child("profiles")
+    names = list(profiles.value) if profiles and isinstance(profiles.value, dict) else []
+    if profiles is None or name not in names:
+        return root, [
+            marks.problem(
+                "profile/unknown",
+                ("profiles",),
+                f"there is no profile `{name}`",
+                did_you_mean(name, names, what="the profiles are"),
+                key=True,
+            )
+        ]
+    over = profiles.value[name]
+    if not isinstance(over.value, dict):
+        return root, []  # the document's own check says so
+    fixed = [key for key in over.value if key in FIXED_KEYS]
+    found = [
+        marks.problem(
+            "profile/fixed-key",
+            ("profiles", name, key),
+            f"a profile may not change `{key}`",
+            "remove it, or write a scenario of its own",
+            key=True,
+        )
+        for key in fixed
+    ]
+    return merged(root, without(over, *fixed)), found
+
+
+def _diagnostic(problem: Problem, marks: Marks) -> Diagnostic:
+    return marks.problem(
+        problem.code, problem.path, problem.summary, problem.hint, key=problem.at_key
+    )
+
+
+def _parts_of(problem: Problem) -> Iterable[str]:
+    """The parts of the scenario that cannot be relied upon because of a problem."""
+    if not problem.path:
+        yield from (*_STAND_INS, "stop_when", "profiles")
+        return
+    top = str(problem.path[0])
+    if problem.meant is not None and len(problem.path) == 1:
+        top = problem.meant  # an unknown key that was meant to be this one
+    if top != "expect":
+        yield top
+        return
+    below = problem.meant or (str(problem.path[1]) if len(problem.path) > 1 else None)
+    if below in _EXPECT_PARTS:
+        yield f"expect.{below}"
+    elif len(problem.path) < 2:
+        yield from (f"expect.{part}" for part in _EXPECT_PARTS)
+
+
+def _stood_in(data: Any, problems: list[Problem], broken: frozenset[str]) -> Any:
+    """*data* without everything that was complained about."""
+    sound = copy.deepcopy(data) if isinstance(data, dict) else {}
+    for problem in problems:
+        _drop(sound, problem.path)
+    for part in broken:
+        _drop(sound, tuple(part.split(".")))
+    for key, value in _STAND_INS.items():
+        sound.setdefault(key, value)
+    return sound
+
+
+def _drop(data: dict[str, Any], path: Path) -> None:
+    """Take out the whole part of *data* in which *path* lies."""
+    if not path:
+        data.clear()
+        return
+    expect = data.get("expect")
+    if path[0] == "expect" and len(path) > 1 and isinstance(expect, dict):
+        expect.pop(path[1], None)
+    else:
+        data.pop(str(path[0]), None)
+
+
+__all__ = [
+    "FIXED_KEYS",
+    "Reading",
+    "find_project",
+    "nearest",
+    "profiles_of",
+    "project_reader",
+    "read_document",
+    "read_project",
+    "read_scenario",
+    "scenario_reader",
+]

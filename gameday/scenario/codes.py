@@ -1,0 +1,167 @@
+"""Every code that a diagnostic about a file can have: the closed table.
+
+`docs/diagnostics.md` has a part for each, and `tests/golden/diagnostics` a case. There is no
+catch-all: a problem without a row here cannot be reported.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from gameday.model.diagnostics import Diagnostic, Mark, Severity
+
+_LONGEST = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """One rule: what it says about a file (`what`), and whether it refuses the file."""
+
+    what: str
+    severity: Severity = Severity.ERROR
+
+
+def _e(what: str) -> Code:
+    return Code(what=what)
+
+
+def _w(what: str) -> Code:
+    return Code(what=what, severity=Severity.WARNING)
+
+
+_FILES = {
+    "file/unreadable": _e("the file cannot be opened"),
+    "file/no-scenario": _e("there is no scenario file under this path"),
+    "file/too-large": _e("a file may have at most 1 MiB"),
+    "file/not-utf8": _e("files are UTF-8"),
+    "file/not-printable": _e("a control character that YAML does not allow"),
+    "file/empty": _e("nothing but blanks and comments"),
+    "yaml/syntax": _e("the text is not YAML"),
+    "yaml/tab": _e("YAML is indented with spaces"),
+    "yaml/too-deep": _e("at most 40 levels of mappings and lists"),
+    "yaml/duplicate-key": _e("a key may stand once; YAML would silently drop the first"),
+    "yaml/alias": _e("no anchors and aliases: every value stands where it is used"),
+    "yaml/tag": _e("no tags"),
+    "yaml/several-documents": _e("one document a file"),
+    "yaml/key-not-text": _e("a key is a word, not a list, a mapping or nothing"),
+}
+_DOCUMENTS = {
+    "document/version": _e("`gameday:` is the version of the file format; there is 1"),
+    "document/unknown-key": _e("a key that means nothing here; mostly a slip of the pen"),
+    "document/missing-key": _e("a key that is needed"),
+    "document/wrong-type": _e("text, a number, a list or a mapping where another is needed"),
+    "value/empty": _e("text or a list with nothing in it"),
+    "value/name": _e("a name with characters that file names, labels or reports could not carry"),
+    "value/duration": _e("a duration without or with a wrong unit"),
+    "value/whole-seconds": _e("phases and edges of faults fall on whole seconds of the load"),
+    "value/share": _e("a share without `%`, or more than the whole"),
+    "value/rate": _e("an arrival rate without a unit, or of zero"),
+    "value/size": _e("a size without or with a wrong unit"),
+    "value/bandwidth": _e("a bandwidth without or with a wrong unit"),
+    "value/number": _e("a number out of its bounds, or no whole number"),
+    "value/choice": _e("not one of the words that are possible here"),
+    "value/url": _e("not an `http://` or `https://` address"),
+    "value/address": _e("not `host:port`"),
+    "value/path": _e("the path of a request begins with `/` and has no blanks"),
+    "value/probe": _e("not a way to look at a target"),
+    "value/slo": _e("not an objective"),
+    "value/json": _e("a number that JSON cannot carry"),
+    "criterion/syntax": _e("not a condition"),
+    "criterion/metric": _e("a condition on something that is not measured"),
+    "criterion/limit": _e("a condition whose limit or window has no or a wrong unit"),
+    "criterion/steady": _e("`steady within` where it has no meaning"),
+    "criterion/window": _e("`over` and `for` where the phase is the window"),
+    "profile/unknown": _e("a profile that this scenario does not have"),
+    "profile/fixed-key": _e("a profile may not change what the scenario is"),
+}
+_SCENARIOS = {
+    "scenario/no-stop-condition": _e("no stop condition, no run"),
+    "scenario/duplicate-id": _e("two scenarios with the same id"),
+    "load/model": _e("`arrivals` or `users`: exactly one of them"),
+    "load/think": _e("`think` belongs to `users`; arrivals do not think"),
+    "load/journeys": _e("`journeys` or `locustfile`: exactly one of them"),
+    "load/classes": _e("`classes` belongs to `locustfile`"),
+    "load/locustfile": _e("the locustfile is not there"),
+    "load/method": _e("a step is exactly one request"),
+    "load/body": _e("`json` or `body`: at most one of them"),
+    "load/ambiguous-name": _e("a request has the name of another journey"),
+    "criterion/subject": _e("a condition on a journey or request that the load does not have"),
+    "fault/none": _e("a scenario without a fault tests nothing"),
+    "fault/kind": _e("`toxic` or `down: true`: exactly one of them"),
+    "fault/duplicate-id": _e("two faults with the same id"),
+    "fault/unknown-toxic": _e("a type of toxic that Toxiproxy does not have"),
+    "fault/attribute": _e("a value that a Toxiproxy server could not bear, or would misread"),
+    "fault/doubtful-toxic": _w("a toxic that is possible, but hardly meant"),
+    "fault/no-end": _e("a fault that would never end"),
+    "fault/longer-than-phase": _e("a fault that is still in when the fault phase ends"),
+    "fault/after-phase": _e("a fault that starts when the fault phase is over"),
+    "expect/none": _e("nothing is expected of the fault: the run could prove nothing"),
+    "expect/no-baseline": _e("without an expected baseline nothing says that the run began well"),
+    "expect/cannot-fail": _e("an expectation that no run could break"),
+    "expect/cannot-hold": _e("an expectation that no run could meet"),
+    "expect/not-measurable": _e("too few requests in the phase to measure this"),
+    "expect/steady-not-observable": _w("`steady within` is longer than the recovery phase"),
+    "expect/resolve-not-observable": _w("`resolves_within` is longer than the recovery phase"),
+    "stop/cannot-trip": _e("a stop condition that never trips"),
+    "stop/always-trips": _e("a stop condition that trips at once"),
+    "stop/not-measurable": _w("too few requests in the window to measure this"),
+    "stop/trips-while-expectations-hold": _e("it can trip while all expectations hold"),
+    "stop/trips-on-a-burst": _w("a short burst can trip it while the phase's expectation holds"),
+    "alert/unknown-fault": _e("an alert expected of a fault that is not there"),
+    "alert/fires-after-fault": _w("`fires_within` is longer than the fault"),
+    "alert/quiet-expected": _e("an alert that is expected and must be quiet"),
+}
+_PROJECTS = {
+    "project/not-found": _e("no `gameday.yaml` here or above"),
+    "project/unknown-environment": _e("an environment that the project does not have"),
+    "project/no-environment": _e("a project needs at least one environment"),
+    "service/unknown": _e("a service that the project does not have"),
+    "target/unknown": _e("a target that the environment does not have"),
+    "target/no-url": _e("the load needs the target's `url`"),
+    "target/no-proxy": _e("a fault needs the target's `proxy`, `listen` and `upstream`"),
+    "target/incomplete-proxy": _e("`proxy`, `listen` and `upstream` belong together"),
+    "target/same-proxy": _e("two targets with the same proxy or the same `listen`"),
+    "target/bypasses-proxy": _w("the load's `url` goes around the proxy in which the fault is"),
+    "target/unused": _w("a target that no scenario loads or breaks"),
+    "alerting/source": _e("a source of alerts that has no address, or is not known"),
+    "alert/unknown": _e("an expected alert that the built-in alerts do not have"),
+    "alert/labels-differ": _e("the built-in alert has other labels than expected"),
+    "alert/receiver-differs": _e("the built-in alert goes to another receiver than expected"),
+    "alert/cannot-fire": _e("the built-in alert looks at requests that this load does not make"),
+    "runbook/missing": _e("the runbook is not there"),
+    "runbook/host": _e("a link to a host that is not in `runbook_hosts`"),
+    "runbook/folder": _w("a folder of runbooks that is not there"),
+}
+
+#: Code -> what it says. In the order of the page in the docs.
+CODES: Mapping[str, Code] = MappingProxyType({**_FILES, **_DOCUMENTS, **_SCENARIOS, **_PROJECTS})
+
+
+def problem(
+    code: str, summary: str, hint: str = "", *, mark: Mark | None = None, source_line: str = ""
+) -> Diagnostic:
+    """A diagnostic with the severity of its code, its texts in one printable line each."""
+    return Diagnostic(
+        code=code,
+        summary=one_line(summary),
+        hint=one_line(hint),
+        mark=mark,
+        severity=CODES[code].severity,
+        source_line=source_line,
+    )
+
+
+def one_line(text: str) -> str:
+    """*text* on one line, without control characters, cut when very long."""
+    text = " ".join(text.split())
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else unicodedata_name(c) for c in text)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def unicodedata_name(char: str) -> str:
+    """How an unprintable character is shown: `<U+001B>`."""
+    return f"<U+{ord(char):04X}>" if unicodedata.category(char) != "Zs" else " "

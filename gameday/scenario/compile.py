@@ -1,0 +1,235 @@
+"""From a checked scenario to a plan: every step, when it is due, and on what.
+
+Pure: the same scenario, project, environment and seed give the same plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+
+from gameday.errors import ScenarioError
+from gameday.model.diagnostics import has_errors
+from gameday.model.event import Phase
+from gameday.model.plan import Limits, Plan, Schedule, Step, Trigger, When
+from gameday.model.project import Environment, Project, Service
+from gameday.model.scenario import FaultSpec, Scenario
+from gameday.scenario.lint import lint, scope_of, unknown_environment
+from gameday.scenario.node import Marks
+
+#: Fault and phase edges fall on whole seconds of the load.
+EDGE_MS = 1_000
+LOAD_START_LIMIT_MS = 40_000
+LOAD_STOP_MARGIN_MS = 10_000
+BASELINE_LIMIT_MS = 5_000
+#: For opening targets, preparing faults and closing everything again, on top of the phases.
+MARGIN_MS = 90_000
+
+
+def compile_plan(
+    scenario: Scenario,
+    project: Project,
+    *,
+    environment: str,
+    seed: int,
+    marks: Marks | None = None,
+) -> Plan:
+    """The plan of one run. Raises ScenarioError when the scenario cannot run there.
+
+    All rules are asked again here: there is no way to a plan around them. With *marks*, the places
+    of the scenario, diagnostics carry them.
+    """
+    place = project.environments.get(environment)
+    if place is None:
+        marks_of_project = Marks(file=project.file)
+        raise ScenarioError([unknown_environment(environment, project, marks_of_project)])
+    found = lint(scope_of(scenario, project, place, marks))
+    if has_errors(found):
+        raise ScenarioError(found)
+    builtin = not alert_servers(place)
+    return Plan(
+        scenario=scenario,
+        environment=place,
+        builtin_alerts=project.alerts if builtin else (),
+        service=project.services.get(scenario.service, Service(name=scenario.service)),
+        runbook_folders=project.runbooks,
+        runbook_hosts=project.runbook_hosts,
+        directory=project.directory,
+        seed=seed,
+        schedule=Schedule(steps=tuple(_steps(scenario, place)), limits=limits_of(scenario)),
+    )
+
+
+def alert_servers(environment: Environment) -> tuple[str, ...]:
+    """The real sources of alerts that an environment has."""
+    alerting = environment.alerting
+    given = (("prometheus", alerting.prometheus_url), ("alertmanager", alerting.alertmanager_url))
+    return tuple(name for name, url in given if url is not None)
+
+
+def limits_of(scenario: Scenario) -> Limits:
+    """How long the whole run may take: its phases, and a generous margin around them."""
+    phases = scenario.phases
+    played_ms = phases.warmup_ms + phases.baseline_ms + phases.fault_ms + phases.recovery_ms
+    load_ms = LOAD_START_LIMIT_MS + scenario.load.timeout_ms + LOAD_STOP_MARGIN_MS
+    return Limits(
+        deadline_ms=played_ms + load_ms + MARGIN_MS + scenario.revert_for_ms,
+        revert_for_ms=scenario.revert_for_ms,
+    )
+
+
+def _steps(scenario: Scenario, environment: Environment) -> Iterator[Step]:
+    yield from _opening(scenario, environment)
+    yield from _phases(scenario)
+    for fault in scenario.faults:
+        yield from _fault(scenario, fault)
+    yield from _closing(scenario, environment)
+
+
+def _opening(scenario: Scenario, environment: Environment) -> Iterator[Step]:
+    targets = _proxied(scenario, environment)
+    for target in targets:
+        yield _step("target.open", target, lane=target, required=True)
+    opened = When(all_of=tuple(Trigger(kind="target.open", subject=name) for name in targets))
+    for fault in scenario.faults:
+        yield _step("fault.prepare", fault.id, lane=fault.target, when=(opened,), required=True)
+    yield _step(
+        "load.start",
+        "load",
+        lane="load",
+        when=(_all_faults(scenario, "fault.prepare"),),
+        limit_ms=LOAD_START_LIMIT_MS,
+        required=True,
+    )
+
+
+def _phases(scenario: Scenario) -> Iterator[Step]:
+    phases = scenario.phases
+    started = When(all_of=(Trigger(kind="load.start", subject="load"),))
+    yield _mark("warmup", started, align_ms=EDGE_MS)
+    yield _mark("baseline", _after_phase("warmup", phases.warmup_ms))
+    yield _step(
+        "check.baseline",
+        "baseline",
+        lane="gate",
+        when=(_after_phase("baseline", phases.baseline_ms),),
+        limit_ms=BASELINE_LIMIT_MS,
+        required=True,
+    )
+    held = When(all_of=(Trigger(kind="check.baseline", subject="baseline"),))
+    yield _mark("fault", held, align_ms=EDGE_MS)
+    yield _mark("recovery", _all_faults(scenario, "fault.revert"), align_ms=EDGE_MS)
+    yield _mark("end", _after_phase("recovery", phases.recovery_ms))
+
+
+def _fault(scenario: Scenario, fault: FaultSpec) -> Iterator[Step]:
+    length_ms = fault.length_ms
+    end_ms = scenario.phases.fault_ms if length_ms is None else fault.start_ms + length_ms
+    yield _step(
+        "fault.inject",
+        fault.id,
+        lane=fault.target,
+        when=(_after_phase("fault", fault.start_ms),),
+        required=True,
+    )
+    yield _step("fault.revert", fault.id, lane=fault.target, when=(_after_phase("fault", end_ms),))
+
+
+def _closing(scenario: Scenario, environment: Environment) -> Iterator[Step]:
+    yield _step(
+        "load.stop",
+        "load",
+        lane="load",
+        when=(_after_phase("end", 0),),
+        limit_ms=scenario.load.timeout_ms + LOAD_STOP_MARGIN_MS,
+        always=True,
+    )
+    sources = alert_servers(environment) or ("builtin",)
+    for source in sources:
+        yield _step(
+            "alert.read", source, lane=source, when=_ended(("load.stop", "load")), always=True
+        )
+    read = _ended(*(("alert.read", source) for source in sources))
+    for subject, data in runbooks_of(scenario).items():
+        yield _step("runbook.read", subject, lane="runbook", when=read, always=True, data=data)
+
+
+def runbooks_of(scenario: Scenario) -> dict[str, dict[str, str | None]]:
+    """What is read as a runbook: subject -> `alert` (its name or None) and `path` (or None).
+
+    For an expected alert the subject is its name: its own link is followed, `path` only where it
+    has none. For an expected runbook it is the path.
+    """
+    found: dict[str, dict[str, str | None]] = {}
+    for alert in scenario.expect.alerts:
+        found.setdefault(alert.alert, {"alert": alert.alert, "path": alert.runbook})
+    for runbook in scenario.expect.runbooks:
+        found.setdefault(runbook.path, {"alert": None, "path": runbook.path})
+    return found
+
+
+def _proxied(scenario: Scenario, environment: Environment) -> tuple[str, ...]:
+    """Targets whose proxy has to be there: those with a fault, and the load's if it has one."""
+    names = [fault.target for fault in scenario.faults]
+    if environment.targets[scenario.load.target].proxy is not None:
+        names.append(scenario.load.target)
+    return tuple(dict.fromkeys(names))
+
+
+def _step(
+    verb: str,
+    subject: str,
+    *,
+    lane: str,
+    when: tuple[When, ...] = (When(),),
+    limit_ms: int = 30_000,
+    required: bool = False,
+    always: bool = False,
+    data: dict[str, str | None] | None = None,
+) -> Step:
+    return Step(
+        id=f"{verb}:{subject}",
+        verb=verb,
+        subject=subject,
+        lane=lane,
+        when=when,
+        limit_ms=limit_ms,
+        required=required,
+        always=always,
+        data=data or {},
+    )
+
+
+def _mark(phase: str, when: When, *, align_ms: int = 1) -> Step:
+    return Step(
+        id=f"run.phase:{phase}",
+        verb="run.phase",
+        subject=phase,
+        lane="phase",
+        when=(when,),
+        align_ms=align_ms,
+        mark=True,
+    )
+
+
+def _after_phase(phase: str, delay_ms: int) -> When:
+    trigger = Trigger(kind="run.phase", subject=phase, phase=Phase.NOTED)
+    return When(all_of=(trigger,), delay_ms=delay_ms)
+
+
+def _all_faults(scenario: Scenario, kind: str) -> When:
+    return When(all_of=tuple(Trigger(kind=kind, subject=fault.id) for fault in scenario.faults))
+
+
+def _ended(*actions: tuple[str, str]) -> tuple[When, ...]:
+    """Due when all *actions* have ended, however each of them did."""
+    ends = (Phase.OK, Phase.FAILED, Phase.UNKNOWN)
+    return tuple(
+        When(
+            all_of=tuple(
+                Trigger(kind=kind, subject=subject, phase=phase)
+                for (kind, subject), phase in zip(actions, phases, strict=True)
+            )
+        )
+        for phases in product(ends, repeat=len(actions))
+    )

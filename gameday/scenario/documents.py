@@ -1,0 +1,290 @@
+"""The two files as people write them, key by key: the one definition behind parser and schema."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import Annotated, Any
+
+from gameday.model.criteria import Criterion, Steady
+from gameday.model.project import Slo
+from gameday.scenario import fields as f
+from gameday.scenario.toxic import TOXIC
+from gameday.scenario.validate import GIVEN, about, document
+
+Text = Annotated[str, f.TEXT]
+Name = Annotated[str, f.NAME]
+Labels = dict[Text, Text]
+
+
+@document
+class AnswerDoc:
+    """What an answer must look like."""
+
+    status: Annotated[
+        int | None, f.whole(100, 599, "an HTTP status"), about("the status that is right")
+    ] = None
+
+
+@document
+class StepDoc:
+    """One request. Exactly one of the methods."""
+
+    get: Annotated[str | None, f.REQUEST_PATH, about("the path to GET")] = None
+    post: Annotated[str | None, f.REQUEST_PATH, about("the path to POST to")] = None
+    put: Annotated[str | None, f.REQUEST_PATH, about("the path to PUT to")] = None
+    patch: Annotated[str | None, f.REQUEST_PATH, about("the path to PATCH")] = None
+    delete: Annotated[str | None, f.REQUEST_PATH, about("the path to DELETE")] = None
+    head: Annotated[str | None, f.REQUEST_PATH, about("the path to ask the HEAD of")] = None
+    name: Annotated[
+        str | None,
+        f.TEXT,
+        about("its name in numbers and conditions; method and path unless given"),
+    ] = None
+    json: Annotated[Any, f.JSON, about("the body, sent as JSON")] = None
+    body: Annotated[str | None, f.TEXT, about("the body, sent as it is")] = None
+    headers: Annotated[Labels, about("headers to send")] = field(default_factory=dict)
+    expect: Annotated[AnswerDoc, about("a right answer; any status below 400 unless given")] = (
+        field(default_factory=AnswerDoc)
+    )
+
+
+@document
+class JourneyDoc:
+    """What one visitor does."""
+
+    weight: Annotated[
+        int, f.whole(1, 1_000_000, "a weight"), about("its share among the journeys")
+    ] = 1
+    steps: Annotated[list[StepDoc], about("requests, in order")]
+
+
+@document
+class LoadDoc:
+    """The traffic."""
+
+    target: Annotated[str, f.NAME, about("where it goes: a target with a `url`")]
+    arrivals: Annotated[
+        float | None, f.RATE, about("open model: so many visitors come, whatever the service does")
+    ] = None
+    users: Annotated[
+        int | None,
+        f.whole(1, 100_000, "a number of users"),
+        about("closed model: so many users, each waits for its answer"),
+    ] = None
+    think: Annotated[int | None, f.DURATION, about("a user's pause between two journeys")] = None
+    timeout: Annotated[int, f.DURATION, about("a request that takes longer has failed")] = 10_000
+    journeys: Annotated[dict[Text, JourneyDoc], about("what visitors do, by name")] = field(
+        default_factory=dict
+    )
+    locustfile: Annotated[
+        str | None, f.TEXT, about("your own locustfile, relative to the project")
+    ] = None
+    classes: Annotated[list[Text], about("the user classes of it; all unless given")] = field(
+        default_factory=list
+    )
+
+
+@document
+class PhasesDoc:
+    """How long each part of the run takes."""
+
+    warmup: Annotated[int, f.SECONDS_FROM_0, about("before the baseline, never judged")] = 3_000
+    baseline: Annotated[int, f.SECONDS, about("the service as it is")]
+    fault: Annotated[int, f.SECONDS_FROM_0, about("with the fault")]
+    recovery: Annotated[int, f.SECONDS, about("after the fault")]
+
+
+@document
+class FaultDoc:
+    """One failure: a toxic, or down."""
+
+    id: Annotated[str, f.NAME, about("its name in the report")]
+    target: Annotated[str, f.NAME, about("what breaks: a target with a `proxy`")]
+    toxic: Annotated[dict[str, Any] | None, TOXIC, about("a Toxiproxy toxic")] = None
+    down: Annotated[bool, f.TRUE, about("the target refuses connections")] = False
+    start: Annotated[int, f.SECONDS_FROM_0, about("after the fault phase began")] = 0
+    length: Annotated[
+        int | None, f.SECONDS_FROM_0, about("to the end of the fault phase unless given")
+    ] = None
+
+
+@document
+class AlertDoc:
+    """An alert that should catch the fault."""
+
+    alert: Annotated[str, f.TEXT, about("its name")]
+    labels: Annotated[Labels, about("labels that it must have")] = field(default_factory=dict)
+    fires_within: Annotated[int, f.DURATION, about("after the fault was confirmed on")]
+    resolves_within: Annotated[
+        int | None, f.DURATION, about("after the fault was confirmed off")
+    ] = None
+    receiver: Annotated[str | None, f.TEXT, about("who must be told")] = None
+    runbook: Annotated[str | None, f.TEXT, about("the runbook that it must link to")] = None
+    fault: Annotated[
+        str | None, f.NAME, about("the fault it should catch; the first one unless given")
+    ] = None
+
+
+@document
+class RunbookDoc:
+    """A runbook that must be there and have its sections."""
+
+    path: Annotated[str, f.TEXT, about("file, relative to the project, or link")]
+    restores_within: Annotated[int | None, f.DURATION, about("how long following it may take")] = (
+        None
+    )
+
+
+@document
+class ExpectDoc:
+    """What should hold, and be noticed."""
+
+    baseline: Annotated[
+        list[Annotated[Criterion, f.EXPECTED]], about("conditions before the fault")
+    ] = field(default_factory=list)
+    fault: Annotated[
+        list[Annotated[Criterion, f.EXPECTED]], about("conditions while the fault is in")
+    ] = field(default_factory=list)
+    recovery: Annotated[
+        list[Annotated[Criterion | Steady, f.EXPECTED_AFTER]], about("conditions after the fault")
+    ] = field(default_factory=list)
+    alerts: Annotated[list[AlertDoc], about("alerts that should catch it")] = field(
+        default_factory=list
+    )
+    quiet: Annotated[
+        list[Labels], about("labels of alerts that must not fire, but for those expected")
+    ] = field(default_factory=list)
+    runbooks: Annotated[list[RunbookDoc], about("runbooks that must be usable")] = field(
+        default_factory=list
+    )
+
+
+@document
+class ScenarioDoc:
+    """A gameday scenario: what breaks, under which load, and what should be noticed."""
+
+    gameday: Annotated[int, f.VERSION, about("version of the format")]
+    id: Annotated[str, f.NAME, about("its name for machines")]
+    title: Annotated[str, f.TEXT, about("one line")]
+    service: Annotated[str, f.NAME, about("the service under test")]
+    owner: Annotated[str, f.TEXT, about("the team that answers for it")]
+    tags: Annotated[list[Text], about("words to choose by")] = field(default_factory=list)
+    hypothesis: Annotated[str, f.TEXT, about("what we believe will happen, in full sentences")]
+    load: Annotated[LoadDoc, about("the traffic")]
+    phases: Annotated[PhasesDoc, about("how long each part of the run takes")]
+    faults: Annotated[list[FaultDoc], about("what breaks")]
+    expect: Annotated[ExpectDoc, about("what should hold, and be noticed")]
+    stop_when: Annotated[
+        list[Annotated[Criterion, f.CONDITION]], about("any of these ends the run at once")
+    ] = field(default_factory=list)
+    revert_for: Annotated[int, f.SECONDS, about("how long taking the fault out is tried again")] = (
+        60_000
+    )
+    profiles: Annotated[
+        dict[Name, Annotated[dict[str, Any], f.MAPPING_OF_ANYTHING]],
+        about("variants: each overrides parts of the scenario"),
+    ] = field(default_factory=dict)
+
+
+@document
+class TargetDoc:
+    """Something that can be loaded or broken."""
+
+    url: Annotated[str | None, f.URL, about("where the load goes")] = None
+    proxy: Annotated[str | None, f.NAME, about("the name of its Toxiproxy proxy")] = None
+    listen: Annotated[str | None, f.ADDRESS, about("where the proxy listens")] = None
+    upstream: Annotated[str | None, f.ADDRESS, about("where the proxy sends traffic on to")] = None
+    probe: Annotated[
+        str, f.PROBE, about("how to look at it: `http:/path`, `postgres`, `redis` or `tcp`")
+    ] = "tcp"
+
+
+@document
+class ServerDoc:
+    """A server's address."""
+
+    url: Annotated[str, f.URL, about("its address")]
+
+
+@document
+class AlertingDoc:
+    """Where alerts are read."""
+
+    prometheus: Annotated[ServerDoc | None, GIVEN, about("the Prometheus that fires")] = None
+    alertmanager: Annotated[ServerDoc | None, GIVEN, about("the Alertmanager that delivers")] = None
+    sources: Annotated[
+        list[Annotated[str, f.choice(("prometheus", "alertmanager"))]],
+        about("which of them to use; all unless given"),
+    ] = field(default_factory=list)
+
+
+@document
+class ReceiverDoc:
+    """Our own receiver of notifications."""
+
+    listen: Annotated[str, f.LISTEN, about("where it listens; port 0 is any free one")] = (
+        "127.0.0.1:0"
+    )
+    token: Annotated[
+        str | None, f.NAME, about("the last part of its address; random unless given")
+    ] = None
+
+
+@document
+class EnvironmentDoc:
+    """One place to run in."""
+
+    targets: Annotated[dict[Name, TargetDoc], about("what can be loaded or broken")] = field(
+        default_factory=dict
+    )
+    toxiproxy: Annotated[
+        ServerDoc | None, GIVEN, about("the server to use; one is started unless given")
+    ] = None
+    alerts: Annotated[AlertingDoc, about("where alerts are read; built-in alerts unless given")] = (
+        field(default_factory=AlertingDoc)
+    )
+    receiver: Annotated[ReceiverDoc, about("our own receiver of notifications")] = field(
+        default_factory=ReceiverDoc
+    )
+
+
+@document
+class ServiceDoc:
+    """A service."""
+
+    tier: Annotated[int | None, f.whole(0, 9, "a tier"), about("0 or 1 is the most important")] = (
+        None
+    )
+    slos: Annotated[dict[Name, Annotated[Slo, f.SLO]], about("its objectives, by name")] = field(
+        default_factory=dict
+    )
+
+
+@document
+class BuiltinAlertDoc:
+    """An alert that gameday itself evaluates on the load."""
+
+    when: Annotated[Criterion, f.CONDITION, about("it fires while this holds")]
+    labels: Annotated[Labels, about("its labels")] = field(default_factory=dict)
+    runbook: Annotated[str | None, f.TEXT, about("its runbook: file or link")] = None
+    receiver: Annotated[str, f.TEXT, about("who is told")] = "gameday"
+
+
+@document
+class ProjectDoc:
+    """A gameday project: where things are."""
+
+    gameday: Annotated[int, f.VERSION, about("version of the format")]
+    environments: Annotated[dict[Name, EnvironmentDoc], about("the places to run in, by name")]
+    services: Annotated[dict[Name, ServiceDoc], about("services, their tiers and objectives")] = (
+        field(default_factory=dict)
+    )
+    alerts: Annotated[dict[Text, BuiltinAlertDoc], about("built-in alerts, by name")] = field(
+        default_factory=dict
+    )
+    runbooks: Annotated[list[Text], about("folders of runbooks")] = field(
+        default_factory=lambda: ["runbooks"]
+    )
+    runbook_hosts: Annotated[
+        list[Annotated[str, f.HOST]], about("hosts from which a runbook may be fetched")
+    ] = field(default_factory=list)

@@ -1,0 +1,82 @@
+"""What a rule sees: a scenario, the project around it, and the places of both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import TypeAlias
+
+from gameday.model.criteria import Criterion
+from gameday.model.diagnostics import Diagnostic
+from gameday.model.project import Environment, Project
+from gameday.model.scenario import Scenario
+from gameday.scenario.node import Marks, Path
+
+#: The parts of `expect` that hold conditions, with the phase in which each is measured.
+PHASES_OF_EXPECT = ("baseline", "fault", "recovery")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """One scenario, with one profile, in one environment. Rules without a project leave both None.
+
+    `broken` names parts of the scenario that could not be read.
+    """
+
+    scenario: Scenario
+    marks: Marks
+    broken: frozenset[str] = frozenset()
+    project: Project | None = None
+    project_marks: Marks = field(default_factory=lambda: Marks(file=""))
+    environment: Environment | None = None
+
+    def conditions(self, phase: str) -> Iterator[tuple[Path, Criterion]]:
+        """The conditions expected in a phase that were readable, with their places."""
+        if f"expect.{phase}" in self.broken:
+            return
+        for position, condition in enumerate(getattr(self.scenario.expect, phase)):
+            if isinstance(condition, Criterion):
+                yield ("expect", phase, position), condition
+
+    def all_conditions(self) -> Iterator[tuple[str, Path, Criterion]]:
+        """All expected conditions, with phase and place."""
+        for phase in PHASES_OF_EXPECT:
+            for path, condition in self.conditions(phase):
+                yield phase, path, condition
+
+    def phase_ms(self, phase: str) -> int:
+        """The length of a phase."""
+        length: int = getattr(self.scenario.phases, f"{phase}_ms")
+        return length
+
+    def fault_length_ms(self, position: int) -> int:
+        """How long one fault is in, to the end of the fault phase unless it says otherwise."""
+        fault = self.scenario.faults[position]
+        rest = self.scenario.phases.fault_ms - fault.start_ms
+        return rest if fault.length_ms is None else fault.length_ms
+
+    def file_of(self, name: str) -> FilePath:
+        """A path as written in the files, relative to the project."""
+        return FilePath(self.project.directory if self.project else "") / name
+
+
+Check: TypeAlias = Callable[[Scope], Iterable[Diagnostic]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule: what it looks at, the codes it gives, and the parts it cannot do without.
+
+    `linked` rules need a project and its environment.
+    """
+
+    check: Check
+    codes: tuple[str, ...]
+    needs: frozenset[str] = frozenset()
+    linked: bool = False
+
+
+def rule(check: Check, *codes: str, needs: Iterable[str] = (), linked: bool = False) -> Rule:
+    """A row of a table of rules."""
+    return Rule(check=check, codes=codes, needs=frozenset(needs), linked=linked)

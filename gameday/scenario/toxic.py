@@ -1,0 +1,179 @@
+"""Toxics as people write them: attributes with units, turned into those of the Toxiproxy API."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from gameday.model.diagnostics import Diagnostic
+from gameday.model.scenario import ToxicSpec
+from gameday.model.toxics import STREAMS, TOXICS, AttributeSpec, problems_of, warnings_of
+from gameday.model.units import (
+    UnitError,
+    bandwidth_kb_per_s,
+    duration_ms,
+    duration_us,
+    ratio,
+    size_bytes,
+)
+from gameday.scenario.fields import split_hint
+from gameday.scenario.node import Marks, Path
+from gameday.scenario.suggest import did_you_mean
+from gameday.scenario.validate import FieldError, JsonSchema, Scalar, kind_of
+
+_UNITS: Mapping[str, tuple[Callable[[object], int], str]] = {
+    "ms": (duration_ms, "value/duration"),
+    "us": (duration_us, "value/duration"),
+    "bytes": (size_bytes, "value/size"),
+    "KB/s": (bandwidth_kb_per_s, "value/bandwidth"),
+}
+_PATTERNS = {
+    "ms": r"^\s*(?:[0-9.]+(?:us|ms|s|m|h|d))+\s*$",
+    "us": r"^\s*(?:[0-9.]+(?:us|ms|s|m|h|d))+\s*$",
+    "bytes": r"^\s*[0-9.]+ ?(?:B|KB|MB|KiB|MiB)\s*$",
+    "KB/s": r"^\s*[0-9.]+ ?(?:B|KB|MB|KiB|MiB) ?/s\s*$",
+}
+_COMMON = ("type", "stream", "toxicity")
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    raise FieldError(
+        "document/wrong-type",
+        f"`toxic` is {kind_of(value)}; it must be a mapping",
+        "write `{type: latency, latency: 800ms}`",
+    )
+
+
+def toxic_schema() -> JsonSchema:
+    """JSON Schema of a toxic: one alternative a type."""
+    return {"oneOf": [_schema_of(kind, specs) for kind, specs in TOXICS.items()]}
+
+
+def _schema_of(kind: str, specs: Mapping[str, AttributeSpec]) -> JsonSchema:
+    properties: JsonSchema = {
+        "type": {"const": kind},
+        "stream": {"enum": list(STREAMS), "description": "downstream is what the client reads"},
+        "toxicity": {
+            "type": "string",
+            "pattern": r"^\s*[0-9]+(?:\.[0-9]+)? ?%\s*$",
+            "description": "the share of connections that it touches",
+        },
+    }
+    for name, spec in specs.items():
+        quantity: list[JsonSchema] = [{"type": "string", "pattern": _PATTERNS[spec.unit]}]
+        if spec.unit in ("ms", "us"):
+            quantity.append({"const": 0})
+        properties[name] = {"anyOf": quantity, "description": spec.help}
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["type", *(name for name, spec in specs.items() if spec.required)],
+        "properties": properties,
+    }
+
+
+TOXIC = Scalar(_mapping, toxic_schema())
+
+
+def read_toxic(
+    raw: Mapping[str, Any], path: Path, marks: Marks
+) -> tuple[ToxicSpec | None, list[Diagnostic]]:
+    """The toxic written at *path*, or None with everything that is wrong with it."""
+    found = list(_wrong_common(raw, path, marks))
+    kind = raw.get("type")
+    specs = TOXICS.get(kind) if isinstance(kind, str) else None
+    if specs is None or not isinstance(kind, str):
+        return None, [*found, _unknown_type(kind, path, marks)]
+    found.extend(_wrong_keys(kind, specs, raw, path, marks))
+    attributes: dict[str, int] = {}
+    for name in specs.keys() & raw.keys():
+        read, code = _UNITS[specs[name].unit]
+        try:
+            attributes[name] = read(raw[name])
+        except (UnitError, OverflowError) as error:
+            found.append(_wrong_unit(code, error, raw[name], (*path, name), marks))
+    if found:
+        return None, found
+    toxicity = ratio(raw.get("toxicity", "100%"))
+    stream = raw.get("stream", STREAMS[0])
+    for text in problems_of(kind, attributes, toxicity, stream):
+        where = _attribute_of(text, kind)
+        found.append(marks.problem("fault/attribute", (*path, where), *split_hint(text)))
+    if found:
+        return None, found
+    ordered = {name: attributes[name] for name in specs if name in attributes}
+    found.extend(
+        marks.problem("fault/doubtful-toxic", path, text, "change it, or leave it out")
+        for text in warnings_of(kind, attributes, toxicity)
+    )
+    return ToxicSpec(type=kind, stream=stream, toxicity=toxicity, attributes=ordered), found
+
+
+def _unknown_type(kind: object, path: Path, marks: Marks) -> Diagnostic:
+    if kind is None:
+        return marks.problem(
+            "document/missing-key",
+            path,
+            "`type` is missing of `toxic`",
+            f"add `type:`, one of {', '.join(TOXICS)}",
+        )
+    return marks.problem(
+        "fault/unknown-toxic",
+        (*path, "type"),
+        f"`{kind}` is not a type of toxic",
+        did_you_mean(str(kind), TOXICS),
+    )
+
+
+def _wrong_common(raw: Mapping[str, Any], path: Path, marks: Marks) -> Iterator[Diagnostic]:
+    if "stream" in raw and raw["stream"] not in STREAMS:
+        yield marks.problem(
+            "value/choice",
+            (*path, "stream"),
+            f"`{raw['stream']}` is not a stream",
+            did_you_mean(str(raw["stream"]), STREAMS),
+        )
+    if "toxicity" in raw:
+        try:
+            ratio(raw["toxicity"])
+        except UnitError as error:
+            yield _wrong_unit("value/share", error, raw["toxicity"], (*path, "toxicity"), marks)
+
+
+def _wrong_keys(
+    kind: str, specs: Mapping[str, AttributeSpec], raw: Mapping[str, Any], path: Path, marks: Marks
+) -> Iterator[Diagnostic]:
+    known = (*_COMMON, *specs)
+    for name in raw:
+        if name not in known:
+            yield marks.problem(
+                "document/unknown-key",
+                (*path, name),
+                f"`{name}` is not a key of a `{kind}` toxic",
+                did_you_mean(name, known, what="the keys are"),
+                key=True,
+            )
+    for name, spec in specs.items():
+        if spec.required and name not in raw:
+            yield marks.problem(
+                "document/missing-key",
+                path,
+                f"`{name}` is missing of the `{kind}` toxic",
+                f"add `{name}:` with its unit, {spec.help}",
+            )
+
+
+def _wrong_unit(code: str, error: Exception, value: object, path: Path, marks: Marks) -> Diagnostic:
+    summary, hint = split_hint(str(error))
+    bare = f"`{value}`"
+    if summary.startswith(bare):
+        summary = f"`{path[-1]}: {value}`{summary[len(bare) :]}"
+    return marks.problem(code, path, summary, hint)
+
+
+def _attribute_of(text: str, kind: str) -> str:
+    found = re.search(rf"`{re.escape(kind)}\.(\w+)`", text)
+    return found[1] if found else "type"

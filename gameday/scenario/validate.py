@@ -1,0 +1,256 @@
+"""Checks plain data against document classes; the only module that wraps pydantic.
+
+A document class is a frozen dataclass (`@document`) whose fields are annotated with markers. Every
+error that pydantic can give for such a class is turned into one of our own problems; a kind that is
+not in the table would be a bug of ours, and a test with random documents looks for one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, TypeVar, dataclass_transform
+
+from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
+from pydantic import ValidationError as _PydanticError
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from gameday.scenario.node import Path
+from gameday.scenario.suggest import did_you_mean, nearest
+
+T = TypeVar("T")
+JsonSchema = dict[str, Any]
+
+
+class FieldError(ValueError):
+    """Raised by a field's parser: which code, what is wrong, what to do."""
+
+    def __init__(self, code: str, summary: str, hint: str = "") -> None:
+        self.code, self.summary, self.hint = code, summary, hint
+        super().__init__(summary)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing wrong with a document. `meant` is the key that was probably meant."""
+
+    code: str
+    path: Path
+    summary: str
+    hint: str = ""
+    at_key: bool = False
+    meant: str | None = None
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def document(cls: type[T]) -> type[T]:
+    """Class decorator: a frozen dataclass that refuses unknown keys."""
+    made = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+    made.__pydantic_config__ = ConfigDict(extra="forbid", title=cls.__name__)  # type: ignore[attr-defined]
+    return made
+
+
+def about(text: str) -> Any:
+    """Field marker: what it is for, shown by editors and in hints."""
+    return Field(description=text)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Scalar:
+    """Field marker: *parse* makes the value (or raises FieldError), *schema* is its JSON Schema."""
+
+    parse: Callable[[Any], Any]
+    schema: Mapping[str, Any]
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._checked)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchema:
+        return dict(self.schema)
+
+    def _checked(self, value: Any) -> Any:
+        try:
+            return self.parse(value)
+        except FieldError as error:
+            context = {"code": error.code, "summary": error.summary, "hint": error.hint}
+            raise PydanticCustomError("field", "{summary}", context) from None
+
+
+class Given:
+    """Field marker for an optional part: it may be left out, but null is not a value of it."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        inner = next(part for part in typing.get_args(source) if part is not type(None))
+        return handler(inner)
+
+
+GIVEN = Given()
+
+
+class Reader(Generic[T]):
+    """Reads documents of one class. Building one costs milliseconds: build once, use often."""
+
+    def __init__(self, cls: type[T]) -> None:
+        self._adapter = TypeAdapter(cls)
+        self.schema: JsonSchema = _tidy(self._adapter.json_schema())
+
+    def read(self, data: Any) -> tuple[T | None, list[Problem]]:
+        """The document, or None with everything that is wrong."""
+        try:
+            return self._adapter.validate_python(data), []
+        except _PydanticError as error:
+            rows = error.errors(include_url=False)
+            return None, [self._problem(typing.cast("dict[str, Any]", row)) for row in rows]
+
+    def _problem(self, row: dict[str, Any]) -> Problem:
+        path: Path = tuple(row["loc"])
+        at_key = bool(path) and path[-1] == "[key]"
+        if at_key:
+            path = path[:-1]
+        match row["type"]:
+            case "field":
+                context = row["ctx"]
+                return Problem(
+                    code=context["code"],
+                    path=path,
+                    summary=_with_key(context["summary"], path, row["input"]),
+                    hint=context["hint"],
+                    at_key=at_key,
+                )
+            case "missing":
+                return self._missing(path)
+            case "unexpected_keyword_argument":
+                return self._unknown(path)
+            case kind:
+                return self._wrong_type(path, row["input"], _WANTED[kind])
+
+    def _missing(self, path: Path) -> Problem:
+        *around, name = path
+        known = self._schema_at(tuple(around)).get("properties", {})
+        what = known.get(name, {}).get("description", "")
+        return Problem(
+            code="document/missing-key",
+            path=path,
+            summary=f"`{name}` is missing" + _inside(tuple(around)),
+            hint=f"add `{name}:`" + (f", {what}" if what else ""),
+            at_key=True,
+        )
+
+    def _unknown(self, path: Path) -> Problem:
+        *around, name = path
+        known = list(self._schema_at(tuple(around)).get("properties", {}))
+        return Problem(
+            code="document/unknown-key",
+            path=path,
+            summary=f"`{name}` is not a key" + _inside(tuple(around)),
+            hint=did_you_mean(str(name), known, what="the keys are"),
+            at_key=True,
+            meant=nearest(str(name), known),
+        )
+
+    def _wrong_type(self, path: Path, value: Any, wanted: tuple[str, str]) -> Problem:
+        return Problem(
+            code="document/wrong-type",
+            path=path,
+            summary=f"{_name(path)} is {kind_of(value)}; it must be {wanted[0]}",
+            hint=wanted[1],
+        )
+
+    def _schema_at(self, path: Path) -> JsonSchema:
+        """The part of the JSON Schema that describes the value at *path*."""
+        part = self.schema
+        for step in path:
+            if isinstance(step, int):
+                part = part.get("items", {})
+            else:
+                part = part.get("properties", {}).get(step) or part.get("additionalProperties", {})
+            if "$ref" in part:
+                part = self.schema["$defs"][part["$ref"].rsplit("/", 1)[1]]
+        return part
+
+
+def kind_of(value: Any) -> str:
+    """What sort of value this is, in words."""
+    match value:
+        case None:
+            return "empty"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "text"
+        case list():
+            return "a list"
+        case _:
+            return "a mapping"
+
+
+_MAPPING = ("a mapping", "write `key: value` lines below it")
+_WANTED = {
+    "dataclass_type": _MAPPING,
+    "dict_type": _MAPPING,
+    "list_type": ("a list", "write `[…]`, or lines that begin with `- `"),
+}
+
+
+def _name(path: Path) -> str:
+    names = [step for step in path if isinstance(step, str)]
+    if not path:
+        return "the file"
+    return f"`{path[-1]}`" if isinstance(path[-1], str) else f"an entry of `{names[-1]}`"
+
+
+def _inside(path: Path) -> str:
+    if not path:
+        return ""
+    return f" of {_name(path)}"
+
+
+def _with_key(summary: str, path: Path, value: Any) -> str:
+    """A summary that begins with the bare value gets its key: `latency: 800` has no unit."""
+    bare = f"`{value}`"
+    if path and isinstance(path[-1], str) and summary.startswith(bare):
+        return f"`{path[-1]}: {value}`{summary[len(bare) :]}"
+    return summary
+
+
+def _tidy(schema: Any) -> Any:
+    """Without pydantic's titles and null defaults, which say nothing to people."""
+    if isinstance(schema, list):
+        return [_tidy(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return dict(_tidy_items(schema))
+
+
+def _tidy_items(schema: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key, part in schema.items():
+        if key in ("properties", "$defs"):
+            yield key, {name: _tidy(inner) for name, inner in part.items()}
+        elif key == "title" or (key == "default" and part in (None, {}, [])):
+            continue
+        else:
+            yield key, _tidy(part)
+
+
+class Codec(Generic[T]):
+    """Writes and reads our own values (not people's) as plain JSON data, exactly."""
+
+    def __init__(self, cls: type[T]) -> None:
+        self._adapter = TypeAdapter(cls)
+
+    def dump(self, value: T) -> Any:
+        """Plain JSON data."""
+        return self._adapter.dump_python(value, mode="json")
+
+    def load(self, text: str) -> T:
+        """The value. Raises ValueError if the text is not one."""
+        return self._adapter.validate_json(text, strict=True)
