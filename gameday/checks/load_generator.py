@@ -49,34 +49,26 @@ def check(case: Case) -> Iterator[Finding]:
         "limit_ms": case.slack_ms,
         "n": count(lags),
     }
-    yield _judge(case, window, quantile, lag_ms, loop_ms, facts)
+    outcome, summary = _words(case, quantile, lag_ms, loop_ms)
+    yield _found(outcome, summary, window, facts)
 
 
-def _judge(
-    case: Case,
-    window: Window,
-    quantile: float | None,
-    lag_ms: float | None,
-    loop_ms: float,
-    facts: dict[str, object],
-) -> Finding:
+def _words(
+    case: Case, quantile: float | None, lag_ms: float | None, loop_ms: float
+) -> tuple[Outcome, str]:
     allowed = f"allowed {format_ms(case.slack_ms)}"
     if lag_ms is None and case.plan.scenario.load.arrivals_per_s is not None:
         summary = "too few arrivals in the baseline to say how late they were taken up"
-        return _found(Outcome.INCONCLUSIVE, summary, window, facts)
-    if lag_ms is not None and quantile is not None and lag_ms > case.slack_ms:
-        late = f"p{quantile * 100:g} of the start lag was {format_ms(lag_ms)}"
-        summary = f"the load generator was saturated: {late}, {allowed}"
-        return _found(Outcome.INCONCLUSIVE, summary, window, facts)
+        return Outcome.INCONCLUSIVE, summary
+    lag = "" if lag_ms is None else f"p{(quantile or 0) * 100:g} of the start lag was "
+    lag += "" if lag_ms is None else format_ms(lag_ms)
+    if lag_ms is not None and lag_ms > case.slack_ms:
+        summary = f"the load generator was saturated: {lag}, {allowed}"
+        return Outcome.INCONCLUSIVE, summary
+    loop = f"its loop ran {format_ms(loop_ms)} late"
     if loop_ms > case.slack_ms:
-        summary = f"the load generator was saturated: its loop ran {format_ms(loop_ms)} late"
-        return _found(Outcome.INCONCLUSIVE, f"{summary}, {allowed}", window, facts)
-    if lag_ms is None or quantile is None:
-        said = f"its loop ran {format_ms(loop_ms)} late"
-    else:
-        said = f"p{quantile * 100:g} of the start lag was {format_ms(lag_ms)}"
-    summary = f"the load generator kept up: {said}, {allowed}"
-    return _found(Outcome.PASS, summary, window, facts)
+        return Outcome.INCONCLUSIVE, f"the load generator was saturated: {loop}, {allowed}"
+    return Outcome.PASS, f"the load generator kept up: {lag or loop}, {allowed}"
 
 
 def _found(

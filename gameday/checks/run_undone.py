@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gameday.checks.case import Case
-from gameday.model.debts import UNDO_OF, ledger_of
-from gameday.model.event import Phase, Timeline
+from gameday.model.debts import ledger_of
+from gameday.model.event import UNDO_OF, Phase, Timeline
 from gameday.model.verdict import Finding, Outcome
 
 NAME = "run/undone"

@@ -29,15 +29,19 @@ def traffic_of(case: Case, span: FaultSpan) -> Answer:
     is open, carries nothing while the fault is in, and is on the path all the same.
     """
     names = _proxy_names(case, span.target)
-    samples = [e for e in case.timeline.of("proxy.health") if _counters(e, names) is not None]
-    if len(samples) < 2:
+    totals = [
+        (event.at_ms, _total(counters))
+        for event in case.timeline.of("proxy.health")
+        if (counters := _counters(event, names)) is not None
+    ]
+    if len(totals) < 2:
         return _by_sli(case, span)
     asked_ms, on_ms = span.asked_ms or 0, span.on_ms or 0
     off_ms = case.timeline.end_ms if span.off_asked_ms is None else span.off_asked_ms
     baseline = case.windows.get("baseline")
     start_ms = 0 if baseline is None else baseline.start_ms
-    during = _beyond_probes(case, span.target, names, samples, on_ms, off_ms)
-    before = _beyond_probes(case, span.target, names, samples, start_ms, asked_ms)
+    during = _beyond_probes(case, span.target, totals, (on_ms, off_ms))
+    before = _beyond_probes(case, span.target, totals, (start_ms, asked_ms))
     facts = {"traffic_bytes_fault": during, "traffic_bytes_baseline": before}
     if during > SOME_BYTES:
         said = f"{_size(during)} of traffic went through `{span.target}` during the fault"
@@ -101,25 +105,17 @@ def _counters(event: Event, names: Iterable[str]) -> Mapping[str, Any] | None:
 
 
 def _beyond_probes(
-    case: Case,
-    target: str,
-    names: Sequence[str],
-    samples: Sequence[Event],
-    start_ms: int,
-    end_ms: int,
+    case: Case, target: str, totals: Sequence[tuple[int, int]], between: tuple[int, int]
 ) -> int:
-    """Bytes both ways between the samples in [start_ms, end_ms], less those of our own probes.
+    """Bytes both ways between the readings in a stretch of time, less those of our own probes.
 
     Counters start again from nothing when a proxy is replaced, so a fall is a new beginning.
     """
-    inside = [e for e in samples if start_ms <= e.at_ms <= end_ms]
+    inside = [(at, total) for at, total in totals if between[0] <= at <= between[1]]
     if len(inside) < 2:
         return 0
-    moved = 0
-    for earlier, later in pairwise(inside):
-        a, b = _total(earlier, names), _total(later, names)
-        moved += b - a if b >= a else b
-    first_ms, last_ms = inside[0].at_ms, inside[-1].at_ms
+    moved = sum(b - a if b >= a else b for (_, a), (_, b) in pairwise(inside))
+    first_ms, last_ms = inside[0][0], inside[-1][0]
     probes = [
         e
         for e in case.timeline.of("probe.sample", target)
@@ -128,8 +124,7 @@ def _beyond_probes(
     return moved - sum(int(e.data.get("bytes", PROBE_BYTES)) for e in probes)
 
 
-def _total(event: Event, names: Sequence[str]) -> int:
-    counters = _counters(event, names) or {}
+def _total(counters: Mapping[str, Any]) -> int:
     return int(counters.get("received_bytes", 0)) + int(counters.get("sent_bytes", 0))
 
 

@@ -1,0 +1,165 @@
+"""All that a report says about one run, as plain values; writers only put them into a form.
+
+`result.json` is this, field by field: its schema and its page in the docs are made from here. So a
+field is never renamed or given another meaning within one `SCHEMA`; new ones may be added.
+
+Times named `…_ms` are milliseconds; `at_ms` is run time, `since_ms` counts from the fault confirmed
+on. A number that is not known is null, never 0, and says why.
+"""
+
+# ruff: noqa: RUF009 - `_doc` makes a dataclass field; it is no shared default
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from gameday.model.verdict import Finding, Outcome, RunStatus
+
+#: The version of `result.json`.
+SCHEMA = 1
+
+
+class State(StrEnum):
+    """What is known of a moment: when it was, that it had not come by then, or nothing."""
+
+    MEASURED = "measured"
+    CENSORED = "censored"  # had not happened when we last looked
+    NOT_MEASURED = "not_measured"
+
+
+def _doc(text: str) -> Any:
+    return field(metadata={"doc": text})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """One moment of the detection ladder."""
+
+    name: str = _doc("on, impact, pending, firing, delivered, resolved, off or steady")
+    state: State = _doc("measured, censored (not yet when last looked at) or not_measured")
+    since_ms: int | None = _doc("since the fault was confirmed on; if censored, a lower bound")
+    error_ms: int | None = _doc("how much earlier it may really have been")
+    why: str = _doc("why it is censored or not measured; else empty")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ladder:
+    """How one fault was noticed by one expected alert, moment by moment."""
+
+    fault: str = _doc("id of the fault")
+    alert: str = _doc("name of the alert; empty if none is expected")
+    receiver: str = _doc("the receiver that was named; empty if none")
+    rungs: tuple[Rung, ...] = _doc("in order of cause, not of time")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One part of the set-up as it was used."""
+
+    name: str = _doc("what it is for: toxiproxy, load, alerts, receiver")
+    text: str = _doc("which one it was")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseRow:
+    """What the load saw of one subject in one phase."""
+
+    phase: str = _doc("baseline, fault or recovery")
+    subject: str = _doc("`all`, or the name of a journey or request")
+    seconds: int = _doc("whole seconds that were judged")
+    complete: bool = _doc("whether the phase ended as planned")
+    n: int = _doc("requests judged")
+    good: int = _doc("of these, good ones")
+    failures: Mapping[str, int] = _doc("failed ones by kind")
+    edge: int = _doc("under way while a connection was being cut: counted, never judged")
+    error_ratio: float | None = _doc("failed over judged; null without requests")
+    goodput_ratio: float | None = _doc("good over judged; null without requests")
+    p50_ms: float | None = _doc("of good answers from the intended start; null if withheld")
+    p95_ms: float | None = _doc("null if withheld (n below 200)")
+    p99_ms: float | None = _doc("null if withheld (n below 1000)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultRow:
+    """One fault as it was."""
+
+    id: str = _doc("as in the scenario")
+    target: str = _doc("what was broken")
+    what: str = _doc("kind and attributes")
+    on_ms: int | None = _doc("run time at which it was read back as in")
+    on_error_ms: int | None = _doc("how much earlier it may have been in")
+    off_ms: int | None = _doc("run time at which it was read back as gone")
+    off_error_ms: int | None = _doc("how much earlier it may have been gone")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """One line of the timeline."""
+
+    at_ms: int = _doc("run time")
+    what: str = _doc("kind of the event")
+    text: str = _doc("what happened")
+    seq: int | None = _doc("line of the journal; null if made from raw samples of an alert source")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftover:
+    """Something that could not be shown to be gone."""
+
+    subject: str = _doc("fault or target")
+    text: str = _doc("what may still be broken")
+    command: str = _doc("how to undo it")
+    undo: Mapping[str, Any] = _doc("the undo record, as the journal has it")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioPart:
+    """What was run."""
+
+    id: str = _doc("of the scenario")
+    title: str = _doc("of the scenario")
+    service: str = _doc("the service under test")
+    owner: str = _doc("the team that owns it")
+    hypothesis: str = _doc("what was believed before the run")
+    profile: str = _doc("empty for none")
+    file: str = _doc("where it was read")
+    tags: tuple[str, ...] = _doc("of the scenario")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The verdict, in words and for machines."""
+
+    outcome: Outcome = _doc("pass, fail or inconclusive")
+    status: RunStatus = _doc("how the machinery fared, whatever the service did")
+    exit_code: int = _doc("with which the command ends")
+    reason: str = _doc("one sentence: why")
+    facts: tuple[str, ...] = _doc("up to three facts that matter most")
+    clean: bool = _doc("every fault was shown to be gone")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything a writer may print about one run."""
+
+    schema: int = _doc("version of this document, 1")
+    gameday: str = _doc("version of gameday that made the run")
+    run_id: str = _doc("name of the run directory")
+    environment: str = _doc("of the project file")
+    started: str = _doc("wall time of run time 0, RFC 3339, UTC; empty if the journal is too short")
+    duration_ms: int = _doc("run time of the last event")
+    seed: int = _doc("of the plan")
+    plan_sha256: str = _doc("of the plan as run; empty if the journal is too short")
+    scenario: ScenarioPart = _doc("what was run")
+    answer: Answer = _doc("read this first")
+    leftovers: tuple[Leftover, ...] = _doc("what may still be broken, and how to undo it")
+    expectations: tuple[Finding, ...] = _doc("one entry an expectation")
+    validity: tuple[Finding, ...] = _doc("whether the run could have shown anything")
+    ladders: tuple[Ladder, ...] = _doc("from the fault to steady, one an expected alert")
+    faults: tuple[FaultRow, ...] = _doc("as they were confirmed")
+    phases: tuple[PhaseRow, ...] = _doc("what the load saw")
+    parts: tuple[Part, ...] = _doc("which parts were used")
+    timeline: tuple[Moment, ...] = _doc("what happened, in order")
+    notes: tuple[str, ...] = _doc("how we know: gaps, offsets, sample sizes, what was not measured")

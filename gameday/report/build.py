@@ -1,0 +1,253 @@
+"""What a report says, from the plan, the journal and the verdict. Pure: no clock, no files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from gameday.kpi import seen, spans
+from gameday.kpi.stats import Stats, cells_between, stats, ticks_of
+from gameday.kpi.timings import ladders
+from gameday.model.debts import ledger_of
+from gameday.model.event import Timeline
+from gameday.model.plan import Plan
+from gameday.model.report import (
+    SCHEMA,
+    Answer,
+    FaultRow,
+    Ladder,
+    Leftover,
+    Part,
+    PhaseRow,
+    Report,
+    ScenarioPart,
+    State,
+)
+from gameday.model.scenario import FaultSpec
+from gameday.model.units import format_ms, format_ratio
+from gameday.model.verdict import Outcome, Verdict
+from gameday.report.moments import moments_of
+
+ALL = "all"
+_UNITS = {"latency": "ms", "jitter": "ms", "timeout": "ms", "rate": "KB/s", "bytes": "B"}
+_SIZES = {"average_size": "B", "size_variation": "B"}
+
+
+def build(plan: Plan, timeline: Timeline, verdict: Verdict) -> Report:
+    """Everything a writer may print. The same input gives the same report, byte for byte."""
+    opened = timeline.first("run.opened")
+    rows = _phases(plan, timeline)
+    rungs = ladders(plan, timeline) if opened is not None else ()
+    return Report(
+        schema=SCHEMA,
+        gameday=str(opened.data.get("gameday", "")) if opened is not None else "",
+        run_id=opened.subject if opened is not None else "",
+        environment=plan.environment.name,
+        started=_started(timeline),
+        duration_ms=timeline.end_ms,
+        seed=plan.seed,
+        plan_sha256=str(opened.data.get("plan_sha256", "")) if opened is not None else "",
+        scenario=_scenario(plan),
+        answer=Answer(
+            outcome=verdict.outcome,
+            status=verdict.status,
+            exit_code=int(verdict.exit_code),
+            reason=verdict.reason,
+            facts=tuple(_facts(rungs, rows, verdict)),
+            clean=not verdict.dirty,
+        ),
+        leftovers=_leftovers(timeline, verdict),
+        expectations=tuple(f for f in verdict.findings if not f.validity),
+        validity=tuple(f for f in verdict.findings if f.validity),
+        ladders=rungs,
+        faults=_faults(plan, timeline),
+        phases=rows,
+        parts=tuple(_parts(timeline)),
+        timeline=moments_of(plan, timeline) if opened is not None else (),
+        notes=tuple(_notes(plan, timeline, rows)),
+    )
+
+
+def describe(fault: FaultSpec) -> str:
+    """A fault in words: `latency 800 ms, jitter 50 ms (downstream)`."""
+    if fault.toxic is None:
+        return "down: connections are refused"
+    toxic = fault.toxic
+    texts = []
+    for name, value in toxic.attributes.items():
+        unit = "us" if (toxic.type, name) == ("slicer", "delay") else _unit(name)
+        texts.append(f"{name.replace('_', ' ')} {value} {unit}".strip())
+    share = "" if toxic.toxicity >= 1 else f", on {format_ratio(toxic.toxicity)} of connections"
+    head = "" if texts and texts[0].startswith(toxic.type) else f"{toxic.type} "
+    return f"{head}{', '.join(texts)} ({toxic.stream}{share})".strip()
+
+
+def _unit(attribute: str) -> str:
+    return {**_UNITS, **_SIZES, "delay": "ms"}.get(attribute, "")
+
+
+def _started(timeline: Timeline) -> str:
+    if timeline.first("run.opened") is None:
+        return ""
+    wall_s = spans.origin_wall_ms(timeline) / 1000
+    return datetime.fromtimestamp(wall_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _scenario(plan: Plan) -> ScenarioPart:
+    scenario = plan.scenario
+    return ScenarioPart(
+        id=scenario.id,
+        title=scenario.title,
+        service=scenario.service,
+        owner=scenario.owner,
+        hypothesis=" ".join(scenario.hypothesis.split()),
+        profile=scenario.profile,
+        file=scenario.file,
+        tags=scenario.tags,
+    )
+
+
+def _phases(plan: Plan, timeline: Timeline) -> tuple[PhaseRow, ...]:
+    """All requests first, then each journey, then requests that are named apart; a phase each."""
+    ticks = ticks_of(timeline)
+    windows = spans.windows_of(timeline)
+    rows = []
+    for phase in spans.JUDGED:
+        window = windows.get(phase)
+        if window is None:
+            continue
+        cells = cells_between(ticks, window.start_ms, window.end_ms)
+        subjects = sorted({c.journey for c in cells}) or [
+            j.name for j in plan.scenario.load.journeys
+        ]
+        rows.append(_row(window, ALL, stats(cells)))
+        if len(subjects) > 1:
+            rows.extend(_row(window, name, stats(cells, name)) for name in subjects)
+    return tuple(rows)
+
+
+def _row(window: spans.Window, subject: str, found: Stats) -> PhaseRow:
+    return PhaseRow(
+        phase=window.name,
+        subject=subject,
+        seconds=window.seconds,
+        complete=window.complete,
+        n=found.n,
+        good=found.good,
+        failures=dict(sorted(found.failures.items())),
+        edge=found.edge,
+        error_ratio=found.error_ratio,
+        goodput_ratio=found.goodput_ratio,
+        p50_ms=found.percentile_ms(0.5),
+        p95_ms=found.percentile_ms(0.95),
+        p99_ms=found.percentile_ms(0.99),
+    )
+
+
+def _faults(plan: Plan, timeline: Timeline) -> tuple[FaultRow, ...]:
+    found = zip(plan.scenario.faults, spans.faults_of(plan, timeline), strict=True)
+    return tuple(
+        FaultRow(
+            id=spec.id,
+            target=spec.target,
+            what=describe(spec),
+            on_ms=span.on_ms,
+            on_error_ms=span.on_error_ms,
+            off_ms=span.off_ms,
+            off_error_ms=span.off_error_ms,
+        )
+        for spec, span in found
+    )
+
+
+def _facts(
+    rungs: tuple[Ladder, ...], rows: tuple[PhaseRow, ...], verdict: Verdict
+) -> Iterable[str]:
+    """Detection, what users felt, and recovery: what somebody asks first."""
+    fired = [f for f in verdict.findings if f.check == "alert/fired"]
+    fired.sort(key=lambda f: f.outcome is Outcome.PASS)
+    if fired:
+        yield fired[0].summary
+    whole = {row.phase: row for row in rows if row.subject == ALL}
+    fault, baseline = whole.get("fault"), whole.get("baseline")
+    if fault is not None and fault.error_ratio is not None:
+        said = f"while the fault was in, {fault.n - fault.good} of {fault.n} requests failed"
+        said += f" ({format_ratio(fault.error_ratio)})"
+        if fault.p95_ms is not None and baseline is not None and baseline.p95_ms is not None:
+            said += f"; p95 went from {format_ms(baseline.p95_ms)} to {format_ms(fault.p95_ms)}"
+        yield said
+    for ladder in rungs[:1]:
+        steady = next(r for r in ladder.rungs if r.name == "steady")
+        off = next(r for r in ladder.rungs if r.name == "off")
+        if steady.since_ms is not None and off.since_ms is not None:
+            after = format_ms(max(0, steady.since_ms - off.since_ms))
+            measured = steady.state is State.MEASURED
+            words = f"steady again {after}" if measured else f"not steady {after}"
+            yield f"{words} after the last fault was off"
+
+
+def _parts(timeline: Timeline) -> Iterable[Part]:
+    event = timeline.last("run.parts")
+    for name, value in sorted(event.data.items()) if event is not None else ():
+        if value:
+            yield Part(name=name, text=_part_text(value))
+
+
+def _part_text(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_part_text(v)}" for k, v in sorted(value.items()) if v)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_part_text(v) for v in value)
+    return str(value)
+
+
+def _leftovers(timeline: Timeline, verdict: Verdict) -> tuple[Leftover, ...]:
+    opened = timeline.first("run.opened")
+    command = f"gameday recover {opened.subject if opened is not None else ''}".strip()
+    undo = {debt.subject: debt.undo for debt in ledger_of(timeline).owed}
+    return tuple(
+        Leftover(
+            subject=subject,
+            text=f"`{subject}` was broken or opened by this run and not shown to be gone",
+            command=command,
+            undo=undo.get(subject, {}),
+        )
+        for subject in verdict.dirty
+    )
+
+
+def _notes(plan: Plan, timeline: Timeline, rows: tuple[PhaseRow, ...]) -> Iterable[str]:
+    edge = sum(row.edge for row in rows if row.subject == ALL)
+    if edge:
+        yield (
+            f"{edge} requests were under way while a connection was being cut for inject or "
+            "revert; they are counted, and never judged"
+        )
+    withheld = sorted({row.phase for row in rows if row.subject == ALL and row.p99_ms is None})
+    if withheld:
+        yield f"p99 needs 1000 good answers and is withheld in: {', '.join(withheld)}"
+    for row in rows:
+        if row.subject == ALL and not row.complete:
+            yield f"the {row.phase} phase was cut short after {row.seconds} s"
+    yield "latency counts from the intended start of each request, and only of good answers"
+    if timeline.first("run.opened") is not None:
+        for source in seen.source_names(plan):
+            yield _source_note(timeline, source)
+    if timeline.first("sentinel.lost") is not None:
+        yield "the sentinel was lost during the run; the runner itself took the faults out"
+    if timeline.first("sentinel.took_over") is not None:
+        yield "the sentinel took over from the runner and took the faults out"
+
+
+def _source_note(timeline: Timeline, source: str) -> str:
+    sight = seen.sight_of(timeline, source)
+    if sight.why:
+        return f"alerts: {sight.why}"
+    offset = timeline.last("clock.offset", source)
+    clock = ""
+    if offset is not None:
+        error = offset.data.get("error_ms")
+        bar = f" ± {format_ms(float(error))}" if error is not None else ""
+        clock = f"; its clock is {format_ms(float(offset.data['offset_ms']))}{bar} ahead of ours"
+    gaps = f" with {len(sight.gaps)} gaps" if sight.gaps else " without a gap"
+    return f"alerts: `{source}` was read{gaps}{clock}"

@@ -1,0 +1,125 @@
+"""The end of a run in the terminal and in `summary.txt`: the answer first, in a screen of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from textwrap import wrap
+
+from gameday.model.report import Ladder, Report, Rung, State
+from gameday.model.units import format_ms
+from gameday.model.verdict import Finding, Outcome, RunStatus
+
+WIDTH = 78
+MARKS = {
+    Outcome.PASS: "ok  ",
+    Outcome.FAIL: "FAIL",
+    Outcome.INCONCLUSIVE: "??  ",
+    Outcome.SKIP: "skip",
+}
+
+
+def render(report: Report, where: str = "") -> str:
+    """Plain text, at most 78 columns: verdict, why, expectations, detection times, the place."""
+    lines = [*_head(report), "", *_expectations(report), *_validity(report)]
+    lines += [*_detection(report), *_tail(report, where)]
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def answer_word(report: Report) -> str:
+    """`PASS`, `FAIL`, `INCONCLUSIVE (invalid)`, … and `NOT CLEAN` above all."""
+    word = report.answer.outcome.value.upper()
+    if report.answer.status is not RunStatus.COMPLETED:
+        word = f"{word} ({report.answer.status.value})"
+    return word if report.answer.clean else f"NOT CLEAN, {word}"
+
+
+def rung_text(rung: Rung) -> str:
+    """When a rung came: `6.9 s`, `not within 20 s`, `not measured`."""
+    if rung.since_ms is None:
+        return "not measured"
+    if rung.state is State.CENSORED:
+        return f"not within {format_ms(rung.since_ms)}"
+    return format_ms(rung.since_ms)
+
+
+def by_name(ladder: Ladder, name: str) -> Rung | None:
+    """The rung of that name."""
+    return next((rung for rung in ladder.rungs if rung.name == name), None)
+
+
+def _head(report: Report) -> Iterable[str]:
+    name = report.scenario.id + (f" ({report.scenario.profile})" if report.scenario.profile else "")
+    yield f"{answer_word(report)}  {name}"
+    yield from _wrapped(report.answer.reason)
+    if report.leftovers:
+        yield ""
+        for left in report.leftovers:
+            yield from _wrapped(f"! {left.text}")
+        yield f"  to undo it: {report.leftovers[0].command}"
+
+
+def _expectations(report: Report) -> Iterable[str]:
+    for finding in report.expectations:
+        yield from _finding(report, finding)
+
+
+def _finding(report: Report, finding: Finding) -> Iterable[str]:
+    mark = MARKS[finding.outcome]
+    if finding.outcome is Outcome.FAIL and report.answer.outcome is not Outcome.FAIL:
+        mark = "(no)"  # it did not hold, in a run that proves nothing
+    yield from _wrapped(finding.summary, first=f"  {mark}  ", rest="        ")
+
+
+def _validity(report: Report) -> Iterable[str]:
+    """All of it only where something is wrong: a valid run needs one line."""
+    bad = [f for f in report.validity if f.outcome not in (Outcome.PASS, Outcome.SKIP)]
+    yield ""
+    if not bad:
+        yield "  valid: baseline held, load delivered, fault seen to bite, all read back as gone"
+        return
+    yield "  this run proves nothing, because:"
+    for finding in bad:
+        yield from _wrapped(finding.summary, first="  ??    ", rest="        ")
+
+
+def _detection(report: Report) -> Iterable[str]:
+    named = [ladder for ladder in report.ladders if ladder.alert]
+    if not named:
+        return
+    yield ""
+    yield f"  {'after the fault was in':28}{'impact':>9}{'pending':>9}{'firing':>9}" + (
+        f"{'delivered':>11}{'resolved':>10}"
+    )
+    for ladder in named:
+        cells = [_cell(by_name(ladder, n)) for n in ("impact", "pending", "firing")]
+        late = [_cell(by_name(ladder, n)) for n in ("delivered", "resolved")]
+        name = ladder.alert if len(ladder.alert) <= 27 else ladder.alert[:26] + "…"
+        yield f"  {name:28}{cells[0]:>9}{cells[1]:>9}{cells[2]:>9}{late[0]:>11}{late[1]:>10}"
+
+
+def _cell(rung: Rung | None) -> str:
+    if rung is None or rung.since_ms is None:
+        return "-"
+    text = f"{rung.since_ms / 1000:.1f} s"
+    return f"> {text}" if rung.state is State.CENSORED else text
+
+
+def _tail(report: Report, where: str) -> Iterable[str]:
+    yield ""
+    if report.parts:
+        texts = {part.name: part.text for part in report.parts}
+        yield from _wrapped("parts: " + "; ".join(f"{k}: {v}" for k, v in texts.items()))
+    if where:
+        yield f"  report: {where}"
+    yield f"  exit code {report.answer.exit_code}"
+
+
+def _wrapped(text: str, first: str = "  ", rest: str = "  ") -> list[str]:
+    return wrap(
+        text,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -1,0 +1,127 @@
+"""`junit.xml` for CI: suite = scenario, case = expectation; what was not shown is an error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from xml.etree import ElementTree as ET
+
+from gameday.model.report import Report, State
+from gameday.model.verdict import Finding, Outcome
+from gameday.report.console import answer_word
+
+#: Characters that XML 1.0 cannot carry.
+_FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def render(report: Report) -> str:
+    """The whole file: one suite; the expectations, then the validity of the run."""
+    cases = [*report.expectations, *report.validity]
+    shown = [_outcome(report, finding) for finding in cases]
+    scenario = report.scenario
+    suite = ET.Element(
+        "testsuite",
+        name=_clean(scenario.id),
+        tests=str(len(cases) + 1),
+        failures=str(shown.count(Outcome.FAIL)),
+        errors=str(shown.count(Outcome.INCONCLUSIVE) + int(_run_error(report))),
+        skipped=str(shown.count(Outcome.SKIP)),
+        time=f"{report.duration_ms / 1000:.3f}",
+    )
+    if report.started:
+        suite.set("timestamp", report.started.removesuffix("Z"))
+    properties = ET.SubElement(suite, "properties")
+    for name, value in _properties(report):
+        ET.SubElement(properties, "property", name=_clean(name), value=_clean(value))
+    _run_case(suite, report)
+    for finding, outcome in zip(cases, shown, strict=True):
+        _case(suite, report, finding, outcome)
+    root = ET.Element("testsuites")
+    root.append(suite)
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, "unicode") + "\n"
+
+
+def _outcome(report: Report, finding: Finding) -> Outcome:
+    """An expectation that failed in a run that proves nothing did not fail: it is not known."""
+    if finding.outcome is Outcome.FAIL and report.answer.outcome is not Outcome.FAIL:
+        return Outcome.INCONCLUSIVE
+    return finding.outcome
+
+
+def _run_error(report: Report) -> bool:
+    return report.answer.exit_code not in (0, 1)
+
+
+def _run_case(suite: ET.Element, report: Report) -> None:
+    """The run as a whole: stopped, interrupted, invalid or dirty is an error of its own."""
+    case = ET.SubElement(suite, "testcase", classname=_class(report), name="the run as a whole")
+    if _run_error(report):
+        error = ET.SubElement(
+            case, "error", type=report.answer.status.value, message=_clean(report.answer.reason)
+        )
+        error.text = _clean("\n".join([answer_word(report), report.answer.reason, *_undo(report)]))
+
+
+def _undo(report: Report) -> list[str]:
+    return [f"{left.text}; run `{left.command}`" for left in report.leftovers]
+
+
+def _case(suite: ET.Element, report: Report, finding: Finding, outcome: Outcome) -> None:
+    name = finding.expectation or f"{finding.check} {finding.subject}"
+    group = "validity" if finding.validity else "expectation"
+    case = ET.SubElement(
+        suite, "testcase", classname=f"{_class(report)}.{group}", name=_clean(name)
+    )
+    tag = {
+        Outcome.FAIL: "failure",
+        Outcome.INCONCLUSIVE: "error",
+        Outcome.SKIP: "skipped",
+    }.get(outcome)
+    if tag is None:
+        return
+    answer = ET.SubElement(case, tag, message=_clean(finding.summary))
+    if tag != "skipped":
+        answer.set("type", outcome.value)
+        answer.text = _clean("\n".join(_details(report, finding, outcome)))
+
+
+def _details(report: Report, finding: Finding, outcome: Outcome) -> Iterable[str]:
+    yield finding.summary
+    if outcome is not finding.outcome:
+        yield f"not counted as a failure: {report.answer.reason}"
+    yield f"check: {finding.check}"
+    for name, value in sorted(finding.facts.items()):
+        yield f"{name}: {value}"
+    if finding.evidence:
+        yield "evidence: journal.jsonl lines " + ", ".join(map(str, finding.evidence))
+    yield f"report: report.md of run {report.run_id}"
+
+
+def _properties(report: Report) -> Iterable[tuple[str, str]]:
+    yield "run", report.run_id
+    yield "verdict", report.answer.outcome.value
+    yield "status", report.answer.status.value
+    yield "exit_code", str(report.answer.exit_code)
+    yield "environment", report.environment
+    for ladder in report.ladders:
+        for rung in ladder.rungs:
+            name = f"{ladder.fault}.{ladder.alert or 'users'}.{rung.name}"
+            if rung.state is State.MEASURED:
+                yield f"{name}_ms", str(rung.since_ms)
+            else:
+                bound = "" if rung.since_ms is None else f" at {rung.since_ms} ms"
+                yield f"{name}_ms", f"{rung.state.value}{bound}"
+    for row in report.phases:
+        if row.subject == "all":
+            for metric in ("n", "error_ratio", "p50_ms", "p95_ms", "p99_ms"):
+                value = getattr(row, metric)
+                yield f"{row.phase}.{metric}", "withheld" if value is None else f"{value:g}"
+
+
+def _class(report: Report) -> str:
+    return _clean(f"{report.scenario.service}.{report.scenario.id}")
+
+
+def _clean(text: str) -> str:
+    return _FORBIDDEN.sub("\ufffd", text)

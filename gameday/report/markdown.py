@@ -1,0 +1,264 @@
+"""`report.md`: for a pull request or a wiki. The answer first, then the evidence for it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from gameday.model.report import Ladder, PhaseRow, Report, State
+from gameday.model.units import format_ms, format_ratio
+from gameday.model.verdict import Finding, Outcome
+from gameday.report.console import answer_word, rung_text
+
+WORDS = {
+    Outcome.PASS: "✅ pass",
+    Outcome.FAIL: "❌ **fail**",
+    Outcome.INCONCLUSIVE: "❔ inconclusive",
+    Outcome.SKIP: "➖ skip",
+}
+RUNGS = {
+    "on": "fault confirmed on",
+    "impact": "users feel it",
+    "pending": "alert pending",
+    "firing": "alert firing",
+    "delivered": "alert delivered",
+    "resolved": "alert resolved",
+    "off": "fault confirmed off",
+    "steady": "steady again",
+}
+
+
+def render(report: Report) -> str:
+    """The whole page."""
+    parts = (
+        _answer(report),
+        _leftovers(report),
+        _expectations(report),
+        _validity(report),
+        _ladders(report),
+        _phases(report),
+        _faults(report),
+        _timeline(report),
+        _how(report),
+    )
+    blocks = ["\n".join(part) for part in parts]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _answer(report: Report) -> Iterable[str]:
+    scenario = report.scenario
+    yield f"# {answer_word(report)}: {_text(scenario.title or scenario.id)}"
+    yield ""
+    yield f"**{_sentence(report.answer.reason)}**"
+    yield ""
+    for fact in report.answer.facts:
+        yield f"- {_sentence(fact)}"
+    yield f"- {_safety(report)}"
+    yield ""
+    yield f"> {_text(scenario.hypothesis)}"
+    yield ""
+    profile = f", profile {scenario.profile}" if scenario.profile else ""
+    yield (
+        f"Scenario `{scenario.id}`{profile} · service {_text(scenario.service)} · owner "
+        f"{_text(scenario.owner)} · environment {_text(report.environment)} · "
+        f"{report.started or 'start unknown'} · {format_ms(report.duration_ms)} · "
+        f"exit code {report.answer.exit_code}"
+    )
+
+
+def _safety(report: Report) -> str:
+    if not report.answer.clean:
+        return "**Not everything could be shown to be gone, see below.**"
+    off = [row.off_ms for row in report.faults if row.off_ms is not None]
+    if not off:
+        return "Nothing was left broken."
+    return f"Every fault was taken out and read back as gone, {_clock(max(off))} into the run."
+
+
+def _leftovers(report: Report) -> Iterable[str]:
+    if not report.leftovers:
+        return
+    yield "## What may still be broken"
+    yield ""
+    for left in report.leftovers:
+        yield f"- {_text(left.text)}. Undo it with:"
+        yield ""
+        yield "  ```sh"
+        yield f"  {left.command}"
+        yield "  ```"
+        if left.undo:
+            yield ""
+            yield "  State to put back, if that is not possible:"
+            yield ""
+            yield "  ```json"
+            text = json.dumps(left.undo, indent=2, sort_keys=True, ensure_ascii=False)
+            yield from (f"  {line}" for line in text.split("\n"))
+            yield "  ```"
+
+
+def _expectations(report: Report) -> Iterable[str]:
+    yield "## What was expected"
+    yield ""
+    yield from _findings(report.expectations)
+    if report.answer.outcome is not Outcome.FAIL and any(
+        f.outcome is Outcome.FAIL for f in report.expectations
+    ):
+        yield ""
+        yield "The run proves nothing (below), so what failed here is not counted as a failure."
+
+
+def _validity(report: Report) -> Iterable[str]:
+    bad = [f for f in report.validity if f.outcome not in (Outcome.PASS, Outcome.SKIP)]
+    yield "## Whether this run could show anything"
+    yield ""
+    yield "It could not." if bad else "It could."
+    yield ""
+    yield from _findings([*bad, *(f for f in report.validity if f not in bad)])
+
+
+def _findings(findings: Sequence[Finding]) -> Iterable[str]:
+    if not findings:
+        yield "Nothing was asked."
+        return
+    rows = [(WORDS[f.outcome], f.expectation, f.summary, f"`{f.check}`") for f in findings]
+    yield from _table(("", "expected", "found", "check"), rows)
+
+
+def _ladders(report: Report) -> Iterable[str]:
+    if not report.ladders:
+        return
+    yield "## From the fault to steady"
+    for ladder in report.ladders:
+        yield ""
+        name = f": {_text(ladder.alert)}" if ladder.alert else ""
+        receiver = f", receiver `{ladder.receiver}`" if ladder.receiver else ""
+        yield f"### `{ladder.fault}`{name}{receiver}"
+        yield ""
+        yield from _table(
+            ("", "after the fault was in", "gap", "may be earlier by", ""), _rungs(ladder)
+        )
+
+
+def _rungs(ladder: Ladder) -> list[tuple[str, ...]]:
+    """In order of time, each with the gap to the one before; the longest wait in bold."""
+    known = [r for r in ladder.rungs if r.state is State.MEASURED and r.since_ms is not None]
+    known.sort(key=lambda r: (r.since_ms or 0, list(RUNGS).index(r.name)))
+    rows: list[tuple[str, ...]] = []
+    noticed = ("impact", "pending", "firing", "delivered")
+    gaps = [(later.since_ms or 0) - (earlier.since_ms or 0) for earlier, later in pairwise(known)]
+    waits = [g for g, r in zip(gaps, known[1:], strict=True) if r.name in noticed]
+    for index, rung in enumerate(known):
+        gap = gaps[index - 1] if index else 0
+        text = f"+{format_ms(gap)}" if index else ""
+        if index and rung.name in noticed and gap == max(waits) and gap > 0:
+            text = f"**{text}**"
+        rows.append((RUNGS[rung.name], rung_text(rung), text, _error(rung.error_ms), ""))
+    for rung in ladder.rungs:
+        if rung not in known:
+            rows.append((RUNGS[rung.name], rung_text(rung), "", "", rung.why))
+    return rows
+
+
+def _phases(report: Report) -> Iterable[str]:
+    yield "## What users got"
+    yield ""
+    if not report.phases:
+        yield "No phase was reached."
+        return
+    head = ("phase", "requests", "n", "failed", "good", "p50", "p95", "p99", "not judged (edge)")
+    yield from _table(head, [_phase(row) for row in report.phases])
+    kinds = sorted({kind for row in report.phases for kind in row.failures})
+    if kinds:
+        yield ""
+        for row in report.phases:
+            if row.failures and row.subject == "all":
+                told = ", ".join(f"{n} {kind}" for kind, n in row.failures.items())
+                yield f"- failures in the {row.phase} phase: {told}"
+
+
+def _phase(row: PhaseRow) -> tuple[str, ...]:
+    short = "" if row.complete else " (cut short)"
+    return (
+        f"{row.phase} ({row.seconds} s{short})" if row.subject == "all" else "",
+        row.subject,
+        f"{row.n}",
+        "-" if row.error_ratio is None else format_ratio(row.error_ratio),
+        "-" if row.goodput_ratio is None else format_ratio(row.goodput_ratio),
+        *("withheld" if v is None else format_ms(v) for v in (row.p50_ms, row.p95_ms, row.p99_ms)),
+        f"{row.edge}" if row.edge else "",
+    )
+
+
+def _faults(report: Report) -> Iterable[str]:
+    yield "## What was broken"
+    yield ""
+    rows = [
+        (
+            f"`{row.id}`",
+            row.target,
+            row.what,
+            _confirmed(row.on_ms, row.on_error_ms),
+            _confirmed(row.off_ms, row.off_error_ms),
+        )
+        for row in report.faults
+    ]
+    yield from _table(("fault", "target", "what", "confirmed on", "confirmed off"), rows)
+
+
+def _timeline(report: Report) -> Iterable[str]:
+    if not report.timeline:
+        return
+    yield "## Timeline"
+    yield ""
+    rows = [(_clock(m.at_ms), m.text, "" if m.seq is None else f"{m.seq}") for m in report.timeline]
+    yield from _table(("run time", "what", "line"), rows)
+
+
+def _how(report: Report) -> Iterable[str]:
+    yield "## How we know"
+    yield ""
+    for note in report.notes:
+        yield f"- {_sentence(note)}"
+    for part in report.parts:
+        yield f"- {part.name}: {_text(part.text)}"
+    yield f"- gameday {report.gameday or '(version unknown)'}, seed {report.seed}"
+    yield f"- made from the run directory alone; again with `gameday report {report.run_id}`"
+
+
+def _confirmed(at_ms: int | None, error_ms: int | None) -> str:
+    if at_ms is None:
+        return "**never**"
+    return f"{_clock(at_ms)} (asked {format_ms(error_ms or 0)} before)"
+
+
+def _error(error_ms: int | None) -> str:
+    return "" if not error_ms else format_ms(error_ms)
+
+
+def _clock(ms: int) -> str:
+    """Run time as `1:05.3`."""
+    sign = "-" if ms < 0 else ""
+    tenths = round(abs(ms) / 100)
+    return f"{sign}{tenths // 600}:{tenths % 600 / 10:04.1f}"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str]:
+    yield "| " + " | ".join(head) + " |"
+    yield "|" + "---|" * len(head)
+    for row in rows:
+        yield "| " + " | ".join(_text(cell).replace("|", "\\|") for cell in row) + " |"
+
+
+def _sentence(text: str) -> str:
+    """With a capital and a full stop, unless it starts with a name."""
+    text = _text(text)
+    if text[:1].isalpha() and not text[1:2].isdigit():  # `p95` stays as it is
+        text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else text + "."
+
+
+def _text(text: str) -> str:
+    """On one line, and never HTML of somebody else's."""
+    return re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", " ".join(text.split()))
