@@ -21,7 +21,7 @@ from gameday.scenario.convert import project_of, scenario_of
 from gameday.scenario.documents import ProjectDoc, ScenarioDoc
 from gameday.scenario.load import Document, load_file
 from gameday.scenario.node import Marks, Node, Path, merged, without
-from gameday.scenario.suggest import did_you_mean, nearest
+from gameday.scenario.suggest import did_you_mean
 from gameday.scenario.validate import Problem, Reader
 
 #: What a scenario is, whatever the profile.
@@ -87,7 +87,13 @@ def read_project(path: FilePath) -> tuple[Project | None, Marks, list[Diagnostic
 
     None instead of the project when it has errors. Never raises for what is in the file.
     """
-    document = load_file(path)
+    return read_project_document(load_file(path), path)
+
+
+def read_project_document(
+    document: Document, path: FilePath
+) -> tuple[Project | None, Marks, list[Diagnostic]]:
+    """As `read_project`, of a document that was loaded from *path*."""
     found = list(document.diagnostics)
     if document.root is None:
         return None, document.marks, found
@@ -102,7 +108,7 @@ def read_project(path: FilePath) -> tuple[Project | None, Marks, list[Diagnostic
 
 def find_project(start: FilePath) -> FilePath | None:
     """The nearest `gameday.yaml` in the directory of *start* or above it."""
-    here = start.resolve()
+    here = start.absolute()
     for folder in (here, *here.parents):
         if (folder / "gameday.yaml").is_file():
             return folder / "gameday.yaml"
@@ -219,17 +225,3 @@ def _drop(data: dict[str, Any], path: Path) -> None:
         expect.pop(path[1], None)
     else:
         data.pop(str(path[0]), None)
-
-
-__all__ = [
-    "FIXED_KEYS",
-    "Reading",
-    "find_project",
-    "nearest",
-    "profiles_of",
-    "project_reader",
-    "read_document",
-    "read_project",
-    "read_scenario",
-    "scenario_reader",
-]

@@ -117,6 +117,7 @@ _SCENARIOS = {
 _PROJECTS = {
     "project/not-found": _e("no `gameday.yaml` here or above"),
     "project/unknown-environment": _e("an environment that the project does not have"),
+    "project/choose-environment": _e("several environments, none of them `local`"),
     "project/no-environment": _e("a project needs at least one environment"),
     "service/unknown": _e("a service that the project does not have"),
     "target/unknown": _e("a target that the environment does not have"),

@@ -7,6 +7,7 @@ from gameday.model.project import Environment, Project
 from gameday.model.scenario import Scenario
 from gameday.scenario import rules_expect, rules_faults, rules_project
 from gameday.scenario.node import Marks
+from gameday.scenario.rules_project import project_runbooks
 from gameday.scenario.scope import Rule, Scope
 from gameday.scenario.suggest import did_you_mean
 
@@ -23,6 +24,11 @@ def lint(scope: Scope) -> tuple[Diagnostic, ...]:
         if not (row.needs & scope.broken) and (linked or not row.linked)
         for found in row.check(scope)
     )
+
+
+def lint_project(project: Project, marks: Marks) -> tuple[Diagnostic, ...]:
+    """What the rules say about a project file by itself."""
+    return in_order(project_runbooks(project, marks))
 
 
 def scope_of(

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path as FilePath
 from urllib.parse import urlsplit
 
 from gameday.model.diagnostics import Diagnostic
-from gameday.model.project import BuiltinAlert, Target
+from gameday.model.project import Project, Target
 from gameday.model.scenario import AlertExpectation
 from gameday.scenario.convert import authority
 from gameday.scenario.node import Marks, Path
 from gameday.scenario.sample import subjects
 from gameday.scenario.scope import Scope, rule
 from gameday.scenario.suggest import did_you_mean
+
+#: The burn-rate alerts that gameday evaluates for each SLO: of availability, and of latency.
+BURN_ALERTS = ("SLOFastBurnAvailability", "SLOFastBurnLatency")
+BURN_RECEIVER = "gameday"
 
 
 def known_service(scope: Scope) -> Iterator[Diagnostic]:
@@ -77,13 +83,24 @@ def load_takes_the_proxy(scope: Scope) -> Iterator[Diagnostic]:
 def locustfile(scope: Scope) -> Iterator[Diagnostic]:
     """The user's own locustfile is there."""
     name = scope.scenario.load.locustfile
-    if name is not None and not _is_file(scope, name):
+    if scope.project is None or name is None:
+        return
+    if not _there(scope.project, name, FilePath.is_file):
         yield scope.marks.problem(
             "load/locustfile",
             ("load", "locustfile"),
             f"there is no file `{name}`",
             "write its path relative to the folder of `gameday.yaml`",
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """A built-in alert as far as a scenario can expect it; `subject` None is the whole load."""
+
+    labels: Mapping[str, str]
+    receiver: str
+    subject: str | None = None
 
 
 def builtin_alerts(scope: Scope) -> Iterator[Diagnostic]:
@@ -93,80 +110,104 @@ def builtin_alerts(scope: Scope) -> Iterator[Diagnostic]:
     alerting = scope.environment.alerting
     if alerting.prometheus_url is not None or alerting.alertmanager_url is not None:
         return
-    builtin = {alert.name: alert for alert in scope.project.alerts}
+    known = _known_alerts(scope.project, scope.scenario.service)
     for position, expected in enumerate(scope.scenario.expect.alerts):
         path = ("expect", "alerts", position)
-        alert = builtin.get(expected.alert)
-        if alert is None:
+        if expected.alert not in known:
             yield scope.marks.problem(
                 "alert/unknown",
                 (*path, "alert"),
                 f"there is no built-in alert `{expected.alert}`",
-                did_you_mean(expected.alert, builtin, what="in `gameday.yaml` there is"),
+                did_you_mean(expected.alert, known, what="in `gameday.yaml` there is"),
             )
-        else:
-            yield from _as_expected(scope, alert, expected, path)
+            continue
+        alternatives = known[expected.alert]
+        fitting = [one for one in alternatives if expected.labels.items() <= one.labels.items()]
+        if not fitting:
+            yield from _other_labels(scope, expected, alternatives[0], path)
+        yield from _as_expected(scope, expected, (fitting or alternatives)[0], path)
 
 
-def _as_expected(
-    scope: Scope, alert: BuiltinAlert, expected: AlertExpectation, path: Path
+def _known_alerts(project: Project, service: str) -> dict[str, list[_Known]]:
+    """What gameday evaluates itself: the project's alerts, and burn rates of the SLOs."""
+    known = {
+        alert.name: [
+            _Known(
+                labels={**alert.labels, "alertname": alert.name},
+                receiver=alert.receiver,
+                subject=alert.when.subject,
+            )
+        ]
+        for alert in project.alerts
+    }
+    for slo in project.services[service].slos if service in project.services else ():
+        name = BURN_ALERTS[slo.latency_ms is not None]
+        labels = {"alertname": name, "severity": "page", "slo": slo.name, "service": service}
+        known.setdefault(name, []).append(_Known(labels=labels, receiver=BURN_RECEIVER))
+    return known
+
+
+def _other_labels(
+    scope: Scope, expected: AlertExpectation, alert: _Known, path: Path
 ) -> Iterator[Diagnostic]:
-    has = {**alert.labels, "alertname": alert.name}
     for label, value in expected.labels.items():
-        if has.get(label) != value:
-            now = f"has `{label}: {has[label]}`" if label in has else f"has no label `{label}`"
+        has = alert.labels.get(label)
+        if has != value:
+            now = f"has no label `{label}`" if has is None else f"has `{label}: {has}`"
             yield scope.marks.problem(
                 "alert/labels-differ",
                 (*path, "labels", label),
-                f"the built-in alert `{alert.name}` {now}",
+                f"the built-in alert `{expected.alert}` {now}",
                 f"write `{label}: {value}` in `gameday.yaml`, or expect what it has",
             )
+
+
+def _as_expected(
+    scope: Scope, expected: AlertExpectation, alert: _Known, path: Path
+) -> Iterator[Diagnostic]:
     if expected.receiver not in (None, alert.receiver):
         yield scope.marks.problem(
             "alert/receiver-differs",
             (*path, "receiver"),
-            f"the built-in alert `{alert.name}` goes to `{alert.receiver}`",
+            f"the built-in alert `{expected.alert}` goes to `{alert.receiver}`",
             f"write `receiver: {expected.receiver}` in `gameday.yaml`, or expect what it has",
         )
     known = subjects(scope.scenario.load) if "load" not in scope.broken else None
-    subject = alert.when.subject
-    if known is not None and subject is not None and subject not in known:
+    if known is not None and alert.subject is not None and alert.subject not in known:
         yield scope.marks.problem(
             "alert/cannot-fire",
             (*path, "alert"),
-            f"`{alert.name}` looks at `{subject}`, which is neither a journey "
+            f"`{expected.alert}` looks at `{alert.subject}`, which is neither a journey "
             "nor a request of this load",
-            did_you_mean(subject, known),
+            did_you_mean(alert.subject, known),
         )
 
 
 def expected_runbooks(scope: Scope) -> Iterator[Diagnostic]:
     """Every runbook that a scenario names is there."""
+    if scope.project is None:
+        return
     if "expect.alerts" not in scope.broken:
         for position, alert in enumerate(scope.scenario.expect.alerts):
             if alert.runbook is not None:
                 path: Path = ("expect", "alerts", position, "runbook")
-                yield from _runbook(scope, alert.runbook, path, scope.marks)
+                yield from _runbook(scope.project, alert.runbook, path, scope.marks)
     if "expect.runbooks" not in scope.broken:
         for position, runbook in enumerate(scope.scenario.expect.runbooks):
             path = ("expect", "runbooks", position, "path")
-            yield from _runbook(scope, runbook.path, path, scope.marks)
+            yield from _runbook(scope.project, runbook.path, path, scope.marks)
 
 
-def project_runbooks(scope: Scope) -> Iterator[Diagnostic]:
+def project_runbooks(project: Project, marks: Marks) -> Iterator[Diagnostic]:
     """Every runbook and folder that the project names is there."""
-    if scope.project is None:
-        return
-    for alert in scope.project.alerts:
+    for alert in project.alerts:
         if alert.runbook is not None:
-            path = ("alerts", alert.name, "runbook")
-            yield from _runbook(scope, alert.runbook, path, scope.project_marks)
-    for position, folder in enumerate(scope.project.runbooks):
-        written = scope.project_marks.root is not None and scope.project_marks.root.child(
-            "runbooks"
-        )
-        if written and not _is_folder(scope, folder):
-            yield scope.project_marks.problem(
+            yield from _runbook(project, alert.runbook, ("alerts", alert.name, "runbook"), marks)
+    if marks.root is None or marks.root.child("runbooks") is None:
+        return  # the folder meant by default need not be there
+    for position, folder in enumerate(project.runbooks):
+        if not _there(project, folder, FilePath.is_dir):
+            yield marks.problem(
                 "runbook/folder",
                 ("runbooks", position),
                 f"there is no folder `{folder}`",
@@ -174,18 +215,17 @@ def project_runbooks(scope: Scope) -> Iterator[Diagnostic]:
             )
 
 
-def _runbook(scope: Scope, name: str, path: Path, marks: Marks) -> Iterator[Diagnostic]:
+def _runbook(project: Project, name: str, path: Path, marks: Marks) -> Iterator[Diagnostic]:
     if name.startswith(("http://", "https://")):
-        allowed = scope.project.runbook_hosts if scope.project else ()
         host = _host(name)
-        if host not in allowed:
+        if host not in project.runbook_hosts:
             yield marks.problem(
                 "runbook/host",
                 path,
                 f"runbooks may not be fetched from `{host}`",
                 "add the host to `runbook_hosts` in `gameday.yaml`",
             )
-    elif not _is_file(scope, name):
+    elif not _there(project, name, FilePath.is_file):
         yield marks.problem(
             "runbook/missing",
             path,
@@ -201,17 +241,11 @@ def _host(url: str) -> str:
         return url
 
 
-def _is_file(scope: Scope, name: str) -> bool:
+def _there(project: Project, name: str, is_right: Callable[[FilePath], bool]) -> bool:
+    """Whether a path as written in the files, relative to the project, is what it should be."""
     try:
-        return scope.file_of(name).is_file()
+        return is_right(FilePath(project.directory) / name)
     except (OSError, ValueError):  # a name that no file could have
-        return False
-
-
-def _is_folder(scope: Scope, name: str) -> bool:
-    try:
-        return scope.file_of(name).is_dir()
-    except (OSError, ValueError):
         return False
 
 
@@ -249,8 +283,4 @@ RULES = (
         linked=True,
     ),
     rule(expected_runbooks, "runbook/missing", "runbook/host", linked=True),
-)
-#: Rules of the project alone; a scenario's scope is needed only for the paths.
-PROJECT_RULES = (
-    rule(project_runbooks, "runbook/missing", "runbook/host", "runbook/folder", linked=True),
 )

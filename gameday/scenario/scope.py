@@ -1,10 +1,9 @@
-"""What a rule sees: a scenario, the project around it, and the places of both."""
+"""What a rule sees: a scenario, the project around it, and the places in its file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path as FilePath
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from gameday.model.criteria import Criterion
@@ -28,7 +27,6 @@ class Scope:
     marks: Marks
     broken: frozenset[str] = frozenset()
     project: Project | None = None
-    project_marks: Marks = field(default_factory=lambda: Marks(file=""))
     environment: Environment | None = None
 
     def conditions(self, phase: str) -> Iterator[tuple[Path, Criterion]]:
@@ -46,7 +44,10 @@ class Scope:
                 yield phase, path, condition
 
     def phase_ms(self, phase: str) -> int:
-        """The length of a phase."""
+        """The length of a phase. The recovery begins when the last fault has ended."""
+        if phase == "fault" and "faults" not in self.broken and self.scenario.faults:
+            faults = enumerate(self.scenario.faults)
+            return max(f.start_ms + self.fault_length_ms(i) for i, f in faults)
         length: int = getattr(self.scenario.phases, f"{phase}_ms")
         return length
 
@@ -55,10 +56,6 @@ class Scope:
         fault = self.scenario.faults[position]
         rest = self.scenario.phases.fault_ms - fault.start_ms
         return rest if fault.length_ms is None else fault.length_ms
-
-    def file_of(self, name: str) -> FilePath:
-        """A path as written in the files, relative to the project."""
-        return FilePath(self.project.directory if self.project else "") / name
 
 
 Check: TypeAlias = Callable[[Scope], Iterable[Diagnostic]]

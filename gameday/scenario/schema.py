@@ -1,0 +1,118 @@
+"""JSON Schema of the two files, for editors: made from the same definitions as the parser."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from gameday.scenario.build import FIXED_KEYS, project_reader, scenario_reader
+from gameday.scenario.convert import METHODS
+from gameday.scenario.validate import JsonSchema
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_REF = "#/$defs/"
+
+
+def scenario_schema() -> JsonSchema:
+    """The schema of scenario files."""
+    schema = copy.deepcopy(scenario_reader().schema)
+    parts = _partial(schema)
+    _one_of(schema["$defs"]["LoadDoc"], [["arrivals"], ["users"]], [["journeys"], ["locustfile"]])
+    _one_of(schema["$defs"]["StepDoc"], [[method] for method in METHODS])
+    _one_of(schema["$defs"]["FaultDoc"], [["toxic"], ["down"]])
+    schema["$defs"]["StepDoc"]["not"] = {"required": ["json", "body"]}
+    schema["$defs"]["JourneyDoc"]["properties"]["steps"]["minItems"] = 1
+    schema["$defs"]["LoadDoc"]["dependentRequired"] = {
+        "think": ["users"],
+        "classes": ["locustfile"],
+    }
+    properties = schema["properties"]
+    properties["faults"]["minItems"] = 1
+    properties["stop_when"]["minItems"] = 1
+    schema["required"] = [*schema["required"], "stop_when"]
+    schema["$defs"].update(parts)
+    properties["profiles"]["additionalProperties"] = {"$ref": f"{_REF}Profile"}
+    return _headed(schema, "gameday scenario")
+
+
+def project_schema() -> JsonSchema:
+    """The schema of `gameday.yaml`."""
+    schema = copy.deepcopy(project_reader().schema)
+    schema["properties"]["environments"]["minProperties"] = 1
+    schema["$defs"]["TargetDoc"]["dependentRequired"] = {
+        "proxy": ["listen", "upstream"],
+        "listen": ["proxy", "upstream"],
+        "upstream": ["proxy", "listen"],
+    }
+    return _headed(schema, "gameday project")
+
+
+def _headed(schema: JsonSchema, title: str) -> JsonSchema:
+    """With the dialect first, and class names that mean something to people."""
+    renamed = _renamed({"$schema": DIALECT, "title": title, **schema})
+    assert isinstance(renamed, dict)  # noqa: S101 - for the type checker: a dict stays a dict
+    return renamed
+
+
+def _one_of(schema: JsonSchema, *groups: list[list[str]]) -> None:
+    """Exactly one of each group's keys."""
+    rules = [{"oneOf": [{"required": keys} for keys in group]} for group in groups]
+    schema["allOf"] = rules
+
+
+def _partial(schema: JsonSchema) -> JsonSchema:
+    """Definitions of what a profile may say: any part of the document, or null to take it out.
+
+    Mappings merge, so nothing in them is required; lists replace, so their entries are whole.
+    """
+    parts: JsonSchema = {}
+    top = {key: value for key, value in schema["properties"].items() if key not in FIXED_KEYS}
+    parts["Profile"] = {
+        "type": "object",
+        "additionalProperties": False,
+        "description": "what is different in this profile",
+        "properties": {key: _part(value, schema, parts) for key, value in top.items()},
+    }
+    return parts
+
+
+def _part(value: JsonSchema, schema: JsonSchema, parts: JsonSchema) -> JsonSchema:
+    """The partial form of one value's schema."""
+    if "$ref" in value:
+        name = value["$ref"].removeprefix(_REF)
+        if f"{name}Part" not in parts:
+            parts[f"{name}Part"] = {}
+            whole = schema["$defs"][name]
+            parts[f"{name}Part"] = {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {
+                    key: _part(inner, schema, parts) for key, inner in whole["properties"].items()
+                },
+            }
+        value = {**value, "$ref": f"{_REF}{name}Part"}
+    elif isinstance(value.get("additionalProperties"), dict):
+        inner = _part(value["additionalProperties"], schema, parts)
+        value = {**value, "additionalProperties": inner}
+    description = {"description": value["description"]} if "description" in value else {}
+    return {**description, "anyOf": [value, {"type": "null"}]}
+
+
+def _renamed(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_renamed(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made: JsonSchema = {}
+    for key, part in schema.items():
+        if key == "$defs":
+            made[key] = {_name(name): _renamed(inner) for name, inner in part.items()}
+        elif key == "$ref":
+            made[key] = _REF + _name(part.removeprefix(_REF))
+        else:
+            made[key] = _renamed(part)
+    return made
+
+
+def _name(name: str) -> str:
+    return name.replace("Doc", "")
