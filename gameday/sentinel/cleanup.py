@@ -1,0 +1,187 @@
+"""Cleaning up after a runner that is gone: pay the debts, tidy up, look again.
+
+The same for the sentinel, which goes on for hours, and for `gameday recover`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gameday import registry
+from gameday.errors import GamedayError
+from gameday.model.debts import Ledger
+from gameday.model.event import UNDO_OF, Event, Phase
+from gameday.model.recovery import RecoveryReport
+from gameday.processes import gone_within, kill
+from gameday.sentinel import owner as owner_file
+from gameday.sentinel.pay import Payer, UndoerOf, attempt
+from gameday.sentinel.record import Record
+
+JOURNAL = "journal.jsonl"
+#: A server that was started for the run and does not let its faults be taken out is ended.
+PATIENCE_S = 15.0
+SERVER = "toxiproxy"
+_SOON_S = 1.0
+_SIGHT_S = 10.0  # how long a last look is tried again when the other side does not answer
+
+
+@dataclass(slots=True, kw_only=True)
+class CleanUp:
+    """One clean-up of one run directory. `run()` does it all; nothing is raised on the way."""
+
+    run_dir: Path
+    by: str  # `sentinel` or `recover`, for the journal
+    log: Callable[[str], None]
+    undoer: UndoerOf = registry.undoer
+    died_s_ago: float = 0.0
+    lines: list[str] = field(default_factory=list)
+
+    def run(self, *, why: str, for_s: float) -> RecoveryReport:
+        """Pay for at most *for_s*, then look again when nothing can be on its way any more."""
+        began = time.monotonic()
+        owner = owner_file.read(self.run_dir)
+        record = Record.of(self.run_dir / JOURNAL, log=self.log)
+        record.open_if_quick()
+        if self.by == "sentinel":
+            record.add("sentinel.took_over", "sentinel", data={"why": why})
+        try:
+            under_way = _end_injects(record)
+            self._pay(record, owner, for_s=for_s)
+            self._end_parts(owner, but=SERVER)
+            self._look_again(record, owner, under_way=under_way, began=began, for_s=for_s)
+            dirty = self._finish(record, owner)
+        finally:
+            record.open_now()
+            record.close()
+        return RecoveryReport(lines=tuple(self.lines), dirty=dirty)
+
+    def _pay(self, record: Record, owner: owner_file.Owner, *, for_s: float) -> None:
+        owed = [f"{d.subject} ({d.kind.partition('.')[0]})" for d in record.ledger.owed]
+        if not owed:
+            return
+        self._say(f"taking out: {', '.join(owed)}")
+        payer = Payer(record, by=self.by, undoer=self.undoer)
+        paid = payer.pay(for_s=min(for_s, PATIENCE_S))
+        record.open_now()
+        if not paid and self._end_stubborn_server(record, owner):
+            paid = payer.pay(for_s=PATIENCE_S)
+        if not paid:
+            self._end_parts(owner, but=SERVER)
+            paid = payer.pay(for_s=for_s - PATIENCE_S)
+        self._say("all of it is out, read back" if paid else _why_not(record))
+
+    def _end_stubborn_server(self, record: Record, owner: owner_file.Owner) -> bool:
+        """End a server of the run's own that hangs; its faults end with it."""
+        servers = [d.undo.get("server") for d in record.ledger.owed]
+        hanging = [p for p in owner.parts if p.role == SERVER and p.process in servers]
+        for part in hanging:
+            self._say("the Toxiproxy started for the run does not answer; ending it")
+            kill(part.process, group=part.group)
+        return all(gone_within(part.process, 5.0) for part in hanging) and bool(hanging)
+
+    def _look_again(
+        self,
+        record: Record,
+        owner: owner_file.Owner,
+        *,
+        under_way: bool,
+        began: float,
+        for_s: float,
+    ) -> None:
+        """Look when a call that was on its way at the end of the runner must have landed."""
+        undos = _undos(record.events)
+        ours = all(undo.get("server") for undo in undos.values())
+        if not undos or (ours and not under_way):
+            return  # nothing can land late, or its server ends with the run
+        last_s = 2 * owner.call_ms / 1000 - self.died_s_ago
+        for after_s in (min(_SOON_S, last_s), last_s):
+            time.sleep(max(0.0, began + after_s - time.monotonic()))
+            found = [key for key, undo in undos.items() if self._there(undo)]
+            for kind, subject in found:
+                self._say(f"`{subject}` is there again: a call landed late")
+                _owe_again(record, kind, subject, undos[kind, subject])
+            if found:
+                self._pay(record, owner, for_s=for_s)
+
+    def _there(self, undo: Mapping[str, Any]) -> bool:
+        """Whether a fault is there; silence is no sight of one, it was read back before."""
+        deadline = time.monotonic() + _SIGHT_S
+        while True:
+            try:
+                return self.undoer(str(undo["kind"])).present(undo)
+            except GamedayError as error:
+                if time.monotonic() > deadline:
+                    self._say(f"could not look again: {error}")
+                    return False
+            time.sleep(0.5)
+
+    def _finish(self, record: Record, owner: owner_file.Owner) -> tuple[str, ...]:
+        dirty = list(record.ledger.dirty)
+        if dirty:
+            return tuple(dirty)
+        left = False
+        for undo in owner.after:
+            phase, facts = attempt(undo, self.undoer)
+            if phase is not Phase.OK:
+                left = True
+                self._say(f"{undo.get('mode', 'leftover')} is still there: {facts.get('error')}")
+        self._end_parts(owner)
+        if not left:
+            owner_file.tidied(self.run_dir)
+        return ()
+
+    def _end_parts(self, owner: owner_file.Owner, *, but: str | None = None) -> None:
+        for part in owner.parts:
+            if part.role != but and kill(part.process, group=part.group):
+                gone_within(part.process, 2.0)
+                self._say(f"ended {part.role} (process {part.process['pid']})")
+
+    def _say(self, text: str) -> None:
+        self.lines.append(text)
+        self.log(text)
+
+
+def _end_injects(record: Record) -> bool:
+    """Note that injects under way or given up will not be heard from; whether there were any.
+
+    Their caller is gone. What they did is in doubt, so it is owed (again).
+    """
+    ledger: Ledger = record.ledger
+    open_ = [e for e in (*ledger.started, *ledger.lost) if e.kind in UNDO_OF]
+    for event in open_:
+        data = {"error": "the runner ended before it was heard from"}
+        record.add(event.kind, event.subject, Phase.UNKNOWN, cause=event.seq, data=data)
+    return bool(open_)
+
+
+def _undos(events: tuple[Event, ...]) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """The last undo record of everything that was ever put in place."""
+    return {
+        (e.kind, e.subject): e.data["undo"]
+        for e in events
+        if e.kind in UNDO_OF and e.phase is Phase.STARTED and e.data.get("undo")
+    }
+
+
+def _owe_again(record: Record, kind: str, subject: str, undo: Mapping[str, Any]) -> None:
+    data = {"undo": undo, "found": True}
+    seq = record.add(kind, subject, Phase.STARTED, data=data)
+    error = {"error": "found in place after it was taken out"}
+    record.add(kind, subject, Phase.UNKNOWN, cause=seq, data=error)
+
+
+def _why_not(record: Record) -> str:
+    """The last errors of what is still owed."""
+    words = []
+    for debt in record.ledger.owed:
+        errors = [
+            str(e.data.get("error"))
+            for e in record.events
+            if e.kind == debt.closer and e.subject == debt.subject and e.data.get("error")
+        ]
+        words.append(f"{debt.subject}: {errors[-1] if errors else 'not tried'}")
+    return "still owed: " + "; ".join(words)
