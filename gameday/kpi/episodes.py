@@ -103,7 +103,7 @@ def from_prometheus(data: Mapping[str, Any], *, source: str = "prometheus") -> t
                     source=source,
                     pending_wall_ms=began,
                     firing_wall_ms=first,
-                    ended_wall_ms=_end(data, last, interval),
+                    ended_wall_ms=_end(data, labels, last, interval),
                     error_ms=_start_error(began, interval, gaps),
                     end_error_ms=_end_error(last, interval, gaps),
                     annotations=_annotations(data, labels),
@@ -134,7 +134,7 @@ def pending_from_prometheus(
                     labels=labels,
                     source=source,
                     pending_wall_ms=first,
-                    ended_wall_ms=_end(data, last, interval),
+                    ended_wall_ms=_end(data, labels, last, interval),
                     error_ms=interval,
                 )
             )
@@ -238,10 +238,19 @@ def _pending_before(firing: int, pending: Iterable[_Run], interval_ms: int) -> i
     return firing
 
 
-def _end(data: Mapping[str, Any], last: int, interval_ms: int) -> int | None:
-    now = int(data.get("until_wall_ms") or data.get("read_wall_ms") or last)
-    now += round(data.get("offset_ms") or 0)
-    return None if now - last <= BREAK_INTERVALS * interval_ms else last + interval_ms
+def _end(
+    data: Mapping[str, Any], labels: Mapping[str, str], last: int, interval_ms: int
+) -> int | None:
+    """The evaluation after *last*, if there was one before the source was read."""
+    until = int(data.get("until_wall_ms") or data.get("read_wall_ms") or last)
+    until += round(data.get("offset_ms") or 0)
+    rule = _rule_of(data, labels)
+    looked = rule.get("last_evaluation_wall_ms") if rule else None
+    if looked is None:
+        ended = until - last > BREAK_INTERVALS * interval_ms
+    else:
+        ended = looked - last > interval_ms / 2 and until - last >= interval_ms
+    return last + interval_ms if ended else None
 
 
 def _start_error(began: int, interval_ms: int, gaps: Iterable[_Gap]) -> int:

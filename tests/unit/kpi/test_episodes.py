@@ -81,6 +81,22 @@ def test_the_end(firing: tuple[int, ...], until_s: float, ended_s: int | None) -
     assert episode.pending_wall_ms == episode.firing_wall_ms  # a rule without `for`
 
 
+@pytest.mark.parametrize(
+    ("looked_s", "until_s", "ended"),
+    [
+        (8.004, 8.1, True),  # evaluated once more, and no sample: it has ended
+        (7.004, 8.3, False),  # not evaluated since
+        (9.004, 7.9, False),  # evaluated, but after the time that was asked for
+    ],
+)
+def test_the_last_evaluation_tells_whether_it_ended(
+    looked_s: float, until_s: float, ended: bool
+) -> None:
+    rules = [{"name": "A", "interval": 1, "last_evaluation_wall_ms": T0 + round(looked_s * 1000)}]
+    episode = one(read(series("firing", 5, 6, 7), until_s=until_s, rules=rules))
+    assert episode.ended_wall_ms == (T0 + 8000 if ended else None)
+
+
 @pytest.mark.parametrize(("step", "episodes"), [(1.4, 1), (1.6, 2)])
 def test_a_break_of_more_than_one_and_a_half_intervals_ends_it(step: float, episodes: int) -> None:
     found = from_prometheus(read(series("firing", 5, 6, 6 + step, 7 + step)))
