@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +10,6 @@ from gameday.checks.bite import Answer
 from gameday.checks.case import Case
 from gameday.kpi.spans import FaultSpan, Window
 from gameday.kpi.stats import Stats, cells_between, stats
-from gameday.model.event import Event
 
 #: What one probe is taken to move through the proxy when its sample does not say, both ways.
 PROBE_BYTES = 2_048
@@ -25,29 +24,30 @@ SLOWER_MS = 5.0
 def traffic_of(case: Case, span: FaultSpan) -> Answer:
     """Whether anybody but our probes goes through the proxy of the fault's target.
 
-    Traffic before the fault counts too: a proxy that is down, or a service whose circuit breaker
-    is open, carries nothing while the fault is in, and is on the path all the same.
+    Traffic before and after the fault counts too: a proxy that is down, or a service whose circuit
+    breaker is open, carries nothing while the fault is in, and is on the path all the same; and
+    some servers count the bytes of a connection only when it is closed.
     """
     names = _proxy_names(case, span.target)
     totals = [
-        (event.at_ms, _total(counters))
+        (event.at_ms, _total(event.data["proxies"], names))
         for event in case.timeline.of("proxy.health")
-        if (counters := _counters(event, names)) is not None
+        if isinstance(event.data.get("proxies"), Mapping)
     ]
     if len(totals) < 2:
         return _by_sli(case, span)
-    asked_ms, on_ms = span.asked_ms or 0, span.on_ms or 0
-    off_ms = case.timeline.end_ms if span.off_asked_ms is None else span.off_asked_ms
+    end_ms = case.timeline.end_ms
+    off_ms = end_ms if span.off_asked_ms is None else span.off_asked_ms
     baseline = case.windows.get("baseline")
     start_ms = 0 if baseline is None else baseline.start_ms
-    during = _beyond_probes(case, span.target, totals, (on_ms, off_ms))
-    before = _beyond_probes(case, span.target, totals, (start_ms, asked_ms))
-    facts = {"traffic_bytes_fault": during, "traffic_bytes_baseline": before}
+    during = _beyond_probes(case, span.target, totals, (span.on_ms or 0, off_ms))
+    whole = _beyond_probes(case, span.target, totals, (start_ms, end_ms))
+    facts = {"traffic_bytes_fault": during, "traffic_bytes_run": whole}
     if during > SOME_BYTES:
         said = f"{_size(during)} of traffic went through `{span.target}` during the fault"
         return Answer(shown=True, said=said, facts=facts)
-    if before > SOME_BYTES:
-        said = f"{_size(before)} of traffic went through `{span.target}` before the fault"
+    if whole > SOME_BYTES:
+        said = f"{_size(whole)} of traffic went through `{span.target}` during the run"
         return Answer(shown=True, said=said, facts=facts)
     said = (
         f"no traffic of the service went through the proxy of `{span.target}`, so the fault "
@@ -97,13 +97,6 @@ def _proxy_names(case: Case, target: str) -> tuple[str, ...]:
     return (target,) if proxy is None else (proxy, target)
 
 
-def _counters(event: Event, names: Iterable[str]) -> Mapping[str, Any] | None:
-    proxies = event.data.get("proxies") or {}
-    found = next((proxies[name] for name in names if name in proxies), None)
-    readable = found is not None and found.get("received_bytes") is not None
-    return found if readable else None
-
-
 def _beyond_probes(
     case: Case, target: str, totals: Sequence[tuple[int, int]], between: tuple[int, int]
 ) -> int:
@@ -124,7 +117,9 @@ def _beyond_probes(
     return moved - sum(int(e.data.get("bytes", PROBE_BYTES)) for e in probes)
 
 
-def _total(counters: Mapping[str, Any]) -> int:
+def _total(proxies: Mapping[str, Any], names: Sequence[str]) -> int:
+    """Bytes both ways so far; a proxy that is not there has moved none."""
+    counters: Mapping[str, Any] = next((proxies[name] for name in names if name in proxies), {})
     return int(counters.get("received_bytes", 0)) + int(counters.get("sent_bytes", 0))
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from gameday.model.verdict import Finding, Outcome, RunStatus
+from gameday.model.verdict import ExitCode, Finding, Outcome, RunStatus
 
 #: The version of `result.json`.
 SCHEMA = 1
@@ -134,7 +134,7 @@ class Answer:
 
     outcome: Outcome = _doc("pass, fail or inconclusive")
     status: RunStatus = _doc("how the machinery fared, whatever the service did")
-    exit_code: int = _doc("with which the command ends")
+    exit_code: ExitCode = _doc("with which the command ends")
     reason: str = _doc("one sentence: why")
     facts: tuple[str, ...] = _doc("up to three facts that matter most")
     clean: bool = _doc("every fault was shown to be gone")
@@ -153,7 +153,7 @@ class Report:
     seed: int = _doc("of the plan")
     plan_sha256: str = _doc("of the plan as run; empty if the journal is too short")
     scenario: ScenarioPart = _doc("what was run")
-    answer: Answer = _doc("read this first")
+    verdict: Answer = _doc("read this first")
     leftovers: tuple[Leftover, ...] = _doc("what may still be broken, and how to undo it")
     expectations: tuple[Finding, ...] = _doc("one entry an expectation")
     validity: tuple[Finding, ...] = _doc("whether the run could have shown anything")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from gameday.kpi import seen, spans
 from gameday.kpi.stats import Stats, cells_between, stats, ticks_of
@@ -28,6 +29,8 @@ from gameday.model.units import format_ms, format_ratio
 from gameday.model.verdict import Outcome, Verdict
 from gameday.report.moments import moments_of
 
+_T = TypeVar("_T")
+
 ALL = "all"
 _UNITS = {"latency": "ms", "jitter": "ms", "timeout": "ms", "rate": "KB/s", "bytes": "B"}
 _SIZES = {"average_size": "B", "size_variation": "B"}
@@ -36,8 +39,11 @@ _SIZES = {"average_size": "B", "size_variation": "B"}
 def build(plan: Plan, timeline: Timeline, verdict: Verdict) -> Report:
     """Everything a writer may print. The same input gives the same report, byte for byte."""
     opened = timeline.first("run.opened")
-    rows = _phases(plan, timeline)
-    rungs = ladders(plan, timeline) if opened is not None else ()
+    broken: list[str] = []
+    rows = _try("phases", lambda: _phases(plan, timeline), broken)
+    rungs = _try("ladders", lambda: ladders(plan, timeline), broken) if opened else ()
+    moments = _try("timeline", lambda: moments_of(plan, timeline), broken) if opened else ()
+    notes = _try("notes", lambda: tuple(_notes(plan, timeline, rows)), broken)
     return Report(
         schema=SCHEMA,
         gameday=str(opened.data.get("gameday", "")) if opened is not None else "",
@@ -48,10 +54,10 @@ def build(plan: Plan, timeline: Timeline, verdict: Verdict) -> Report:
         seed=plan.seed,
         plan_sha256=str(opened.data.get("plan_sha256", "")) if opened is not None else "",
         scenario=_scenario(plan),
-        answer=Answer(
+        verdict=Answer(
             outcome=verdict.outcome,
             status=verdict.status,
-            exit_code=int(verdict.exit_code),
+            exit_code=verdict.exit_code,
             reason=verdict.reason,
             facts=tuple(_facts(rungs, rows, verdict)),
             clean=not verdict.dirty,
@@ -63,9 +69,19 @@ def build(plan: Plan, timeline: Timeline, verdict: Verdict) -> Report:
         faults=_faults(plan, timeline),
         phases=rows,
         parts=tuple(_parts(timeline)),
-        timeline=moments_of(plan, timeline) if opened is not None else (),
-        notes=tuple(_notes(plan, timeline, rows)),
+        timeline=moments,
+        notes=(*broken, *notes),
     )
+
+
+def _try(name: str, make: Callable[[], tuple[_T, ...]], broken: list[str]) -> tuple[_T, ...]:
+    """A part of the report; where a bug of ours makes it impossible, the rest still stands."""
+    try:
+        return make()
+    except Exception as error:  # noqa: BLE001 - the verdict and what is dirty must be told anyway
+        what = f"{type(error).__name__}: {error}"
+        broken.append(f"{name} could not be made, by a bug of ours, please report it: {what}")
+        return ()
 
 
 def describe(fault: FaultSpec) -> str:

@@ -27,10 +27,10 @@ def render(report: Report, where: str = "") -> str:
 
 def answer_word(report: Report) -> str:
     """`PASS`, `FAIL`, `INCONCLUSIVE (invalid)`, … and `NOT CLEAN` above all."""
-    word = report.answer.outcome.value.upper()
-    if report.answer.status is not RunStatus.COMPLETED:
-        word = f"{word} ({report.answer.status.value})"
-    return word if report.answer.clean else f"NOT CLEAN, {word}"
+    word = report.verdict.outcome.value.upper()
+    if report.verdict.status is not RunStatus.COMPLETED:
+        word = f"{word} ({report.verdict.status.value})"
+    return word if report.verdict.clean else f"NOT CLEAN, {word}"
 
 
 def rung_text(rung: Rung) -> str:
@@ -50,7 +50,7 @@ def by_name(ladder: Ladder, name: str) -> Rung | None:
 def _head(report: Report) -> Iterable[str]:
     name = report.scenario.id + (f" ({report.scenario.profile})" if report.scenario.profile else "")
     yield f"{answer_word(report)}  {name}"
-    yield from _wrapped(report.answer.reason)
+    yield from _wrapped(report.verdict.reason)
     if report.leftovers:
         yield ""
         for left in report.leftovers:
@@ -65,7 +65,7 @@ def _expectations(report: Report) -> Iterable[str]:
 
 def _finding(report: Report, finding: Finding) -> Iterable[str]:
     mark = MARKS[finding.outcome]
-    if finding.outcome is Outcome.FAIL and report.answer.outcome is not Outcome.FAIL:
+    if finding.outcome is Outcome.FAIL and report.verdict.outcome is not Outcome.FAIL:
         mark = "(no)"  # it did not hold, in a run that proves nothing
     yield from _wrapped(finding.summary, first=f"  {mark}  ", rest="        ")
 
@@ -111,7 +111,7 @@ def _tail(report: Report, where: str) -> Iterable[str]:
         yield from _wrapped("parts: " + "; ".join(f"{k}: {v}" for k, v in texts.items()))
     if where:
         yield f"  report: {where}"
-    yield f"  exit code {report.answer.exit_code}"
+    yield f"  exit code {int(report.verdict.exit_code)}"
 
 
 def _wrapped(text: str, first: str = "  ", rest: str = "  ") -> list[str]:

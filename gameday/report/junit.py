@@ -44,13 +44,13 @@ def render(report: Report) -> str:
 
 def _outcome(report: Report, finding: Finding) -> Outcome:
     """An expectation that failed in a run that proves nothing did not fail: it is not known."""
-    if finding.outcome is Outcome.FAIL and report.answer.outcome is not Outcome.FAIL:
+    if finding.outcome is Outcome.FAIL and report.verdict.outcome is not Outcome.FAIL:
         return Outcome.INCONCLUSIVE
     return finding.outcome
 
 
 def _run_error(report: Report) -> bool:
-    return report.answer.exit_code not in (0, 1)
+    return report.verdict.exit_code not in (0, 1)
 
 
 def _run_case(suite: ET.Element, report: Report) -> None:
@@ -58,9 +58,9 @@ def _run_case(suite: ET.Element, report: Report) -> None:
     case = ET.SubElement(suite, "testcase", classname=_class(report), name="the run as a whole")
     if _run_error(report):
         error = ET.SubElement(
-            case, "error", type=report.answer.status.value, message=_clean(report.answer.reason)
+            case, "error", type=report.verdict.status.value, message=_clean(report.verdict.reason)
         )
-        error.text = _clean("\n".join([answer_word(report), report.answer.reason, *_undo(report)]))
+        error.text = _clean("\n".join([answer_word(report), report.verdict.reason, *_undo(report)]))
 
 
 def _undo(report: Report) -> list[str]:
@@ -89,7 +89,7 @@ def _case(suite: ET.Element, report: Report, finding: Finding, outcome: Outcome)
 def _details(report: Report, finding: Finding, outcome: Outcome) -> Iterable[str]:
     yield finding.summary
     if outcome is not finding.outcome:
-        yield f"not counted as a failure: {report.answer.reason}"
+        yield f"not counted as a failure: {report.verdict.reason}"
     yield f"check: {finding.check}"
     for name, value in sorted(finding.facts.items()):
         yield f"{name}: {value}"
@@ -100,9 +100,9 @@ def _details(report: Report, finding: Finding, outcome: Outcome) -> Iterable[str
 
 def _properties(report: Report) -> Iterable[tuple[str, str]]:
     yield "run", report.run_id
-    yield "verdict", report.answer.outcome.value
-    yield "status", report.answer.status.value
-    yield "exit_code", str(report.answer.exit_code)
+    yield "verdict", report.verdict.outcome.value
+    yield "status", report.verdict.status.value
+    yield "exit_code", str(int(report.verdict.exit_code))
     yield "environment", report.environment
     for ladder in report.ladders:
         for rung in ladder.rungs:

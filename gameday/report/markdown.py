@@ -51,9 +51,9 @@ def _answer(report: Report) -> Iterable[str]:
     scenario = report.scenario
     yield f"# {answer_word(report)}: {_text(scenario.title or scenario.id)}"
     yield ""
-    yield f"**{_sentence(report.answer.reason)}**"
+    yield f"**{_sentence(report.verdict.reason)}**"
     yield ""
-    for fact in report.answer.facts:
+    for fact in report.verdict.facts:
         yield f"- {_sentence(fact)}"
     yield f"- {_safety(report)}"
     yield ""
@@ -64,12 +64,12 @@ def _answer(report: Report) -> Iterable[str]:
         f"Scenario `{scenario.id}`{profile} · service {_text(scenario.service)} · owner "
         f"{_text(scenario.owner)} · environment {_text(report.environment)} · "
         f"{report.started or 'start unknown'} · {format_ms(report.duration_ms)} · "
-        f"exit code {report.answer.exit_code}"
+        f"exit code {int(report.verdict.exit_code)}"
     )
 
 
 def _safety(report: Report) -> str:
-    if not report.answer.clean:
+    if not report.verdict.clean:
         return "**Not everything could be shown to be gone, see below.**"
     off = [row.off_ms for row in report.faults if row.off_ms is not None]
     if not off:
@@ -102,7 +102,7 @@ def _expectations(report: Report) -> Iterable[str]:
     yield "## What was expected"
     yield ""
     yield from _findings(report.expectations)
-    if report.answer.outcome is not Outcome.FAIL and any(
+    if report.verdict.outcome is not Outcome.FAIL and any(
         f.outcome is Outcome.FAIL for f in report.expectations
     ):
         yield ""

@@ -96,7 +96,8 @@ def _type(hint: Any, found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _enum(kind: type[Enum]) -> dict[str, Any]:
-    return {"type": "string", "enum": [member.value for member in kind]}
+    plain = "integer" if issubclass(kind, int) else "string"
+    return {"type": plain, "enum": [member.value for member in kind]}
 
 
 def _type_text(spec: Mapping[str, Any]) -> str:
