@@ -37,3 +37,9 @@ def _number(value: float) -> float | int | None:
         return None
     short = round(value, 6)
     return int(short) if short == int(short) and abs(short) < 1e15 else short
+
+
+def result_line(report: Report) -> str:
+    """The last line of `gameday run --json`: the verdict alone, on one line."""
+    value = {"t": "result", "run_id": report.run_id, **plain(report.verdict)}
+    return json.dumps(value, ensure_ascii=False) + "\n"

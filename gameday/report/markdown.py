@@ -239,8 +239,8 @@ def _error(error_ms: int | None) -> str:
 
 def _clock(ms: int) -> str:
     """Run time as `1:05.3`."""
-    sign = "-" if ms < 0 else ""
     tenths = round(abs(ms) / 100)
+    sign = "-" if ms < 0 and tenths else ""
     return f"{sign}{tenths // 600}:{tenths % 600 / 10:04.1f}"
 
 
