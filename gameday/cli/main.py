@@ -49,9 +49,9 @@ def run(arguments: list[str]) -> int:
     try:
         result = app(arguments, standalone_mode=False, prog_name="gameday")
     except GamedayError as error:
-        from gameday.cli.show import show_error
+        from gameday.app.check import error_text
 
-        show_error(error)
+        sys.stderr.write(error_text(error))
         return int(error.exit_code)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")

@@ -1,0 +1,146 @@
+"""`check`, `plan`, `schema`, `init`: everything that reads files and touches nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gameday.errors import GamedayError, ScenarioError, UsageError
+from gameday.model.diagnostics import Diagnostic, has_errors
+from gameday.model.plan import Plan
+from gameday.model.verdict import ExitCode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRequest:
+    """Which scenario, where, and how."""
+
+    path: Path
+    project: Path | None = None
+    environment: str | None = None
+    profile: str | None = None
+    seed: int = 0
+
+
+def make_plan(request: PlanRequest) -> Plan:
+    """Read, check and compile. Raises `ScenarioError` with every problem, or `UsageError`."""
+    from gameday.scenario.api import plan_for
+
+    return plan_for(
+        request.path,
+        project=request.project,
+        environment=request.environment,
+        profile=request.profile,
+        seed=request.seed,
+    )
+
+
+def render_diagnostics(diagnostics: Iterable[Diagnostic]) -> str:
+    """The text for people."""
+    from gameday.scenario.render import render
+
+    return render(tuple(diagnostics))
+
+
+def error_text(error: GamedayError) -> str:
+    """How an error looks in the terminal: the whole message, no traceback."""
+    if isinstance(error, ScenarioError):
+        return render_diagnostics(error.diagnostics)
+    return f"gameday: {error}\n"
+
+
+def check_command(
+    paths: Sequence[Path],
+    *,
+    project: Path | None,
+    environment: str | None,
+    profile: str | None,
+    as_json: bool,
+) -> int:
+    """Check files; 0 without errors, 2 with."""
+    from gameday.scenario.api import check
+    from gameday.scenario.render import to_json
+
+    result = check(list(paths), project=project, environment=environment, profile=profile)
+    if as_json:
+        sys.stdout.write(to_json(result.diagnostics) + "\n")
+    elif result.diagnostics:
+        sys.stderr.write(render_diagnostics(result.diagnostics))
+    if has_errors(result.diagnostics):
+        return int(ExitCode.USAGE)
+    if not as_json:
+        n = len(result.scenarios)
+        sys.stdout.write(f"{n} scenario{'' if n == 1 else 's'} checked, no errors\n")
+    return int(ExitCode.PASS)
+
+
+def plan_command(
+    path: Path,
+    *,
+    project: Path | None,
+    environment: str | None,
+    profile: str | None,
+    seed: int,
+    as_json: bool,
+) -> int:
+    """Print the plan and stop."""
+    from gameday.app.planview import show_plan
+    from gameday.scenario.planfile import dump_plan
+
+    made = make_plan(
+        PlanRequest(path=path, project=project, environment=environment, profile=profile, seed=seed)
+    )
+    sys.stdout.write(dump_plan(made) + "\n" if as_json else show_plan(made))
+    return int(ExitCode.PASS)
+
+
+def schema_command(which: str) -> int:
+    """Print one JSON Schema."""
+    from gameday.scenario.schema import project_schema, scenario_schema
+
+    made = {"scenario": scenario_schema, "project": project_schema}
+    if which not in made:
+        raise UsageError(f"`{which}` is no file of ours; write `scenario` or `project`")
+    sys.stdout.write(json.dumps(made[which](), indent=2, ensure_ascii=False) + "\n")
+    return int(ExitCode.PASS)
+
+
+def init_command(directory: Path) -> int:
+    """Write the starter project; nothing that exists is overwritten."""
+    from gameday.scenario.starter import starter_files
+
+    files = starter_files()
+    there = [name for name in files if (directory / name).exists()]
+    if there:
+        raise UsageError(
+            f"{', '.join(f'`{name}`' for name in there)} exists in `{directory}` already; "
+            "choose an empty directory"
+        )
+    for name, text in files.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        sys.stdout.write(f"wrote {path}\n")
+    first = next(name for name in files if name.startswith("scenarios/"))
+    sys.stdout.write(
+        f"\nnext: write your addresses into {directory / 'gameday.yaml'}, then\n"
+        f"  gameday check {directory / first}\n  gameday doctor {directory / first}\n"
+        f"  gameday run {directory / first}\n"
+    )
+    return int(ExitCode.PASS)
+
+
+def expand(paths: Sequence[Path]) -> list[Path]:
+    """Scenario files of *paths*, directories searched; raises `UsageError` if there is none."""
+    from gameday.scenario.api import scenario_files
+
+    found = scenario_files(list(paths))
+    if not found:
+        raise UsageError(
+            f"no scenario file in {', '.join(f'`{p}`' for p in paths)}; "
+            "a scenario is a .yaml file with `gameday: 1` and an `id`"
+        )
+    return found

@@ -1,0 +1,227 @@
+"""`demo`: the sample shop on this machine, broken on purpose, and who noticed."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import secrets
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gameday.app.check import PlanRequest, make_plan
+from gameday.app.library import scenario_folder
+from gameday.app.run import RunRequest, RunResult, run_one
+from gameday.errors import GamedayError, UsageError
+from gameday.model.verdict import ExitCode
+
+EXTRA = ("asyncpg", "prometheus_client", "redis")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoRequest:
+    """What to show. With `real`, the servers on PATH take the place of the embedded parts."""
+
+    naive: bool = False
+    scenario: str = "payments-slow"
+    real: bool = False
+    profile: str = "smoke"
+    reports: Path = Path("reports")
+
+
+def demo_command(request: DemoRequest, *, serve: bool, as_json: bool) -> ExitCode:
+    """Start the shop, run one scenario against it, say what was seen."""
+    say = _quiet if as_json else _say
+    with standing(request, say) as stand:
+        if serve:
+            return _serve(stand)
+        say(f"running {request.scenario} ({request.profile})")
+        result = run_demo(request, stand, as_json=as_json)
+        if not as_json:
+            sys.stdout.write(_books(stand))
+            sys.stdout.write(_next(request, result))
+        return result.exit_code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stand:
+    """A running shop with its project directory."""
+
+    directory: Path
+    shop: object
+    url: str
+    toxiproxy_url: str
+    parts: dict[str, str]
+    books: object
+
+    def scenario(self, name: str) -> Path:
+        """The file of a scenario in the stand's own project."""
+        path = self.directory / "scenarios" / f"{name}.yaml"
+        if not path.is_file():
+            known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml")))
+            raise UsageError(f"the shop has no scenario `{name}`; there are {known}")
+        return path
+
+
+def run_demo(request: DemoRequest, stand: Stand, *, as_json: bool = False) -> RunResult:
+    """Run the request's scenario against a shop that stands."""
+    plan = make_plan(
+        PlanRequest(
+            path=stand.scenario(request.scenario),
+            project=stand.directory / "gameday.yaml",
+            profile=request.profile or None,
+        )
+    )
+    run = RunRequest(
+        scenario=PlanRequest(path=stand.scenario(request.scenario)), reports=request.reports
+    )
+    return run_one(run, plan, as_json=as_json)
+
+
+@contextlib.contextmanager
+def standing(request: DemoRequest, say: object = None) -> Iterator[Stand]:
+    """The shop behind its proxies, and where asked real monitoring, until the block ends."""
+    _check_extra()
+    tell = say if callable(say) else _quiet
+    from gameday.adapters.toxiproxy.client import ToxiproxyClient
+    from gameday.adapters.toxiproxy.server import choose_server
+    from gameday.demo.monitoring import MonitoringError
+    from gameday.demo.shop import Shop, ShopError
+    from gameday.demo.topology import free_topology
+
+    directory = _project_directory(request.reports)
+    topology = free_topology()
+    with contextlib.ExitStack() as stack:
+        kind = "started" if request.real else "embedded"
+        server = choose_server(None, log_dir=directory / "logs", force_kind=kind)
+        stack.callback(server.stop)
+        tell(f"toxiproxy: {server.kind}, {server.version}, at {server.url}")
+        client = ToxiproxyClient(server.url)
+        for name in topology.dependencies:
+            client.create(
+                name, listen=topology.via(name), upstream=topology.direct(name), enabled=True
+            )
+        shop = Shop(topology, directory / "shop", naive=request.naive)
+        stack.callback(shop.stop)
+        try:
+            shop.start(tell)
+            text = _project(request, topology, server.url, directory, stack, tell)
+        except (ShopError, MonitoringError) as error:
+            raise UsageError(str(error)) from error
+        (directory / "gameday.yaml").write_text(text, encoding="utf-8")
+        yield Stand(
+            directory=directory,
+            shop=shop,
+            url=shop.url,
+            toxiproxy_url=server.url,
+            parts=shop.parts_used(),
+            books=shop.ledger,
+        )
+
+
+def _project(
+    request: DemoRequest,
+    topology: object,
+    toxiproxy_url: str,
+    directory: Path,
+    stack: contextlib.ExitStack,
+    tell: object,
+) -> str:
+    """The project file; with real monitoring, that is started first."""
+    from gameday.demo.monitoring import Monitoring
+    from gameday.demo.project import project_yaml
+    from gameday.demo.topology import Topology, free_ports
+
+    assert isinstance(topology, Topology)  # noqa: S101 - for the type checker
+    if not request.real:
+        return project_yaml(topology, toxiproxy_url=toxiproxy_url)
+    receiver, token = f"127.0.0.1:{free_ports(1)[0]}", secrets.token_urlsafe(18)
+    monitoring = Monitoring(directory / "monitoring", topology, f"http://{receiver}/v1/in/{token}")
+    monitoring.start()
+    stack.callback(monitoring.stop)
+    if callable(tell):
+        tell(f"prometheus at {monitoring.prometheus_url}, alertmanager beside it")
+    return project_yaml(
+        topology,
+        toxiproxy_url=toxiproxy_url,
+        prometheus_url=monitoring.prometheus_url,
+        alertmanager_url=monitoring.alertmanager_url,
+        receiver=receiver,
+        receiver_token=token,
+    )
+
+
+def _project_directory(reports: Path) -> Path:
+    """A fresh `demo` directory with the shop's scenarios and runbooks."""
+    directory = reports / "demo"
+    try:
+        shutil.rmtree(directory, ignore_errors=True)
+        shutil.copytree(
+            scenario_folder(),
+            directory / "scenarios",
+            ignore=shutil.ignore_patterns("gameday.yaml"),
+        )
+        (directory / "scenarios" / "runbooks").rename(directory / "runbooks")
+    except OSError as error:
+        raise UsageError(
+            f"`{directory}` cannot be written: {error.strerror}; choose another `--reports`"
+        ) from None
+    return directory.resolve()
+
+
+def _check_extra() -> None:
+    missing = [name for name in EXTRA if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UsageError(
+            f"the sample shop needs {', '.join(missing)}; install gameday with its extra `demo`: "
+            "pip install 'gameday[demo]' (in a clone: pip install -e '.[demo]')"
+        )
+
+
+def _serve(stand: Stand) -> ExitCode:
+    _say(f"the shop answers at {stand.url}; its Toxiproxy at {stand.toxiproxy_url}")
+    _say(f"try: gameday run {stand.scenario('payments-slow')} --profile smoke")
+    _say("Ctrl-C ends it")
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    ended.wait()
+    return ExitCode.PASS
+
+
+def _books(stand: Stand) -> str:
+    """What the shop's ledger says: the one thing that latency and errors cannot show."""
+    from gameday.demo.shop import ShopError
+
+    if not callable(stand.books):
+        return ""
+    try:
+        report = stand.books(5.0)
+    except (ShopError, GamedayError) as error:
+        return f"books      could not be read: {error}\n"
+    return (
+        f"books      {report.total} orders, {report.lost} lost, {report.duplicate} duplicate, "
+        f"{report.pending} payments still to come\n"
+    )
+
+
+def _next(request: DemoRequest, result: RunResult) -> str:
+    """What to try now."""
+    if request.naive:
+        return "next       `gameday demo` runs the same against the shop with its resilience on\n"
+    if result.exit_code is ExitCode.PASS:
+        return "next       `gameday demo --naive` breaks the same shop without its resilience\n"
+    return ""
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"- {text}\n")
+    sys.stdout.flush()
+
+
+def _quiet(_text: str) -> None:
+    pass

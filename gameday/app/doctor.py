@@ -1,0 +1,111 @@
+"""`doctor`: what is reachable, which versions, what a run would use, and whether traffic passes.
+
+Read-only: it asks, and sends each journey of a scenario's load once. Nothing is injected, no proxy
+is created or changed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from gameday.app.check import PlanRequest, expand, make_plan
+from gameday.app.traffic import passing
+from gameday.errors import GamedayError
+from gameday.model.plan import Plan
+from gameday.model.verdict import ExitCode
+
+PACKAGES = ("locust", "toxiproxy-python", "docker", "pyyaml", "pytest")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One thing that was looked at. `ok` None means: not needed, or cannot be said."""
+
+    subject: str
+    ok: bool | None
+    text: str
+
+
+def doctor_command(
+    paths: list[Path], *, project: Path | None, environment: str | None, as_json: bool
+) -> ExitCode:
+    """Look at everything a run would need, and say so; 3 when something does not answer."""
+    ok = True
+    for line in look(paths, project=project, environment=environment):
+        ok = ok and line.ok is not False
+        if as_json:
+            sys.stdout.write(json.dumps(asdict(line), ensure_ascii=False) + "\n")
+        else:
+            mark = {True: "ok ", False: "NO ", None: "-  "}[line.ok]
+            sys.stdout.write(f"{mark} {line.subject:<22} {line.text}\n")
+        sys.stdout.flush()
+    return ExitCode.PASS if ok else ExitCode.INCONCLUSIVE
+
+
+def look(paths: list[Path], *, project: Path | None, environment: str | None) -> Iterable[Line]:
+    """Every line, as soon as it is known."""
+    yield from _packages()
+    if not paths:
+        yield from _servers(None)
+        yield Line(
+            subject="scenario",
+            ok=None,
+            text="none given; `gameday doctor SCENARIO` also looks at its targets and traffic",
+        )
+        return
+    plans = [
+        make_plan(PlanRequest(path=path, project=project, environment=environment))
+        for path in expand(paths)
+    ]
+    yield from _servers(plans[0])
+    yield from _alerting(plans[0])
+    for plan in plans:
+        yield from passing(plan, Line)
+
+
+def _packages() -> Iterable[Line]:
+    yield Line(subject="python", ok=True, text=sys.version.split()[0])
+    for name in PACKAGES:
+        try:
+            yield Line(subject=name, ok=True, text=version(name))
+        except PackageNotFoundError:
+            text = "is not installed; install gameday again"
+            yield Line(subject=name, ok=False, text=text)
+
+
+def _servers(plan: Plan | None) -> Iterable[Line]:
+    from gameday.adapters.toxiproxy.server import what_would_be_used
+
+    given = plan.environment.toxiproxy_url if plan else None
+    yield _asked("toxiproxy", lambda: what_would_be_used(given))
+    yield Line(subject="docker", ok=None, text="is not used by any fault of this version")
+
+
+def _alerting(plan: Plan) -> Iterable[Line]:
+    alerting = plan.environment.alerting
+    if alerting.prometheus_url:
+        from gameday.adapters.prometheus import PrometheusSource
+
+        prometheus = PrometheusSource(alerting.prometheus_url)
+        yield _asked("prometheus", lambda: prometheus.check().text)
+    if alerting.alertmanager_url:
+        from gameday.adapters.alertmanager import AlertmanagerSource
+
+        alertmanager = AlertmanagerSource(alerting.alertmanager_url)
+        yield _asked("alertmanager", lambda: alertmanager.check().text)
+    if not (alerting.prometheus_url or alerting.alertmanager_url):
+        names = ", ".join(a.name for a in plan.builtin_alerts) or "none declared"
+        yield Line(subject="alerts", ok=True, text=f"built in: {names}")
+
+
+def _asked(subject: str, ask: Callable[[], Any]) -> Line:
+    try:
+        return Line(subject=subject, ok=True, text=str(ask()))
+    except GamedayError as error:
+        return Line(subject=subject, ok=False, text=str(error))

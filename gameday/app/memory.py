@@ -1,0 +1,62 @@
+"""What a running run knows of itself: the events so far, for the acts that have to look back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+
+from gameday.model.event import Event, Timeline
+from gameday.model.window import Tick, tick_from_json
+
+
+class Memory:
+    """A fold that keeps every event and answers nothing. Read from worker threads."""
+
+    def __init__(self, listeners: Iterable[Callable[[Event], None]] = ()) -> None:
+        self._events: list[Event] = []
+        self._ticks: list[Tick] = []
+        self._firing: set[str] = set()
+        self._news = threading.Condition()
+        self._listeners = tuple(listeners)
+
+    def see(self, event: Event) -> Iterable[Event]:
+        """Keep it, and tell the listeners (alerts on the load's windows, the live view)."""
+        with self._news:
+            self._events.append(event)
+            if event.kind == "load.window":
+                self._ticks.append(tick_from_json(event.data))
+            elif event.kind == "alert.firing":
+                self._firing.add(event.subject)
+            elif event.kind == "alert.resolved":
+                self._firing.discard(event.subject)
+            self._news.notify_all()
+        for listener in self._listeners:
+            listener(event)
+        return ()
+
+    def tick(self, now_ms: int) -> Iterable[Event]:
+        """Nothing happens by time alone."""
+        del now_ms
+        return ()
+
+    def timeline(self) -> Timeline:
+        """Everything so far."""
+        with self._news:
+            return Timeline(tuple(self._events))
+
+    def ticks(self) -> tuple[Tick, ...]:
+        """All seconds of the load so far."""
+        with self._news:
+            return tuple(self._ticks)
+
+    def firing(self) -> tuple[str, ...]:
+        """Alerts that fire now, as far as was seen."""
+        with self._news:
+            return tuple(sorted(self._firing))
+
+    def wait_for_second(self, second: int, timeout_s: float) -> bool:
+        """Wait until the load has told of *second*; False if it did not in time."""
+        with self._news:
+            return self._news.wait_for(
+                lambda: any(t.second >= second for t in self._ticks[-8:]), timeout_s
+            )

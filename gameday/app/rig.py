@@ -1,0 +1,376 @@
+"""Everything one run stands on: opened in an order in which nothing can be left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import platform
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gameday import __version__, sentinel
+from gameday.adapters.alertmanager import AlertmanagerSource
+from gameday.adapters.builtin_alerts import BuiltinAlerts
+from gameday.adapters.locust.driver import LocustLoad
+from gameday.adapters.probe import HealthWatcher, ProbeWatcher
+from gameday.adapters.prometheus import PrometheusSource
+from gameday.adapters.receiver import Receiver
+from gameday.adapters.runbook import RunbookReader
+from gameday.adapters.toxiproxy.fault import TargetProxy, ToxiproxyFault
+from gameday.adapters.toxiproxy.lease import Lease
+from gameday.adapters.toxiproxy.server import ServerChoice, choose_server
+from gameday.app.acts import RunActs
+from gameday.app.memory import Memory
+from gameday.app.rundir import RunDir
+from gameday.app.watching import Watching
+from gameday.engine.control import ControlServer
+from gameday.engine.core import Done
+from gameday.engine.loop import Loop, RunClock
+from gameday.engine.stop import StopConditions
+from gameday.errors import GamedayError, RefusedError
+from gameday.journal import Journal
+from gameday.model.event import Event
+from gameday.model.plan import Plan
+from gameday.model.project import LENIENT_ENVIRONMENTS
+from gameday.ports import AlertSource, Undo, Watcher
+from gameday.processes import identity_of, own_identity
+from gameday.scenario.planfile import plan_sha256
+
+#: How often a lease is renewed.
+RENEW_S = 8.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RigOptions:
+    """What the command line says about how to run."""
+
+    toxiproxy: str | None = None
+    listeners: Sequence[Callable[[Event], None]] = ()
+    say: Callable[[str], None] = lambda _text: None
+
+
+def overdue_ms(plan: Plan) -> int:
+    """From which age a request under way counts as failed: half of the load's timeout."""
+    return max(1, plan.scenario.load.timeout_ms // 2)
+
+
+def play(plan: Plan, where: RunDir, options: RigOptions) -> Done:
+    """Run the plan and close its journal. Raises `GamedayError` only if nothing was touched."""
+    clock = RunClock.start()
+    journal = Journal.open(where.journal)
+    with contextlib.ExitStack() as stack:
+        stack.callback(journal.close)
+        options.say("choosing the Toxiproxy")
+        server = choose_server(
+            plan.environment.toxiproxy_url,
+            log_dir=where.evidence,
+            force_kind=options.toxiproxy,
+        )
+        stack.callback(server.stop)
+        sentinel.owner.claim(where.path, call_ms=plan.schedule.limits.call_ms)
+        if server.process is not None:
+            sentinel.owner.add_part(where.path, "toxiproxy", server.process)
+        rig = _Rig(plan, where, options, clock=clock, journal=journal, server=server)
+        return rig.play(stack)
+
+
+class _Rig:
+    """The parts of one run, and the order of their ends."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        where: RunDir,
+        options: RigOptions,
+        *,
+        clock: RunClock,
+        journal: Journal,
+        server: ServerChoice,
+    ) -> None:
+        self._plan, self._where, self._options = plan, where, options
+        self._clock, self._journal, self._server = clock, journal, server
+        self._lease = Lease(server.url, where.run_id, server=server.process)
+        self._load = LocustLoad(
+            plan.scenario.load,
+            plan.environment.targets[plan.scenario.load.target].url or "",
+            where.evidence,
+            seed=plan.seed,
+        )
+        self._receiver = Receiver(
+            plan.environment.receiver_listen,
+            plan.environment.receiver_token,
+            where.evidence,
+            now_wall_ms=self._now_wall_ms,
+        )
+        self._sources, self._builtin = self._make_sources()
+        self._begun = False  # once the loop runs, only a clean end or the sentinel gives up
+
+    def play(self, stack: contextlib.ExitStack) -> Done:
+        """Open, run, close."""
+        plan, run_id = self._plan, self._where.run_id
+        proxies = {
+            step.subject: TargetProxy(
+                self._server.url,
+                run_id,
+                plan.environment.targets[step.subject],
+                server=self._server.process,
+            )
+            for step in plan.schedule.steps
+            if step.verb == "target.open"
+        }
+        sentinel.owner.add_after(self._where.path, self._lease.undo)
+        self._lease.take()
+        stack.callback(self._release)
+        opening = _prepared(proxies)
+        self._receiver.open()
+        watching = self._watching()
+        stack.callback(watching.stop)
+        listeners = list(self._options.listeners)
+        if self._builtin is not None:
+            listeners.append(self._builtin.see)
+        memory = Memory(listeners)
+        acts = self._acts(memory, proxies, opening, watching)
+        stops = StopConditions(
+            plan.scenario.stop_when,
+            overdue_ms=overdue_ms(plan),
+            lenient=plan.environment.name in LENIENT_ENVIRONMENTS,
+        )
+        pulse = _Pulse()
+        loop = Loop(
+            plan.schedule, acts, self._clock, self._journal, folds=(memory, stops), pulse=pulse
+        )
+        acts.attach(loop)
+        loop.note(self._opened(), sync=True)
+        loop.note(self._parts(), sync=True)
+        self._options.say("starting the sentinel")
+        guard = sentinel.start(
+            self._where.path,
+            call_ms=plan.schedule.limits.call_ms,
+            keep_fds=[fd for fd in (self._server.keep_fd,) if fd is not None],
+        )
+        stack.callback(self._dismiss, guard)
+        pulse.guard = guard
+        loop.note(Event(kind="sentinel.started", subject="sentinel", data={"pid": guard.pid}))
+        control = ControlServer(self._where.path, loop.emit, gates=_gates(plan))
+        stack.callback(control.close)
+        with _signals(loop), self._renewing(loop):
+            watching.start(loop.emit)
+            self._begun = True
+            done = loop.run()
+        watching.stop()
+        return self._close(loop, guard, done)
+
+    def _close(self, loop: Loop, guard: sentinel.SentinelHandle, done: Done) -> Done:
+        """The last lines of the journal; then the sentinel may go, but only from a clean run."""
+        data = {"status": done.status.value, "dirty": list(done.dirty), "reason": done.reason}
+        if loop.recording:
+            with contextlib.suppress(GamedayError):
+                loop.settle()
+                loop.note(
+                    Event(kind="run.closed", subject=self._where.run_id, data=data), sync=True
+                )
+        if not done.dirty and loop.recording:
+            self._lease.release()
+            guard.done()
+        return done
+
+    def _release(self) -> None:
+        """Give the server back if nothing was begun; otherwise `_close` or the sentinel does."""
+        if not self._begun:
+            with contextlib.suppress(GamedayError):
+                self._lease.release()
+
+    def _dismiss(self, guard: sentinel.SentinelHandle) -> None:
+        """Let the sentinel go if nothing was begun."""
+        if not self._begun:
+            guard.done()
+
+    def _now_wall_ms(self) -> int:
+        return self._clock.wall_ms(self._clock.now_ms())
+
+    def _make_sources(self) -> tuple[dict[str, AlertSource], BuiltinAlerts | None]:
+        alerting = self._plan.environment.alerting
+        sources: dict[str, AlertSource] = {}
+        if alerting.prometheus_url:
+            sources["prometheus"] = PrometheusSource(
+                alerting.prometheus_url, now_wall_ms=self._now_wall_ms
+            )
+        if alerting.alertmanager_url:
+            sources["alertmanager"] = AlertmanagerSource(
+                alerting.alertmanager_url, now_wall_ms=self._now_wall_ms
+            )
+        if sources:
+            return sources, None
+        builtin = BuiltinAlerts(
+            self._plan.builtin_alerts,
+            self._plan.service.slos,
+            overdue_ms=overdue_ms(self._plan),
+            receiver_url=lambda: self._receiver.url,
+            now_wall_ms=self._now_wall_ms,
+            origin_wall_ms=self._clock.origin_wall_ms,
+            service=self._plan.service.name,
+        )
+        return {"builtin": builtin}, builtin
+
+    def _watching(self) -> Watching:
+        targets = {fault.target for fault in self._plan.scenario.faults}
+        probes: list[Watcher] = [
+            ProbeWatcher(found, found.listen)
+            for name in sorted(targets)
+            if (found := self._plan.environment.targets[name]).listen
+        ]
+        sources = [s for s in self._sources.values() if hasattr(s, "start")]
+        health: list[Watcher] = [HealthWatcher(self._server.url)]
+        return Watching(always=[self._receiver, *sources, *health], probes=probes)  # type: ignore[list-item]
+
+    def _acts(
+        self,
+        memory: Memory,
+        proxies: Mapping[str, TargetProxy],
+        opening: Mapping[str, Undo],
+        watching: Watching,
+    ) -> RunActs:
+        plan = self._plan
+        faults = {
+            spec.id: ToxiproxyFault(
+                self._server.url,
+                self._where.run_id,
+                plan.environment.targets[spec.target],
+                spec,
+                server=self._server.process,
+            )
+            for spec in plan.scenario.faults
+        }
+        return RunActs(
+            plan,
+            clock=self._clock,
+            memory=memory,
+            proxies=proxies,
+            opening=opening,
+            faults=faults,
+            load=self._load,
+            sources=self._sources,
+            note_load=self._note_load,
+            runbooks=RunbookReader(Path(plan.directory), plan.runbook_folders, plan.runbook_hosts),
+            watching=watching,
+        )
+
+    def _note_load(self, pid: int) -> None:
+        """Whoever cleans up after this run ends the load, with its whole process group."""
+        with contextlib.suppress(ProcessLookupError):
+            sentinel.owner.add_part(self._where.path, "load", identity_of(pid), group=True)
+
+    def _opened(self) -> Event:
+        data = {
+            "origin_wall_ms": self._clock.origin_wall_ms,
+            "scenario": self._plan.scenario.id,
+            "plan_sha256": plan_sha256(self._plan),
+            "gameday": __version__,
+            "python": platform.python_version(),
+            "owner": own_identity(),
+            "seed": self._plan.seed,
+        }
+        return Event(kind="run.opened", subject=self._where.run_id, data=data)
+
+    def _parts(self) -> Event:
+        data = {
+            "toxiproxy": self._server.to_json(),
+            "load": "locust",
+            "alerts": sorted(self._sources),
+            "receiver": self._receiver.address,
+        }
+        return Event(kind="run.parts", subject="parts", data=data)
+
+    @contextlib.contextmanager
+    def _renewing(self, loop: Loop) -> Iterator[None]:
+        """Renew the lease from a thread; losing it to another run stops this one."""
+        ended = threading.Event()
+
+        def renew() -> None:
+            while not ended.wait(RENEW_S):
+                try:
+                    self._lease.renew()
+                except RefusedError as error:
+                    data = {"reason": str(error), "status": "invalid"}
+                    loop.emit(Event(kind="stop.tripped", subject="lease", data=data))
+                    return
+                except GamedayError:
+                    continue  # the server is away; a fault on it is noticed elsewhere
+
+        thread = threading.Thread(target=renew, name="gameday-lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join(10.0)
+
+
+class _Pulse:
+    """Called by the deciding thread: as long as it turns, the sentinel hears a beat."""
+
+    def __init__(self) -> None:
+        self.guard: sentinel.SentinelHandle | None = None
+
+    def __call__(self) -> None:
+        if self.guard is not None:
+            self.guard.beat()
+
+
+def _prepared(proxies: Mapping[str, TargetProxy]) -> dict[str, Undo]:
+    """Look at every proxy before anything is touched; all refusals at once."""
+    undos: dict[str, Undo] = {}
+    refusals: list[str] = []
+    for name, proxy in proxies.items():
+        try:
+            undos[name] = proxy.prepare()
+        except GamedayError as error:
+            refusals.append(str(error))
+    if refusals:
+        raise RefusedError("\n".join(refusals))
+    return undos
+
+
+def _gates(plan: Plan) -> tuple[str, ...]:
+    return tuple(
+        {
+            trigger.subject
+            for step in plan.schedule.steps
+            for when in step.when
+            for trigger in when.all_of
+            if trigger.kind == "gate.opened"
+        }
+    )
+
+
+@contextlib.contextmanager
+def _signals(loop: Loop) -> Iterator[None]:
+    """Ctrl-C, SIGTERM and SIGHUP interrupt the run: faults out first. A second one changes nothing.
+
+    `Loop.emit` uses a queue that may be filled from a signal handler.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, _frame: Any) -> None:
+        name = signal.Signals(number).name
+        data = {"reason": f"interrupted by {name}", "status": "interrupted"}
+        loop.emit(Event(kind="stop.tripped", subject="operator", data=data))
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def describe(done: Done) -> str:
+    """For logs."""
+    return json.dumps({"status": done.status.value, "dirty": list(done.dirty)})

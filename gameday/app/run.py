@@ -1,0 +1,178 @@
+"""`run`: one scenario, or a set of them in order."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self, TextIO
+
+from gameday.app.check import PlanRequest, error_text, expand, make_plan
+from gameday.app.judge import Judged, write_reports
+from gameday.app.rundir import RunDir, create
+from gameday.errors import GamedayError, RefusedError, ScenarioError
+from gameday.model.diagnostics import Diagnostic
+from gameday.model.event import Event, Phase
+from gameday.model.plan import Plan
+from gameday.model.project import LENIENT_ENVIRONMENTS
+from gameday.model.verdict import ExitCode, exit_of_set
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """One run that somebody asked for."""
+
+    scenario: PlanRequest
+    toxiproxy: str | None = None
+    reports: Path = Path("reports")
+    go: bool = False
+
+    @classmethod
+    def many(
+        cls,
+        paths: Sequence[Path],
+        *,
+        project: Path | None,
+        environment: str | None,
+        profile: str | None,
+        toxiproxy: str | None,
+        reports: Path,
+        seed: int,
+        go: bool,
+    ) -> list[Self]:
+        """One request a scenario file, directories searched."""
+        return [
+            cls(
+                scenario=PlanRequest(
+                    path=path,
+                    project=project,
+                    environment=environment,
+                    profile=profile,
+                    seed=seed,
+                ),
+                toxiproxy=toxiproxy,
+                reports=reports,
+                go=go,
+            )
+            for path in expand(paths)
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """A run that ended: where it lies, and its verdict."""
+
+    where: RunDir
+    judged: Judged
+    written: tuple[Path, ...]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the command ends with."""
+        return self.judged.report.verdict.exit_code
+
+
+def run_set(requests: Sequence[RunRequest], *, as_json: bool, quiet: bool) -> ExitCode:
+    """Run them in order. All are checked before the first is run; a dirty one ends the set."""
+    plans: list[tuple[RunRequest, Plan]] = []
+    problems: list[Diagnostic] = []
+    for request in requests:
+        try:
+            plans.append((request, make_plan(request.scenario)))
+        except ScenarioError as error:
+            problems.extend(error.diagnostics)
+    if problems:
+        raise ScenarioError(problems)
+    codes: list[ExitCode] = []
+    for request, plan in plans:
+        try:
+            code = run_one(request, plan, as_json=as_json, quiet=quiet).exit_code
+        except GamedayError as error:
+            if len(plans) == 1:
+                raise
+            sys.stderr.write(error_text(error))
+            code = error.exit_code
+        codes.append(code)
+        if code in (ExitCode.DIRTY, ExitCode.INTERRUPTED):
+            break
+    return exit_of_set(codes)
+
+
+def run_one(
+    request: RunRequest,
+    plan: Plan,
+    *,
+    as_json: bool = False,
+    quiet: bool = False,
+    stream: TextIO | None = None,
+) -> RunResult:
+    """Run one plan, judge it, write its reports. Raises `GamedayError` if it could not start."""
+    from gameday.app.rig import RigOptions, play
+    from gameday.report.console import render
+
+    out = stream or sys.stdout
+    _refuse(request, plan)
+    where = create(request.reports, plan.scenario.id)
+    _keep_inputs(where, plan)
+    with ExitStack() as stack:
+        listeners: list[Callable[[Event], None]] = []
+        if not quiet:
+            listeners.append(_view(plan, out, as_json=as_json, stack=stack))
+        try:
+            play(plan, where, RigOptions(toxiproxy=request.toxiproxy, listeners=listeners))
+        except GamedayError:
+            _forget_untouched(where)
+            raise
+    judged, written = write_reports(where)
+    if not as_json:
+        out.write(render(judged.report, str(where.path)))
+    return RunResult(where=where, judged=judged, written=tuple(written))
+
+
+def _view(plan: Plan, out: TextIO, *, as_json: bool, stack: ExitStack) -> Callable[[Event], None]:
+    from gameday.report.live import LiveFollower, LiveView
+
+    mode = "json" if as_json else "tty" if out.isatty() else "plain"
+    follower = LiveFollower(LiveView(plan, mode=mode, stream=out))
+    stack.callback(follower.close)
+    return follower.emit
+
+
+def _refuse(request: RunRequest, plan: Plan) -> None:
+    """Everything because of which this run must not even begin."""
+    from gameday.app.planview import show_plan
+    from gameday.recovery import find_dirty_runs
+
+    if plan.environment.name not in LENIENT_ENVIRONMENTS and not request.go:
+        raise RefusedError(
+            f"{show_plan(plan)}\noutside the environments "
+            f"{' and '.join(LENIENT_ENVIRONMENTS)} nothing is run without `--go`"
+        )
+    dirty = find_dirty_runs(request.reports)
+    if dirty:
+        names = ", ".join(f"`{run.path.name}`" for run in dirty)
+        raise RefusedError(
+            f"an earlier run left something in place: {names}; "
+            f"take it out first with `{dirty[0].how} --reports {request.reports}`"
+        )
+
+
+def _keep_inputs(where: RunDir, plan: Plan) -> None:
+    """The scenario and the plan as they are run; judging reads nothing else but the journal."""
+    from gameday.scenario.planfile import dump_plan
+
+    where.plan.write_text(dump_plan(plan) + "\n", encoding="utf-8")
+    if plan.scenario.file and Path(plan.scenario.file).is_file():
+        shutil.copyfile(plan.scenario.file, where.path / "scenario.yaml")
+
+
+def _forget_untouched(where: RunDir) -> None:
+    """Remove the directory of a run that was refused before anything was touched."""
+    from gameday.journal import read
+
+    if where.journal.exists() and any(e.phase is Phase.STARTED for e in read(where.journal).events):
+        return
+    shutil.rmtree(where.path, ignore_errors=True)

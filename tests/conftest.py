@@ -1,0 +1,34 @@
+"""What every test may use."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "quick", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(
+    "long", deadline=None, max_examples=5_000, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+@pytest.fixture(scope="session")
+def real_server() -> Callable[..., str]:
+    """The path of a real server's binary: a loud skip where it is missing, a failure in CI."""
+
+    def find(*names: str) -> str:
+        for name in names:
+            if path := shutil.which(name):
+                return path
+        message = f"{' or '.join(names)} is not on PATH: this was NOT tested against the real thing"
+        if os.environ.get("GAMEDAY_REQUIRE_REAL") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+
+    return find

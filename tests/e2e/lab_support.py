@@ -1,0 +1,243 @@
+"""A small service behind a proxy, a project around it, and the command as people call it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+HERE = Path(__file__).parent
+GAMEDAY = [sys.executable, "-m", "gameday"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def get_json(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return json.load(answer)
+
+
+def wait_until(what: str, condition: Callable[[], bool], within_s: float = 20.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def process(command: list[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that ends with the block."""
+    child = subprocess.Popen(command, **options)
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.wait(10)
+        for pipe in (child.stdin, child.stdout, child.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+@dataclass
+class Lab:
+    """One service, one Toxiproxy that outlives the runs, one project directory."""
+
+    directory: Path
+    toxiproxy: str
+    front: int
+    back: int
+    via: int
+    environment: dict[str, Any] = field(default_factory=dict)
+    alerts: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, scenario: dict[str, Any] | None = None) -> Path:
+        """Write project and scenario; *scenario* overrides parts of the usual one."""
+        targets = {
+            "front": {"url": f"http://127.0.0.1:{self.front}"},
+            "back": {
+                "proxy": "back",
+                "listen": f"127.0.0.1:{self.via}",
+                "upstream": f"127.0.0.1:{self.back}",
+                "probe": "http:/item",
+            },
+        }
+        local = {"targets": targets, "toxiproxy": {"url": self.toxiproxy}, **self.environment}
+        project = {
+            "gameday": 1,
+            "environments": {"local": local},
+            "services": {"front": {"tier": 2, "slos": {"availability": "99%"}}},
+            "alerts": self.alerts
+            or {
+                "BackSlow": {
+                    "when": "p50 > 150ms over 2s for 1s",
+                    "labels": {"severity": "page", "service": "front"},
+                    "runbook": "runbooks/back.md",
+                    "receiver": "pager",
+                },
+            },
+            "runbooks": ["runbooks"],
+        }
+        self._dump("gameday.yaml", project)
+        runbooks = self.directory / "runbooks"
+        runbooks.mkdir(exist_ok=True)
+        text = "\n\n".join(
+            f"## {name}\n\nLook at how long the back service takes to answer, then {rest}."
+            for name, rest in (
+                ("Diagnosis", "compare it with yesterday at the same time of day"),
+                ("Mitigation", "switch the front service to its own memory until back is well"),
+            )
+        )
+        (runbooks / "back.md").write_text(f"# Back is slow\n\n{text}\n")
+        made = usual_scenario()
+        for key, value in (scenario or {}).items():
+            if isinstance(value, dict) and isinstance(made.get(key), dict):
+                made[key] = {**made[key], **value}
+            elif value is None:
+                made.pop(key, None)
+            else:
+                made[key] = value
+        return self._dump("scenario.yaml", made)
+
+    def _dump(self, name: str, data: dict[str, Any]) -> Path:
+        path = self.directory / name
+        path.write_text(yaml.safe_dump(data, sort_keys=False))
+        return path
+
+    def run(self, *arguments: str, within_s: float = 120.0) -> subprocess.CompletedProcess[str]:
+        """`gameday run` on the scenario."""
+        return run_gameday(
+            "run", "scenario.yaml", *arguments, cwd=self.directory, within_s=within_s
+        )
+
+    @property
+    def last_run(self) -> Path:
+        return max((self.directory / "reports").glob("*/journal.jsonl")).parent
+
+    def result(self) -> dict[str, Any]:
+        return json.loads((self.last_run / "result.json").read_text())
+
+    def proxies(self) -> dict[str, Any]:
+        found: dict[str, Any] = get_json(f"{self.toxiproxy}/proxies")
+        return found
+
+    def assert_clean(self) -> None:
+        """Nothing of ours on the server, and the proxy as it was."""
+        found = self.proxies()
+        assert set(found) == {"back"}, found
+        assert found["back"]["toxics"] == []
+        assert found["back"]["enabled"] is True
+
+
+def usual_scenario() -> dict[str, Any]:
+    return {
+        "gameday": 1,
+        "id": "back-slow",
+        "title": "The back service answers 300 ms late",
+        "service": "front",
+        "owner": "team-front",
+        "hypothesis": "When back answers 300 ms late, front still answers, and BackSlow pages.",
+        "load": {
+            "target": "front",
+            "arrivals": "40/s",
+            "timeout": "2s",
+            "journeys": {"work": {"steps": [{"get": "/work", "expect": {"status": 200}}]}},
+        },
+        "phases": {"warmup": "1s", "baseline": "4s", "fault": "7s", "recovery": "6s"},
+        "faults": [
+            {"id": "late", "target": "back", "toxic": {"type": "latency", "latency": "300ms"}}
+        ],
+        "expect": {
+            "baseline": ["errors < 5%", "p50 < 100ms"],
+            "fault": ["errors < 5%", "p50 < 600ms"],
+            "recovery": ["steady within 4s"],
+            "alerts": [
+                {
+                    "alert": "BackSlow",
+                    "labels": {"severity": "page"},
+                    "fires_within": "6s",
+                    "resolves_within": "5s",
+                    "receiver": "pager",
+                    "runbook": "runbooks/back.md",
+                }
+            ],
+            "quiet": [{"severity": "ticket"}],
+        },
+        "stop_when": ["errors > 80% for 5s"],
+    }
+
+
+def run_gameday(
+    *arguments: str, cwd: Path, within_s: float = 60.0, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*GAMEDAY, *arguments],
+        cwd=cwd,
+        timeout=within_s,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **(env or {})},
+        check=False,
+    )
+
+
+@contextlib.contextmanager
+def toxiproxy(kind: str) -> Iterator[str]:
+    """A server that outlives the runs: `embedded` or `real`."""
+    port = free_port()
+    if kind == "embedded":
+        command = [sys.executable, "-m", "gameday.proxy", "--host", "127.0.0.1"]
+        command += ["--port", str(port)]
+    else:
+        server = shutil.which("toxiproxy-server")
+        assert server is not None
+        command = [server, "-host", "127.0.0.1", "-port", str(port), "-proxy-metrics"]
+    with process(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        url = f"http://127.0.0.1:{port}"
+
+        def answers() -> bool:
+            try:
+                get_json(f"{url}/proxies")
+            except OSError:
+                return False
+            return True
+
+        wait_until("the Toxiproxy answers", answers)
+        yield url
+
+
+@contextlib.contextmanager
+def lab(
+    directory: Path, *, kind: str = "embedded", fallback: bool = False, bypass: bool = False
+) -> Iterator[Lab]:
+    """The service, calling back through the proxy (or, with *bypass*, past it)."""
+    front, back, via = free_port(), free_port(), free_port()
+    with toxiproxy(kind) as url:
+        body = {"name": "back", "listen": f"127.0.0.1:{via}", "upstream": f"127.0.0.1:{back}"}
+        request = urllib.request.Request(f"{url}/proxies", json.dumps(body).encode(), method="POST")
+        urllib.request.urlopen(request, timeout=5).close()
+        command = [sys.executable, str(HERE / "service.py")]
+        command += ["--front", str(front), "--back", str(back)]
+        command += ["--back-via", f"127.0.0.1:{back if bypass else via}"]
+        if fallback:
+            command += ["--fallback", "--timeout", "0.1"]
+        with process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+            assert child.stdout is not None
+            assert b"ready" in child.stdout.readline()
+            yield Lab(directory=directory, toxiproxy=url, front=front, back=back, via=via)
