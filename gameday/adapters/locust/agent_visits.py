@@ -87,7 +87,8 @@ class Visits:
         self._by_greenlet.pop(gevent.getcurrent(), None)
         now_ns = monotonic_ns()
         for entry in visit.entries:
-            if entry.answered:
+            if entry.answered and not entry.reported:
+                visit.failed = True  # its `with` block broke off before it could be reported
                 self.book.close(entry, outcome="other", service_us=(now_ns - entry.sent_ns) // 1000)
         if error is not None and not isinstance(error, _STEERING) and not visit.failed:
             self.book.add(

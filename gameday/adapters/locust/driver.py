@@ -31,6 +31,7 @@ from gameday.model.scenario import LoadSpec
 from gameday.model.window import Tick, tick_to_json
 from gameday.ports import Emit
 
+AGENT = "gameday.adapters.locust.agent"
 #: How long the child may take to say `hello` and `ready`, and then `running`, in seconds.
 READY_S, RUNNING_S = 20.0, 10.0
 #: How long an edge may take to be marked.
@@ -75,7 +76,10 @@ class LocustLoad:
             raise NoEffectError("the load was already started")
         self._emit = emit
         process = self._process = LoadProcess(
-            python=self._python, directory=self._directory, heard=self._heard, lost=self._lost
+            command=(self._python, "-m", AGENT),
+            directory=self._directory,
+            heard=self._heard,
+            lost=self._lost,
         )
         try:
             hello = process.start(READY_S)

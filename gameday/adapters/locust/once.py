@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from gameday.adapters.locust.driver import READY_S, resolved
+from gameday.adapters.locust.driver import AGENT, READY_S, resolved
 from gameday.adapters.locust.process import LoadProcess
 from gameday.adapters.locust.protocol import (
     Answer,
@@ -36,7 +36,10 @@ def once(
 
     with tempfile.TemporaryDirectory(prefix="gameday-once-") as directory:
         process = LoadProcess(
-            python=python, directory=Path(directory, "load"), heard=heard, lost=lambda _: None
+            command=(python, "-m", AGENT),
+            directory=Path(directory, "load"),
+            heard=heard,
+            lost=lambda _: None,
         )
         try:
             process.start(READY_S)

@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -39,7 +39,6 @@ from gameday.adapters.locust.protocol import (
 )
 from gameday.errors import NoEffectError
 
-AGENT = "gameday.adapters.locust.agent"
 LOG = "output.log"
 #: The most that is kept of what the child prints, in bytes.
 MAX_LOG = 1_000_000
@@ -58,19 +57,19 @@ def environment(base: Mapping[str, str]) -> dict[str, str]:
 class LoadProcess:
     """A load generator in a process, session and directory of its own.
 
-    *heard* is called for every message and *lost* when the load cannot be trusted any more, both
-    from the supervising thread. Not for use from several threads, but for `send`.
+    *command* is any program that speaks the load protocol. *heard* is called for every message and
+    *lost* when the load cannot be trusted any more, both from the supervising thread. Not for use from several threads, but for `send`.
     """
 
     def __init__(
         self,
         *,
-        python: str,
+        command: Sequence[str],
         directory: Path,
         heard: Callable[[Message], None],
         lost: Callable[[str], None],
     ) -> None:
-        self._python, self._directory = python, directory
+        self._command, self._directory = tuple(command), directory
         self._heard, self._lost = heard, lost
         self._token = secrets.token_hex(16)
         self._thread = threading.Thread(target=self._supervise, name="gameday-load", daemon=True)
@@ -157,8 +156,8 @@ class LoadProcess:
         env = environment(os.environ)
         env |= {SOCKET_VAR: path, TOKEN_VAR: self._token, PARENT_VAR: str(os.getpid())}
         env["PYTHONUNBUFFERED"] = "1"
-        self._child = subprocess.Popen(  # noqa: S603 - our own module
-            [self._python, "-m", AGENT],
+        self._child = subprocess.Popen(  # noqa: S603 - a command of ours
+            self._command,
             cwd=self._directory,
             env=env,
             stdin=subprocess.DEVNULL,
