@@ -118,10 +118,10 @@ def _load(state: LiveState) -> Text:
     text.append(f"{numbers.good_per_s:.0f}{asked}/s good")
     if numbers.error_ratio is not None:
         style = "bold red" if numbers.error_ratio >= 0.01 else ""
-        text.append(f"   errors {format_ratio(numbers.error_ratio)}", style=style)
+        text.append(f"  errors {format_ratio(numbers.error_ratio)}", style=style)
     if numbers.p95_ms is not None:
-        text.append(f"   p95 {format_ms(numbers.p95_ms)}")
-    text.append(f"   in flight {numbers.in_flight}, oldest {format_ms(numbers.oldest_ms)}")
+        text.append(f"  p95 {format_ms(numbers.p95_ms)}")
+    text.append(f"  in flight {numbers.in_flight} (oldest {format_ms(numbers.oldest_ms)})")
     return text
 
 
@@ -131,7 +131,9 @@ def _lights(state: LiveState) -> RenderableType:
     table.add_column(no_wrap=True, max_width=32, overflow="ellipsis")
     table.add_column(no_wrap=True, max_width=24, overflow="ellipsis")
     table.add_column(no_wrap=True)
-    for index, (name, light) in enumerate(list(state.faults.items())[:ROWS]):
+    targets = {spec.id: spec.target for spec in state.plan.scenario.faults}
+    for index, (fault, light) in enumerate(list(state.faults.items())[:ROWS]):
+        name = f"{fault} on {targets[fault]}" if fault in targets else fault
         since = _since(state.now_ms - light.since_ms) if light.since_ms else ""
         state_text = Text(light.state, style=_STYLES.get(light.state, "dim"))
         table.add_row("" if index else "fault", name, state_text, since)

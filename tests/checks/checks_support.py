@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from gameday.model.criteria import Criterion, Steady, parse_criterion
+from gameday.model.criteria import Criterion, parse_criterion
 from gameday.model.event import Event, Phase, Timeline
 from gameday.model.histogram import bucket_of
 from gameday.model.plan import Limits, Plan, Schedule
@@ -19,13 +19,14 @@ from gameday.model.scenario import (
     LoadSpec,
     Phases,
     RequestStep,
-    RunbookExpectation,
     Scenario,
     ToxicSpec,
 )
 from gameday.model.window import Cell, Tick, tick_to_json
 
 ORIGIN = 1_795_345_000_000
+NO_SERVER = AlertingSpec()
+PROMETHEUS = AlertingSpec(prometheus_url="http://127.0.0.1:9090")
 BASELINE_S, FAULT_S, RECOVERY_S, END_S = 3, 13, 33, 48
 RATE = 100
 LATENCY = FaultSpec(
@@ -64,7 +65,7 @@ def plan(
     expect: Expectations | None = None,
     faults: tuple[FaultSpec, ...] = (LATENCY,),
     rate: float | None = RATE,
-    alerting: AlertingSpec = AlertingSpec(),
+    alerting: AlertingSpec = NO_SERVER,
     probe: str = "http:/health",
 ) -> Plan:
     get = RequestStep(method="GET", path="/products", name="products")
@@ -174,7 +175,7 @@ def cell(second: int, journey: str, n: int, ms: float, outcome: str = "ok", **mo
 
 def cells_at(second: int) -> tuple[Cell, ...]:
     """What users of a resilient shop get: checkout waits for its own timeout of 600 ms."""
-    if second == FAULT_S or second == RECOVERY_S:
+    if second in (FAULT_S, RECOVERY_S):
         return (
             cell(second, "browse", 75, 12),
             cell(second, "checkout", 20, 40),
@@ -269,7 +270,9 @@ def _frame(journal: Journal, fault: str) -> None:
     journal.note(done + 200, "run.closed", "r1", status="completed", dirty=[], reason="")
 
 
-def _alerts(journal: Journal, *, firing_s: int = FAULT_S + 6, ended_s: int = RECOVERY_S + 4) -> None:
+def _alerts(
+    journal: Journal, *, firing_s: int = FAULT_S + 6, ended_s: int = RECOVERY_S + 4
+) -> None:
     labels = {"severity": "page"}
     story = (
         ("alert.pending", FAULT_S + 2),
@@ -282,13 +285,9 @@ def _alerts(journal: Journal, *, firing_s: int = FAULT_S + 6, ended_s: int = REC
     delivered(journal, ended_s * 1000 + 150, "PaymentsSlow", labels, status="resolved")
 
 
-def alert(
-    journal: Journal, kind: str, at_ms: int, name: str, labels: Mapping[str, str]
-) -> None:
+def alert(journal: Journal, kind: str, at_ms: int, name: str, labels: Mapping[str, str]) -> None:
     """One event of a built-in alert."""
-    journal.note(
-        at_ms + 10, kind, name, source="builtin", labels=labels, at_wall_ms=ORIGIN + at_ms
-    )
+    journal.note(at_ms + 10, kind, name, source="builtin", labels=labels, at_wall_ms=ORIGIN + at_ms)
 
 
 def delivered(
@@ -324,14 +323,14 @@ def drop(*kinds: str, subject: str | None = None, phase: Phase | None = None) ->
     ]
 
 
-def change(kind: str, *, phase: Phase | None = None, at_ms: int | None = None, **data: Any) -> Spoil:
+def change(
+    kind: str, *, phase: Phase | None = None, at_ms: int | None = None, **data: Any
+) -> Spoil:
     """With other data (or another time) in the events of this kind."""
 
     def spoil(events: list[Event]) -> list[Event]:
         return [
-            replace(
-                e, data={**e.data, **data}, at_ms=e.at_ms if at_ms is None else at_ms
-            )
+            replace(e, data={**e.data, **data}, at_ms=e.at_ms if at_ms is None else at_ms)
             if e.kind == kind and phase in (None, e.phase)
             else e
             for e in events
@@ -375,6 +374,3 @@ def timeline(journal: Journal, *spoils: Spoil) -> Timeline:
     for spoil in spoils:
         events = spoil(events)
     return Timeline(events)
-
-
-__all__ = ["RunbookExpectation", "Steady"]
