@@ -8,7 +8,7 @@ broken parts are replaced by stand-ins and named in `broken`, and rules that nee
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path as FilePath
@@ -34,11 +34,15 @@ _STAND_INS: Mapping[str, Any] = {
     "service": "x",
     "owner": "x",
     "hypothesis": "x",
-    "load": {"target": "x"},
+    "load": {"target": "x", "arrivals": "1/s", "journeys": {"x": {"steps": [{"get": "/"}]}}},
     "phases": {"baseline": "1s", "fault": "1s", "recovery": "1s"},
     "faults": [],
     "expect": {},
 }
+#: Parts in which as much as possible is kept, so that rules inside them can still be asked.
+_REPAIRED = (("load",), ("faults",))
+_REPAIRS = 4
+_MISSING: Mapping[str, Any] = {"target": "x", "steps": [{"get": "/"}]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,12 +139,11 @@ def read_document(document: Document, profile: str | None = None) -> Reading:
     doc, problems = scenario_reader().read(data)
     found.extend(_diagnostic(problem, marks) for problem in problems)
     broken = frozenset(part for problem in problems for part in _parts_of(problem))
+    holes: list[Path] = []
     if doc is None:
-        doc, left = scenario_reader().read(_stood_in(data, problems, broken))
-        if doc is None:
-            raise AssertionError(f"stand-ins do not hold: {left}")
+        doc, holes = _understood(data, problems, broken)
     scenario, wrong, also_broken = scenario_of(doc, marks, profile=profile or "")
-    found.extend(wrong)
+    found.extend(_outside(wrong, holes, marks))
     return Reading(
         scenario=scenario,
         marks=marks,
@@ -203,16 +206,63 @@ def _parts_of(problem: Problem) -> Iterable[str]:
         yield from (f"expect.{part}" for part in _EXPECT_PARTS)
 
 
-def _stood_in(data: Any, problems: list[Problem], broken: frozenset[str]) -> Any:
-    """*data* without everything that was complained about."""
-    sound = copy.deepcopy(data) if isinstance(data, dict) else {}
+def _understood(
+    data: Any, problems: list[Problem], broken: frozenset[str]
+) -> tuple[ScenarioDoc, list[Path]]:
+    """As much of the document as can be understood, and where the holes in it are."""
+    sound = _with_stand_ins(data, problems, broken)
+    holes = [problem.path for problem in problems]
+    left = [problem for problem in problems if problem.path[:1] in _REPAIRED]
+    for _ in range(_REPAIRS):
+        for problem in left:
+            _repair(sound, problem)
+        doc, left = scenario_reader().read(sound)
+        if doc is not None:
+            return doc, holes
+        holes.extend(problem.path for problem in left)
+    for part in ("load", "faults"):
+        sound[part] = copy.deepcopy(_STAND_INS[part])
+    doc, left = scenario_reader().read(sound)
+    if doc is None:
+        raise AssertionError(f"stand-ins do not hold: {left}")
+    return doc, holes
+
+
+def _with_stand_ins(data: Any, problems: list[Problem], broken: frozenset[str]) -> dict[str, Any]:
+    """*data* with its broken parts replaced, but for those that are repaired from inside."""
+    sound: dict[str, Any] = copy.deepcopy(data) if isinstance(data, dict) else {}
     for problem in problems:
-        _drop(sound, problem.path)
+        if problem.path[:1] not in _REPAIRED:
+            _drop(sound, problem.path)
     for part in broken:
-        _drop(sound, tuple(part.split(".")))
+        if (part,) not in _REPAIRED:
+            _drop(sound, tuple(part.split(".")))
     for key, value in _STAND_INS.items():
-        sound.setdefault(key, value)
+        sound.setdefault(key, copy.deepcopy(value))
     return sound
+
+
+def _repair(data: dict[str, Any], problem: Problem) -> None:
+    """Take the smallest part out that a problem is about, or put in what is missing."""
+    *around, last = problem.path
+    part: Any = data
+    for step in around:
+        part = part[step]
+    if isinstance(part, list):
+        part[int(last)] = {}  # keeps the positions of the others
+    elif problem.missing:
+        part[last] = copy.deepcopy(_STAND_INS.get(str(last), _MISSING.get(str(last), {})))
+    else:
+        part.pop(last, None)
+
+
+def _outside(
+    found: Iterable[Diagnostic], holes: Iterable[Path], marks: Marks
+) -> Iterator[Diagnostic]:
+    """What was found, without conclusions from holes: what is said of a part with one in it."""
+    around = {path[:length] for path in holes for length in range(1, len(path) + 1)}
+    places = {marks.at(path) for path in around} | {marks.key(path) for path in around}
+    yield from (diagnostic for diagnostic in found if diagnostic.mark not in places)
 
 
 def _drop(data: dict[str, Any], path: Path) -> None:

@@ -11,7 +11,7 @@ from gameday.model.criteria import Criterion, CriterionError, Steady, parse_crit
 from gameday.model.project import Slo
 from gameday.model.units import UnitError, duration_ms, rate_per_s, ratio
 from gameday.scenario.suggest import did_you_mean
-from gameday.scenario.validate import FieldError, Scalar, kind_of
+from gameday.scenario.validate import FieldError, Scalar, kind_of, shown
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}"
 _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,252})|\[[0-9A-Fa-f:.]+\])"
@@ -26,6 +26,7 @@ MOST_PER_S = (100_000.0, "100000/s")
 _LONGEST_CONDITION = 200
 
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
+_SHARE = r"0*(?:100(?:\.0+)?|[0-9]{1,2}(?:\.[0-9]+)?) ?%"
 _DURATION = rf"^\s*(?:{_NUMBER}(?:us|ms|s|m|h|d))+\s*$"
 
 
@@ -33,7 +34,7 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise FieldError(
             "document/wrong-type",
-            f"`{_shown(value)}` is {kind_of(value)}; it must be text",
+            f"`{shown(value)}` is {kind_of(value)}; it must be text",
             "put it in quotes"
             if isinstance(value, (bool, int, float))
             else "write one line of text",
@@ -41,12 +42,6 @@ def _text(value: Any) -> str:
     if not value.strip():
         raise FieldError("value/empty", "the text is empty", "write something, or remove the key")
     return value.strip()
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "null" if value is None else str(value)
 
 
 def _matching(pattern: str, code: str, what: str, hint: str) -> Callable[[Any], str]:
@@ -72,7 +67,7 @@ def whole(low: int, high: int, what: str) -> Scalar:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise FieldError(
                 "value/number",
-                f"`{_shown(value)}` is not {what}",
+                f"`{shown(value)}` is not {what}",
                 f"write a whole number from {low} to {high}",
             )
         return value
@@ -116,7 +111,7 @@ def quantity(
 
 def _plain_words(summary: str, value: Any) -> str:
     """Python's words for a value replaced by those of YAML."""
-    return summary.replace(f"`{value}`", f"`{_shown(value)}`", 1)
+    return summary.replace(f"`{value}`", f"`{shown(value)}`", 1)
 
 
 def split_hint(message: str) -> tuple[str, str]:
@@ -171,7 +166,9 @@ def _json(value: Any) -> Any:
         elif isinstance(part, list):
             pending.extend(part)
         elif isinstance(part, float) and not math.isfinite(part):
-            raise FieldError("value/json", f"`{part}` is not a number in JSON", "put it in quotes")
+            raise FieldError(
+                "value/json", f"`{shown(part)}` is not a number in JSON", "put it in quotes"
+            )
     return value
 
 
@@ -224,7 +221,14 @@ def _condition(*, steady: bool, window: bool) -> Callable[[Any], Criterion | Ste
     return parse
 
 
-_CRITERION = {"type": "string", "pattern": r"[<>]"}
+def _condition_schema(*, steady: bool, window: bool) -> dict[str, Any]:
+    time = rf"(?:{_NUMBER}(?:us|ms|s|m|h|d))+"
+    ratio_ = rf"(?:errors|goodput)\s*[<>]=?\s*{_SHARE}"
+    percentile = rf"p(?:50|75|90|95|99|99\.9)\s*[<>]=?\s*{time}"
+    windows = rf"(?:\s+over\s+{time})?(?:\s+for\s+{time})?" if window else ""
+    whole = rf"(?:\S.*?\s+)?(?:{ratio_}|{percentile}){windows}"
+    return _pattern(rf"{whole}|steady\s+within\s+{time}" if steady else whole)
+
 
 TEXT = Scalar(_text, {"type": "string", "pattern": r"\S"})
 NAME = Scalar(
@@ -247,9 +251,7 @@ DURATION = quantity(
 )
 SECONDS = _seconds(1)
 SECONDS_FROM_0 = _seconds(0)
-SHARE = quantity(
-    ratio, "value/share", (1.0, "100%"), _pattern(rf"{_NUMBER} ?%", examples=["5%", "0.1%"])
-)
+SHARE = quantity(ratio, "value/share", (1.0, "100%"), _pattern(_SHARE, examples=["5%", "0.1%"]))
 RATE = quantity(
     rate_per_s,
     "value/rate",
@@ -273,18 +275,24 @@ PROBE = Scalar(
     ),
     _pattern(_PROBE),
 )
-SLO = Scalar(_slo, _pattern(rf"{_NUMBER} ?%(?:\s*<\s*\S+)?", examples=["99.9%", "99% < 500ms"]))
+SLO = Scalar(_slo, _pattern(rf"{_SHARE}(?:\s*<\s*\S+)?", examples=["99.9%", "99% < 500ms"]))
 JSON = Scalar(_json, {})
-EXPECTED = Scalar(_condition(steady=False, window=False), _CRITERION)
-EXPECTED_AFTER = Scalar(_condition(steady=True, window=False), _CRITERION)
-CONDITION = Scalar(_condition(steady=False, window=True), _CRITERION)
+EXPECTED = Scalar(
+    _condition(steady=False, window=False), _condition_schema(steady=False, window=False)
+)
+EXPECTED_AFTER = Scalar(
+    _condition(steady=True, window=False), _condition_schema(steady=True, window=False)
+)
+CONDITION = Scalar(
+    _condition(steady=False, window=True), _condition_schema(steady=False, window=True)
+)
 
 
 def _version(value: Any) -> int:
     if isinstance(value, bool) or value != 1:
         raise FieldError(
             "document/version",
-            f"`{_shown(value)}` is not a version of this format",
+            f"`{shown(value)}` is not a version of this format",
             "write `gameday: 1`",
         )
     return 1
@@ -293,7 +301,7 @@ def _version(value: Any) -> int:
 def _true(value: Any) -> bool:
     if value is not True:
         raise FieldError(
-            "value/choice", f"`{_shown(value)}` is not possible here", "write `down: true`"
+            "value/choice", f"`{shown(value)}` is not possible here", "write `down: true`"
         )
     return True
 

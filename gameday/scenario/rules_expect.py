@@ -93,7 +93,7 @@ def measurable(scope: Scope) -> Iterator[Diagnostic]:
     for phase, path, condition in scope.all_conditions():
         seen = requests(scope.scenario.load, condition.subject, scope.phase_ms(phase))
         need = needed(condition)
-        if seen is not None and seen < need:
+        if seen is not None and 0 < seen < need:  # 0: a subject that is not there
             yield scope.marks.problem(
                 "expect/not-measurable",
                 path,
@@ -216,7 +216,7 @@ def stop_is_measurable(scope: Scope) -> Iterator[Diagnostic]:
     for position, condition in enumerate(scope.scenario.stop_when):
         seen = requests(scope.scenario.load, condition.subject, condition.over_ms)
         need = needed(condition)
-        if seen is not None and seen < need:
+        if seen is not None and 0 < seen < need:
             yield scope.marks.problem(
                 "stop/not-measurable",
                 ("stop_when", position),

@@ -14,7 +14,7 @@ environments:
   local:                            # meant unless you say `--environment`
     targets:
       # `url` is where the load goes. `proxy`, `listen` and `upstream` make a target breakable:
-      # gameday opens a Toxiproxy proxy that listens at `listen` and passes traffic on to `upstream`.
+      # gameday opens a Toxiproxy proxy that listens at `listen` and sends traffic on to `upstream`.
       # Whoever calls the target has to be told to call `listen` instead.
       shop:
         url: "http://127.0.0.1:8000"

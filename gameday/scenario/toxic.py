@@ -20,7 +20,7 @@ from gameday.model.units import (
 from gameday.scenario.fields import split_hint
 from gameday.scenario.node import Marks, Path
 from gameday.scenario.suggest import did_you_mean
-from gameday.scenario.validate import FieldError, JsonSchema, Scalar, kind_of
+from gameday.scenario.validate import FieldError, JsonSchema, Scalar, kind_of, with_key
 
 _UNITS: Mapping[str, tuple[Callable[[object], int], str]] = {
     "ms": (duration_ms, "value/duration"),
@@ -117,7 +117,7 @@ def _unknown_type(kind: object, path: Path, marks: Marks) -> Diagnostic:
         return marks.problem(
             "document/missing-key",
             path,
-            "`type` is missing of `toxic`",
+            "`type` is missing from `toxic`",
             f"add `type:`, one of {', '.join(TOXICS)}",
         )
     return marks.problem(
@@ -161,17 +161,14 @@ def _wrong_keys(
             yield marks.problem(
                 "document/missing-key",
                 path,
-                f"`{name}` is missing of the `{kind}` toxic",
+                f"`{name}` is missing from the `{kind}` toxic",
                 f"add `{name}:` with its unit, {spec.help}",
             )
 
 
 def _wrong_unit(code: str, error: Exception, value: object, path: Path, marks: Marks) -> Diagnostic:
     summary, hint = split_hint(str(error))
-    bare = f"`{value}`"
-    if summary.startswith(bare):
-        summary = f"`{path[-1]}: {value}`{summary[len(bare) :]}"
-    return marks.problem(code, path, summary, hint)
+    return marks.problem(code, path, with_key(summary, path, value), hint)
 
 
 def _attribute_of(text: str, kind: str) -> str:

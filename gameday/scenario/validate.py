@@ -8,6 +8,7 @@ not in the table would be a bug of ours, and a test with random documents looks 
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar, dataclass_transform
@@ -41,6 +42,11 @@ class Problem:
     hint: str = ""
     at_key: bool = False
     meant: str | None = None
+
+    @property
+    def missing(self) -> bool:
+        """Whether it is about something that is not there."""
+        return self.code == "document/missing-key"
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
@@ -107,7 +113,9 @@ class Reader(Generic[T]):
             return self._adapter.validate_python(data), []
         except _PydanticError as error:
             rows = error.errors(include_url=False)
-            return None, [self._problem(typing.cast("dict[str, Any]", row)) for row in rows]
+            found = [self._problem(typing.cast("dict[str, Any]", row)) for row in rows]
+            meant = {(*p.path[:-1], p.meant) for p in found if p.meant is not None}
+            return None, [p for p in found if not (p.missing and p.path in meant)]
 
     def _problem(self, row: dict[str, Any]) -> Problem:
         path: Path = tuple(row["loc"])
@@ -120,7 +128,9 @@ class Reader(Generic[T]):
                 return Problem(
                     code=context["code"],
                     path=path,
-                    summary=_with_key(context["summary"], path, row["input"]),
+                    summary=context["summary"]
+                    if at_key
+                    else with_key(context["summary"], path, row["input"]),
                     hint=context["hint"],
                     at_key=at_key,
                 )
@@ -138,7 +148,7 @@ class Reader(Generic[T]):
         return Problem(
             code="document/missing-key",
             path=path,
-            summary=f"`{name}` is missing" + _inside(tuple(around)),
+            summary=f"`{name}` is missing" + _inside(tuple(around), "from"),
             hint=f"add `{name}:`" + (f", {what}" if what else ""),
             at_key=True,
         )
@@ -149,7 +159,7 @@ class Reader(Generic[T]):
         return Problem(
             code="document/unknown-key",
             path=path,
-            summary=f"`{name}` is not a key" + _inside(tuple(around)),
+            summary=f"`{name}` is not a key" + _inside(tuple(around), "of"),
             hint=did_you_mean(str(name), known, what="the keys are"),
             at_key=True,
             meant=nearest(str(name), known),
@@ -208,18 +218,30 @@ def _name(path: Path) -> str:
     return f"`{path[-1]}`" if isinstance(path[-1], str) else f"an entry of `{names[-1]}`"
 
 
-def _inside(path: Path) -> str:
-    if not path:
-        return ""
-    return f" of {_name(path)}"
+def _inside(path: Path, word: str) -> str:
+    return f" {word} {_name(path)}" if path else ""
 
 
-def _with_key(summary: str, path: Path, value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value in YAML's words, not in Python's."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case float() if not math.isfinite(value):
+            return {"inf": ".inf", "-inf": "-.inf"}.get(str(value), ".nan")
+        case _:
+            return str(value)
+
+
+def with_key(summary: str, path: Path, value: Any) -> str:
     """A summary that begins with the bare value gets its key: `latency: 800` has no unit."""
-    bare = f"`{value}`"
-    if path and isinstance(path[-1], str) and summary.startswith(bare):
-        return f"`{path[-1]}: {value}`{summary[len(bare) :]}"
-    return summary
+    bare = next((b for b in (f"`{shown(value)}`", f"`{value}`") if summary.startswith(b)), None)
+    if bare is None or not path or not isinstance(path[-1], str):
+        return summary
+    given = "" if value is None else f" {shown(value)}"
+    return f"`{path[-1]}:{given}`{summary[len(bare) :]}"
 
 
 def _tidy(schema: Any) -> Any:
@@ -235,6 +257,10 @@ def _tidy_items(schema: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for key, part in schema.items():
         if key in ("properties", "$defs"):
             yield key, {name: _tidy(inner) for name, inner in part.items()}
+        elif key == "patternProperties":  # of a mapping with keys of one kind: and no others
+            ((pattern, inner),) = part.items()
+            yield "propertyNames", {"pattern": pattern}
+            yield "additionalProperties", _tidy(inner)
         elif key == "title" or (key == "default" and part in (None, {}, [])):
             continue
         else:
