@@ -49,7 +49,7 @@ class CleanUp:
         if self.by == "sentinel":
             record.add("sentinel.took_over", "sentinel", data={"why": why})
         try:
-            under_way = _end_injects(record)
+            under_way = _end_calls(record)
             self._pay(record, owner, for_s=for_s)
             self._end_parts(owner, but=SERVER)
             self._look_again(record, owner, under_way=under_way, began=began, for_s=for_s)
@@ -145,13 +145,13 @@ class CleanUp:
         self.log(text)
 
 
-def _end_injects(record: Record) -> bool:
-    """Note that injects under way or given up will not be heard from; whether there were any.
+def _end_calls(record: Record) -> bool:
+    """Note that calls under way or given up will not be heard from; whether there were any.
 
     Their caller is gone. What they did is in doubt, so it is owed (again).
     """
     ledger: Ledger = record.ledger
-    open_ = [e for e in (*ledger.started, *ledger.lost) if e.kind in UNDO_OF]
+    open_ = (*ledger.started, *ledger.lost, *ledger.astray)
     for event in open_:
         data = {"error": "the runner ended before it was heard from"}
         record.add(event.kind, event.subject, Phase.UNKNOWN, cause=event.seq, data=data)

@@ -53,6 +53,7 @@ class Payer:
         self._record, self._by, self._undoer = record, by, undoer
         self._call_s, self._longest_pause_s = call_s, longest_pause_s
         self._lanes: dict[str, _Lane] = {}
+        self._given_up: dict[int, Debt] = {}
         self._results: queue.Queue[tuple[str, int, _Result]] = queue.Queue()
 
     def pay(self, *, for_s: float) -> bool:
@@ -103,11 +104,17 @@ class Payer:
 
     def _take(self, key: str, seq: int, result: _Result) -> None:
         lane = self._lanes[key]
+        phase, data = result
+        if seq in self._given_up:  # heard from at last; the debts decide what that means
+            late = self._given_up.pop(seq)
+            self._record.add(late.closer, late.subject, phase, cause=seq, data=data)
+            return
         debt = lane.debt
         if lane.seq != seq or debt is None:
-            return  # of a call that was given up
+            return
         lane.seq = lane.debt = None
-        phase, data = result
+        if data.get("given_up"):
+            self._given_up[seq] = debt
         if phase is Phase.OK:
             data = {**data, "confirmed_ms": self._record.now_ms}
             lane.pause_s, lane.attempt, lane.due = FIRST_PAUSE_S, 0, 0.0
