@@ -206,7 +206,7 @@ class Balancer:
 
 
 async def run(settings: Settings, name: str, stopped: asyncio.Event) -> None:
-    """Serve until *stopped*; ready when every gateway answered once."""
+    """Serve until *stopped*."""
     metrics = Metrics(name)
     balancer = Balancer(settings, metrics)
     server = Server(metrics, None if settings.naive else Limiter(MAX_BUSY))
@@ -219,14 +219,19 @@ async def run(settings: Settings, name: str, stopped: asyncio.Event) -> None:
     ):
         server.add(Route(method=method, path=path, handler=balancer.forward))
     await server.start(settings.topology.part(name).port)
+    watch = asyncio.ensure_future(_watch(balancer, settings, name))
+    await stopped.wait()
+    watch.cancel()
+    await server.stop()
+    await balancer.client.close()
+
+
+async def _watch(balancer: Balancer, settings: Settings, name: str) -> None:
+    """Check the gateways for ever; ready when every one answered once."""
     for upstream in balancer.pool.upstreams:
         while not await balancer.check(upstream):
             waiting = f"{upstream.name} at {upstream.url}: no answer"
             report_status(settings, name, ready=False, waiting=waiting)
             await asyncio.sleep(0.03)
     report_status(settings, name, ready=True)
-    watch = asyncio.ensure_future(balancer.watch())
-    await stopped.wait()
-    watch.cancel()
-    await server.stop()
-    await balancer.client.close()
+    await balancer.watch()

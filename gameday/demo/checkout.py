@@ -59,7 +59,7 @@ class Checkout:
         if reserved is False:
             await self._move(order, CANCELLED, reserved=False)
             return Reply(status=409, data={"error": "out of stock", "order": order.id})
-        paid = await self._charge(order.id, order.cents)
+        paid = await self._charge(order.id, order.cents, patient=False)
         status = PAID if paid else PENDING
         await self._move(order, status, reserved=bool(reserved))
         self._metrics.count("orders", "Orders taken.", status=status)
@@ -77,11 +77,11 @@ class Checkout:
             return None
         return answer.status == 200
 
-    async def _charge(self, order_id: str, cents: int) -> bool:
+    async def _charge(self, order_id: str, cents: int, *, patient: bool) -> bool:
         data = {"order": order_id, "amount": cents}
         try:
             answer = await self._payments.call(
-                "POST", "/charge", data, within_s=PAYMENT_WITHIN_S, key=order_id
+                "POST", "/charge", data, within_s=PAYMENT_WITHIN_S, key=order_id, patient=patient
             )
         except CallFailed:
             return False
@@ -103,20 +103,28 @@ class Checkout:
         return _told(order) if order else Reply(status=404, data={"error": "no such order"})
 
     async def work_off_backlog(self) -> None:
-        """Charge what was deferred, for ever; only while payments is well."""
+        """Charge what was deferred, for ever.
+
+        While payments is not well, one order at a time, as the circuit allows: so the backlog
+        itself finds out that payments is back, even when no customer comes.
+        """
+        gauge = self._metrics.gauge("orders_deferred", "Orders waiting for their payment.")
         while True:
             await asyncio.sleep(_BACKLOG_EVERY_S)
             try:
-                gauge = self._metrics.gauge("orders_deferred", "Orders waiting for their payment.")
-                gauge.set(await self._database.count_unpaid())
-                if self._payments.well:
-                    await self._charge_some()
+                waiting = await self._database.count_unpaid()
+                gauge.set(waiting)
+                if waiting and not self._payments.taken_out:
+                    await self._charge_some(_BACKLOG_BATCH if self._payments.well else 1)
             except (PoolExhausted, DatabaseFailed):
                 continue  # there will be a better moment
 
-    async def _charge_some(self) -> None:
-        for order_id, cents in await self._database.claim_unpaid(_BACKLOG_BATCH):
-            if not await self._charge(order_id, cents):
+    async def _charge_some(self, most: int) -> None:
+        claimed = await self._database.claim_unpaid(most)
+        for number, (order_id, cents) in enumerate(claimed):
+            if not await self._charge(order_id, cents, patient=True):
+                for left, _ in claimed[number:]:
+                    await self._database.move(left, PENDING)  # for anyone to try again
                 return
             await self._database.move(order_id, PAID)
             self._metrics.count("deferred_orders_paid", "Deferred orders paid in the end.")

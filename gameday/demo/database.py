@@ -158,8 +158,10 @@ class Database:
             outcome = "ok"
         except TimeoutError:
             outcome = "timeout"
+            connection.terminate()  # cancelling would take as long as the statement
             raise DatabaseFailed("a statement took too long") from None
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            connection.terminate()
             raise DatabaseFailed(str(error) or type(error).__name__) from None
         finally:
             self._busy -= 1

@@ -53,17 +53,18 @@ class Dependency:
         *,
         within_s: float,
         key: str | None = None,
-        retry: bool = True,
+        patient: bool = False,
     ) -> Answer:
         """Call; the whole, retry included, takes at most *within_s*.
 
-        *key* is sent as `Idempotency-Key`. *retry* says that the request may be repeated on a
-        connection error (never after a timeout: the time is used up). Raises Rejected,
-        CallTimedOut or CallFailed; an answer of 5xx is CallFailed too.
+        *key* is sent as `Idempotency-Key`. A connection error is tried again once, on a new
+        connection; a timeout is not: the time is used up. With *patient* nobody waits for the
+        answer, so a limited circuit lets the call through: better it finds out than a customer.
+        Raises Rejected, CallTimedOut or CallFailed; an answer of 5xx is CallFailed too.
         """
         if self.naive:
             return await self._naively(method, path, data)
-        if self.taken_out or not self.breaker.allow():
+        if self.taken_out or not self._allowed(patient):
             self._metrics.rejected(self.name)
             why = "taken out" if self.taken_out else f"circuit {self.breaker.state}"
             raise Rejected(f"{self.name}: {why}")
@@ -76,12 +77,16 @@ class Dependency:
             raise
         except CallFailed:
             probing = self.breaker.state is not BreakerState.CLOSED
-            if not retry or probing or not self._budget.spend():
+            if probing or not self._budget.spend():
                 raise
         self._count_retry()
         await asyncio.sleep(chance(*_RETRY_PAUSE_S))
         left = max(0.001, end - time.monotonic())
         return await self._attempt(method, path, data, left, headers, fresh=True)
+
+    def _allowed(self, patient: bool) -> bool:
+        limited = self.breaker.state is BreakerState.LIMITED
+        return (patient and limited) or self.breaker.allow()
 
     async def _naively(self, method: str, path: str, data: Any) -> Answer:
         for _ in range(NAIVE_RETRIES):

@@ -48,14 +48,22 @@ class LedgerReport:
 Entries = Iterable[Mapping[str, Any]]
 
 
-def compare(*, acknowledged: Entries, orders: Entries, charges: Entries) -> LedgerReport:
-    """The report on three journals. Pure."""
+def compare(
+    *, acknowledged: Entries, orders: Entries, charges: Entries, charges_before: Entries
+) -> LedgerReport:
+    """The report on three journals, read while the shop goes on. Pure.
+
+    An order is stored before it is charged, and charged before it counts as paid. So what
+    *acknowledged* and *charges_before*, read before *orders*, name must be found there; and what
+    counts as paid there must be found in *charges*, read after them.
+    """
+    early = {entry["order"] for entry in charges_before}
     stored = {row["id"]: row["status"] for row in orders}
     told = {entry["order"]: entry["status"] for entry in acknowledged if entry["order"]}
     charged = Counter(entry["order"] for entry in charges)
     lost = {
         **{order: "acknowledged, but not stored" for order in told if order not in stored},
-        **{order: "charged, but there is no such order" for order in charged.keys() - stored},
+        **{order: "charged, but there is no such order" for order in early - stored.keys()},
         **{
             order: "counts as paid, but was never charged"
             for order, status in stored.items()
@@ -90,7 +98,7 @@ def _same_key(orders: Entries) -> dict[str, str]:
     return found
 
 
-def _entries(file: Path) -> list[dict[str, Any]]:
+def read_entries(file: Path) -> list[dict[str, Any]]:
     """Whole lines of a journal; a last line without its end is still being written."""
     if not file.exists():
         return []
@@ -99,17 +107,19 @@ def _entries(file: Path) -> list[dict[str, Any]]:
 
 
 def read_ledger(settings: Settings) -> LedgerReport:
-    """Compare the books of a running shop. Raises `database.DatabaseFailed`.
-
-    The journals are read before the orders: an order is stored before its charge and before its
-    acknowledgement, so whatever the journals name must be found in the orders read after them.
-    """
+    """Compare the books of a running shop. Raises `database.DatabaseFailed`."""
     from gameday.demo.database import Address, read_orders  # noqa: PLC0415 - only here a driver
 
     host, port = settings.topology.direct("postgres").rsplit(":", 1)
-    acknowledged, charges = _entries(settings.acknowledged), _entries(settings.charges)
-    orders = asyncio.run(read_orders(Address(host=host, port=int(port), secret=settings.secret)))
-    return compare(acknowledged=acknowledged, orders=orders, charges=charges)
+    address = Address(host=host, port=int(port), secret=settings.secret)
+    acknowledged, before = read_entries(settings.acknowledged), read_entries(settings.charges)
+    orders = asyncio.run(read_orders(address))
+    return compare(
+        acknowledged=acknowledged,
+        orders=orders,
+        charges=read_entries(settings.charges),
+        charges_before=before,
+    )
 
 
 def main(arguments: list[str]) -> int:

@@ -184,6 +184,8 @@ class Monitoring:
                 f"--config.file={self.files.prometheus}",
                 f"--storage.tsdb.path={self._directory / 'prometheus'}",
                 f"--web.listen-address={HOST}:{self._prometheus_port}",
+                # An alert that fires before the Alertmanager is known would wait for a minute.
+                "--rules.alert.resend-delay=2s",
             )
             self._wait("alertmanager", self._alertmanager_port)
             self._wait("prometheus", self._prometheus_port)

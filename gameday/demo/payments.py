@@ -6,11 +6,10 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from gameday.demo.admin import FaultSwitch
+from gameday.demo.ledger import read_entries
 from gameday.demo.metrics import Metrics
 from gameday.demo.resilience import chance
 from gameday.demo.settings import Settings, report_status
@@ -26,7 +25,7 @@ class Charges:
     def __init__(self, file: Path) -> None:
         self._by_key: dict[str, str] = {}
         self._numbers = itertools.count(1)
-        for entry in read_charges(file):
+        for entry in read_entries(file):
             next(self._numbers)
             if entry["key"]:
                 self._by_key[entry["key"]] = entry["id"]
@@ -43,13 +42,6 @@ class Charges:
         if key:
             self._by_key[key] = number
         return number, False
-
-
-def read_charges(file: Path) -> Iterator[dict[str, Any]]:
-    """The entries of the books; none when there are no books yet."""
-    if file.exists():
-        with file.open(encoding="utf-8") as lines:
-            yield from (json.loads(line) for line in lines if line.endswith("\n"))
 
 
 async def run(settings: Settings, name: str, stopped: asyncio.Event) -> None:

@@ -6,6 +6,7 @@ import json
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -65,6 +66,8 @@ class Shop:
         _check_installed()
         tell = progress or _ignore
         settings = self.settings
+        if settings.proxied:
+            self._check_proxies()
         for old in (settings.acknowledged, settings.charges):
             old.unlink(missing_ok=True)
         shutil.rmtree(settings.state_dir / "run", ignore_errors=True)
@@ -148,6 +151,17 @@ class Shop:
         data = json.loads(done.stdout)
         return LedgerReport(**{**data, "examples": tuple(data["examples"])})
 
+    def _check_proxies(self) -> None:
+        for name in self.settings.topology.dependencies:
+            host, port = self.settings.address(name).rsplit(":", 1)
+            try:
+                socket.create_connection((host, int(port)), timeout=2).close()
+            except OSError as error:
+                raise ShopError(
+                    f"nothing answers at {host}:{port}, where the proxy of `{name}` should listen "
+                    f"({error}); create the proxies before the shop starts, or start it without"
+                ) from None
+
     def _spawn(self, keeper: Keeper, name: str) -> None:
         arguments = [name, str(self.settings.file)]
         keeper.start(name, "gameday.demo.part", arguments, self.settings.log(name))
@@ -170,12 +184,10 @@ class Shop:
             time.sleep(_POLL_S)
 
     def _failed(self, name: str, why: str) -> ShopError:
-        advice = f"the whole log is `{self.settings.log(name)}`"
-        if self.settings.proxied:
-            advice += "; the proxies must be there before the shop starts"
         return ShopError(
             f"the part `{name}` of the shop did not start: {why}\n"
-            f"{tail(self.settings.log(name))}\n{advice}"
+            f"{tail(self.settings.log(name))}\n"
+            f"the whole log is `{self.settings.log(name)}`"
         )
 
     def _try_out(self) -> None:
