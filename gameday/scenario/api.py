@@ -281,7 +281,9 @@ def _together(readings: Sequence[Reading]) -> Iterator[Diagnostic]:
     for reading in others:
         name = reading.scenario.profile if reading.scenario else ""
         for found in reading.diagnostics:
-            if (found.code, found.mark) not in known:
+            if found.code.startswith("profile/"):
+                yield found
+            elif (found.code, found.mark) not in known:
                 yield replace(found, summary=f"{found.summary}, in the profile `{name}`")
 
 

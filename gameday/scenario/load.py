@@ -56,7 +56,9 @@ def load_file(path: Path, *, shown: str | None = None) -> Document:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        return _refused(name, "file/unreadable", f"cannot read the file: {reason}", "")
+        return _refused(
+            name, "file/unreadable", f"cannot read the file: {reason}", "check the path"
+        )
     if len(raw) > MAX_BYTES:
         return _refused(
             name, "file/too-large", f"the file is larger than {MAX_BYTES // 1024} KiB", "split it"

@@ -230,10 +230,14 @@ def stop_spares_good_runs(scope: Scope) -> Iterator[Diagnostic]:
     """A stop condition does not trip while all expectations hold."""
     for position, stop in enumerate(scope.scenario.stop_when):
         floor = _as_bad_share(stop)
-        if stop.op not in _WORSE[stop.metric == "goodput"]:
+        if stop.op not in _WORSE[stop.metric == "goodput"] or _always(stop):
             continue
         for phase in PHASES_OF_EXPECT:
-            bounds = [(_as_bad_share(c), c) for _, c in scope.conditions(phase) if _bounds(c, stop)]
+            bounds = [
+                (_as_bad_share(c), c)
+                for _, c in scope.conditions(phase)
+                if _bounds(c, stop) and not _always(c)
+            ]
             if not bounds:
                 continue
             limit, tightest = min(bounds, key=lambda pair: pair[0])
