@@ -121,6 +121,7 @@ def test_missing_proxies_are_named_at_once(tmp_path: Path) -> None:
     assert shop.processes() == {}
 
 
+@pytest.mark.slow
 def test_a_dependency_that_stays_away_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
