@@ -93,8 +93,7 @@ class AlertmanagerSource:
         began = time_wall_ms(_dig(status, "uptime"))
         began = None if began is None else round(began - (offset or 0))
         if began is not None and began > since_wall_ms:
-            before = self._poller.coverage.last_seen_before(began)
-            gaps.append([since_wall_ms if before is None else before, began])
+            gaps.append(self._poller.restart_gap(began, since_wall_ms))
         with self._lock:
             found = [dict(a) for a in self._alerts.values()]
         return {
@@ -102,7 +101,8 @@ class AlertmanagerSource:
                 a
                 for a in found
                 if a["last_seen_wall_ms"] >= since_wall_ms
-                and a["first_seen_wall_ms"] <= until_wall_ms
+                and min(a["first_seen_wall_ms"], a["starts_wall_ms"] or until_wall_ms)
+                <= until_wall_ms
             ],
             "version": str(_dig(status, "versionInfo", "version") or ""),
             "offset_ms": offset,

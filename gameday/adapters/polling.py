@@ -115,6 +115,13 @@ class Poller:
         """Whether it has been started and not stopped."""
         return self._thread is not None
 
+    def restart_gap(self, began_ms: int, since_ms: int) -> Gap:
+        """What a server missed that began at *began_ms*: all since the last look before that."""
+        before = self.coverage.last_seen_before(began_ms)
+        if before is None:
+            return [since_ms, began_ms]
+        return [before - round(self._every_s * 1000), began_ms]
+
     def start(self, emit: Emit) -> None:
         """Begin. A second start changes nothing."""
         if self._thread is None:

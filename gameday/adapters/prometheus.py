@@ -210,8 +210,7 @@ class PrometheusSource:
         if unseen is None or began_ms is None or restarted:
             found += self._poller.coverage.gaps(since_ms, until_ms)
         if began_ms is not None and restarted:
-            before = self._poller.coverage.last_seen_before(began_ms)
-            found.append([since_ms if before is None else before, began_ms])
+            found.append(self._poller.restart_gap(began_ms, since_ms))
         return found
 
 
