@@ -127,17 +127,17 @@ def test_outcomes_of_a_locustfile(server: Server, tmp_path: Path, base: str) -> 
     file = tmp_path / "ways.py"
     file.write_text(OWN.format(base=base, tasks=tasks))
     spec = LoadSpec(target="shop", arrivals_per_s=60, timeout_ms=TIMEOUT_MS, locustfile=str(file))
-    with running(spec, server.url, tmp_path) as run:
-        run.heard.wait_second(run.facts["first_second"] + 1)
-        facts = run.load.stop()
-
-    heard = run.heard
-    found = set(heard.counts("name", "outcome"))
-    assert found == {
+    expected = {
         *OUTCOME.items(), ("login", "ok"), ("judged", "expectation"), ("judged 500", "http_5xx"),
         ("forgiven", "ok"), ("fine", "ok"), ("crashed_after", "other"),
         ("crashed inside", "other"), ("raised", "http_5xx"), ("no url", "other"),
     }  # fmt: skip
+    with running(spec, server.url, tmp_path) as run:
+        run.heard.wait(lambda r: expected <= set(r.counts("name", "outcome")))
+        facts = run.load.stop()
+
+    heard = run.heard
+    assert set(heard.counts("name", "outcome")) == expected
     assert {cell.journey for cell in heard.cells} == {"Shopper"}
     assert facts["started"] == facts["asked"]
     assert facts["unserved"] == 0
@@ -146,8 +146,8 @@ def test_outcomes_of_a_locustfile(server: Server, tmp_path: Path, base: str) -> 
     assert seen["/reset"] == sent["/reset"]
     counted = sum(sent.values()) - sent["crashed_after"] - sent["no url"] - sent["refused"]
     assert sum(seen.values()) == counted
-    # only the users that were needed have logged in
-    assert sent["login"] < 100
+    # only users that were needed have logged in
+    assert sent["login"] < 0.7 * facts["started"]
 
 
 def test_each_journey_once(server: Server) -> None:

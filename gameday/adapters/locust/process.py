@@ -58,7 +58,8 @@ class LoadProcess:
     """A load generator in a process, session and directory of its own.
 
     *command* is any program that speaks the load protocol. *heard* is called for every message and
-    *lost* when the load cannot be trusted any more, both from the supervising thread. Not for use from several threads, but for `send`.
+    *lost* when the load cannot be trusted any more, both from the supervising thread. But for
+    `send`, it is for one thread.
     """
 
     def __init__(
