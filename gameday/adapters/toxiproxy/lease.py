@@ -219,6 +219,6 @@ def _who_holds(url: str, lease: Note | None) -> str:
             f"its end, or clean up over its head with `gameday recover --target {url} --force`"
         )
     return (
-        f"{who} left the Toxiproxy at {url} without cleaning up (its lease ended {until}); "
+        f"{who} left the Toxiproxy at {url} without cleaning up (lease until {until}); "
         f"take out what it left with `gameday recover --target {url}`"
     )
