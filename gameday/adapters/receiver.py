@@ -18,7 +18,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from gameday.adapters.clock import NowWallMs, wall_ms
 from gameday.adapters.receiver_payloads import Delivery, MalformedError, deliveries, masked
@@ -160,7 +160,7 @@ class Receiver:
 
     def _name_of(self, path: str) -> str | None:
         """The receiver's name in *path* (may be empty); None if the token is not ours."""
-        where = urlsplit(path).path
+        where = path.partition("?")[0]
         token, _, name = where.removeprefix(_PREFIX).partition("/")
         ours = where.startswith(_PREFIX) and hmac.compare_digest(
             token.encode(), self._token.encode()
