@@ -22,7 +22,7 @@ SILENCE_MS = 5_000
 #: A worker whose tick is this much behind the newest second is not waited for.
 _STRAGGLER_S = 1
 #: A worker that has sent nothing for so many seconds is no longer expected.
-_FORGET_S = 3
+_FORGET_S = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -405,11 +405,8 @@ def _superseded(timeline: Timeline, event: Event) -> bool:
     if not _is_late(timeline, event):
         return False
     same = [e for e in timeline if (e.kind, e.subject) == (event.kind, event.subject)]
-    for newer in same:
-        if newer.phase is Phase.STARTED and (event.cause or 0) < newer.seq < event.seq:
-            if not any(e.cause == newer.seq and e.seq < event.seq for e in same):
-                return True
-    return False
+    newer = [e for e in same if e.phase is Phase.STARTED and (event.cause or 0) < e.seq < event.seq]
+    return any(not any(e.cause == n.seq and e.seq < event.seq for e in same) for n in newer)
 
 
 def check_targets_outlive_faults(schedule: Schedule, timeline: Timeline) -> None:
