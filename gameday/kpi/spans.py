@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from gameday.model.event import Event, Phase, Timeline
 from gameday.model.plan import Plan
@@ -69,7 +70,7 @@ def windows_of(timeline: Timeline) -> Mapping[str, Window]:
         if all(event.subject != seen.subject for seen in marks):
             marks.append(event)
     found: dict[str, Window] = {}
-    for mark, after in zip(marks, [*marks[1:], None], strict=True):
+    for mark, after in zip_longest(marks, marks[1:]):
         if mark.subject == "end":
             continue
         start_ms = _start(mark.at_ms)
