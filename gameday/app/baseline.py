@@ -1,7 +1,7 @@
 """Whether the baseline held: asked once, before anything is injected.
 
-A fault on a service that is already in trouble shows nothing and hurts people. So the answer here is
-a gate: if it is no, nothing is injected and the run is invalid.
+A fault on a service that is already in trouble shows nothing and hurts people. So the answer here
+is a gate: if it is no, nothing is injected and the run is invalid.
 """
 
 from __future__ import annotations

@@ -9,15 +9,20 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gameday.app.check import PlanRequest, make_plan
 from gameday.app.library import scenario_folder
 from gameday.app.run import RunRequest, RunResult, run_one
 from gameday.errors import GamedayError, UsageError
 from gameday.model.verdict import ExitCode
+
+if TYPE_CHECKING:  # the shop needs the extra `demo`
+    from gameday.demo.shop import Shop
+    from gameday.demo.topology import Topology
 
 EXTRA = ("asyncpg", "prometheus_client", "redis")
 
@@ -39,6 +44,8 @@ def demo_command(request: DemoRequest, *, serve: bool, as_json: bool) -> ExitCod
     with standing(request, say) as stand:
         if serve:
             return _serve(stand)
+        for name, used in stand.shop.parts_used().items():
+            say(f"{name}: {used}")
         say(f"running {request.scenario} ({request.profile})")
         result = run_demo(request, stand, as_json=as_json)
         if not as_json:
@@ -52,11 +59,8 @@ class Stand:
     """A running shop with its project directory."""
 
     directory: Path
-    shop: object
-    url: str
+    shop: Shop
     toxiproxy_url: str
-    parts: dict[str, str]
-    books: object
 
     def scenario(self, name: str) -> Path:
         """The file of a scenario in the stand's own project."""
@@ -83,10 +87,9 @@ def run_demo(request: DemoRequest, stand: Stand, *, as_json: bool = False) -> Ru
 
 
 @contextlib.contextmanager
-def standing(request: DemoRequest, say: object = None) -> Iterator[Stand]:
+def standing(request: DemoRequest, say: Callable[[str], None]) -> Iterator[Stand]:
     """The shop behind its proxies, and where asked real monitoring, until the block ends."""
     _check_extra()
-    tell = say if callable(say) else _quiet
     from gameday.adapters.toxiproxy.client import ToxiproxyClient
     from gameday.adapters.toxiproxy.server import choose_server
     from gameday.demo.monitoring import MonitoringError
@@ -99,7 +102,7 @@ def standing(request: DemoRequest, say: object = None) -> Iterator[Stand]:
         kind = "started" if request.real else "embedded"
         server = choose_server(None, log_dir=directory / "logs", force_kind=kind)
         stack.callback(server.stop)
-        tell(f"toxiproxy: {server.kind}, {server.version}, at {server.url}")
+        say(f"toxiproxy: {server.kind}, {server.version}, at {server.url}")
         client = ToxiproxyClient(server.url)
         for name in topology.dependencies:
             client.create(
@@ -108,50 +111,59 @@ def standing(request: DemoRequest, say: object = None) -> Iterator[Stand]:
         shop = Shop(topology, directory / "shop", naive=request.naive)
         stack.callback(shop.stop)
         try:
-            shop.start(tell)
-            text = _project(request, topology, server.url, directory, stack, tell)
+            shop.start(say)
+            real = _monitoring(directory, topology, stack) if request.real else None
         except (ShopError, MonitoringError) as error:
             raise UsageError(str(error)) from error
+        if real is not None:
+            say(f"prometheus at {real.prometheus_url}, alertmanager at {real.alertmanager_url}")
+        text = _project_text(topology, server.url, real)
         (directory / "gameday.yaml").write_text(text, encoding="utf-8")
         yield Stand(
             directory=directory,
             shop=shop,
-            url=shop.url,
             toxiproxy_url=server.url,
-            parts=shop.parts_used(),
-            books=shop.ledger,
         )
 
 
-def _project(
-    request: DemoRequest,
-    topology: object,
-    toxiproxy_url: str,
-    directory: Path,
-    stack: contextlib.ExitStack,
-    tell: object,
-) -> str:
-    """The project file; with real monitoring, that is started first."""
-    from gameday.demo.monitoring import Monitoring
-    from gameday.demo.project import project_yaml
-    from gameday.demo.topology import Topology, free_ports
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Real:
+    """Prometheus and Alertmanager of PATH, and where they deliver to."""
 
-    assert isinstance(topology, Topology)  # noqa: S101 - for the type checker
-    if not request.real:
-        return project_yaml(topology, toxiproxy_url=toxiproxy_url)
+    prometheus_url: str
+    alertmanager_url: str
+    receiver: str
+    receiver_token: str
+
+
+def _monitoring(directory: Path, topology: Topology, stack: contextlib.ExitStack) -> _Real:
+    from gameday.demo.monitoring import Monitoring
+    from gameday.demo.topology import free_ports
+
     receiver, token = f"127.0.0.1:{free_ports(1)[0]}", secrets.token_urlsafe(18)
     monitoring = Monitoring(directory / "monitoring", topology, f"http://{receiver}/v1/in/{token}")
     monitoring.start()
     stack.callback(monitoring.stop)
-    if callable(tell):
-        tell(f"prometheus at {monitoring.prometheus_url}, alertmanager beside it")
-    return project_yaml(
-        topology,
-        toxiproxy_url=toxiproxy_url,
+    return _Real(
         prometheus_url=monitoring.prometheus_url,
         alertmanager_url=monitoring.alertmanager_url,
         receiver=receiver,
         receiver_token=token,
+    )
+
+
+def _project_text(topology: Topology, toxiproxy_url: str, real: _Real | None) -> str:
+    from gameday.demo.project import project_yaml
+
+    if real is None:
+        return project_yaml(topology, toxiproxy_url=toxiproxy_url)
+    return project_yaml(
+        topology,
+        toxiproxy_url=toxiproxy_url,
+        prometheus_url=real.prometheus_url,
+        alertmanager_url=real.alertmanager_url,
+        receiver=real.receiver,
+        receiver_token=real.receiver_token,
     )
 
 
@@ -183,7 +195,7 @@ def _check_extra() -> None:
 
 
 def _serve(stand: Stand) -> ExitCode:
-    _say(f"the shop answers at {stand.url}; its Toxiproxy at {stand.toxiproxy_url}")
+    _say(f"the shop answers at {stand.shop.url}; its Toxiproxy at {stand.toxiproxy_url}")
     _say(f"try: gameday run {stand.scenario('payments-slow')} --profile smoke")
     _say("Ctrl-C ends it")
     ended = threading.Event()
@@ -197,10 +209,8 @@ def _books(stand: Stand) -> str:
     """What the shop's ledger says: the one thing that latency and errors cannot show."""
     from gameday.demo.shop import ShopError
 
-    if not callable(stand.books):
-        return ""
     try:
-        report = stand.books(5.0)
+        report = stand.shop.ledger(5.0)
     except (ShopError, GamedayError) as error:
         return f"books      could not be read: {error}\n"
     return (

@@ -66,7 +66,8 @@ def look(paths: list[Path], *, project: Path | None, environment: str | None) ->
     yield from _servers(plans[0])
     yield from _alerting(plans[0])
     for plan in plans:
-        yield from passing(plan, Line)
+        for seen in passing(plan):
+            yield Line(subject=seen.subject, ok=seen.ok, text=seen.text)
 
 
 def _packages() -> Iterable[Line]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, TextIO
+from typing import Literal, Self, TextIO
 
 from gameday.app.check import PlanRequest, error_text, expand, make_plan
 from gameday.app.judge import Judged, write_reports
@@ -135,6 +135,7 @@ def run_one(
 def _view(plan: Plan, out: TextIO, *, as_json: bool, stack: ExitStack) -> Callable[[Event], None]:
     from gameday.report.live import LiveFollower, LiveView
 
+    mode: Literal["tty", "plain", "json"]
     mode = "json" if as_json else "tty" if out.isatty() else "plain"
     follower = LiveFollower(LiveView(plan, mode=mode, stream=out))
     stack.callback(follower.close)

@@ -5,7 +5,8 @@
     back   GET /item      answers at once
 
 With `--fallback` the front answers 200 from its own memory when back is late or gone: a resilient
-service that absorbs the fault. Without, it waits for back as long as it takes, and passes errors on.
+service that absorbs the fault. Without, it waits for back as long as it takes, and passes errors
+on.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class Numbers:
 
 class Quiet(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, *_: object) -> None:
         pass
