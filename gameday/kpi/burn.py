@@ -23,6 +23,8 @@ LONG_S = 60
 SHORT_S = 5
 #: Requests that the short window needs before its ratio means anything.
 LEAST = 10
+#: An objective of 100 % leaves no budget to divide by; it is judged as 99.9999 %.
+LEAST_BUDGET = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +110,6 @@ class BurnRate:
         inside = [s for s in self._seconds if s.second > second - window_s]
         bad = sum(s.bad for s in inside) + overdue
         n = bad + sum(s.good for s in inside)
-        budget = 1 - self.slo.share
-        if n == 0 or budget <= 0:
+        if n == 0:
             return None, n
-        return bad / n / budget, n
+        return bad / n / max(1 - self.slo.share, LEAST_BUDGET), n
