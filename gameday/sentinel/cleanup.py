@@ -100,7 +100,8 @@ class CleanUp:
         last_s = 2 * owner.call_ms / 1000 - self.died_s_ago
         for after_s in (min(_SOON_S, last_s), last_s):
             time.sleep(max(0.0, began + after_s - time.monotonic()))
-            found = [key for key, undo in undos.items() if self._there(undo)]
+            owed = {(d.kind, d.subject) for d in record.ledger.owed}  # known to be there
+            found = [k for k, undo in undos.items() if k not in owed and self._there(undo)]
             for kind, subject in found:
                 self._say(f"`{subject}` is there again: a call landed late")
                 _owe_again(record, kind, subject, undos[kind, subject])
