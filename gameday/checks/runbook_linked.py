@@ -42,7 +42,7 @@ def _judge(case: Case, expected: AlertExpectation, links: tuple[str, ...]) -> Fi
     subjects = [link for link in links if _read(case, link) is not None]
     own = expected.runbook
     if own is not None and own not in subjects and (_read(case, own) or not subjects):
-        subjects.append(own)
+        subjects.append(own if _read(case, own) else expected.alert)
     answers = [_one(case, subject) for subject in subjects]
     outcome = worst(answer[0] for answer in answers)
     summary = next(answer[1] for answer in answers if answer[0] is outcome)
@@ -63,7 +63,12 @@ def _links(case: Case, expected: AlertExpectation) -> tuple[str, ...]:
 
 
 def _read(case: Case, subject: str) -> Event | None:
-    ended = [e for e in case.timeline.of("runbook.read", subject) if e.phase is not Phase.STARTED]
+    """How the reading of *subject* ended: an alert's name, or the link or path that was followed."""
+    ended = [
+        e
+        for e in case.timeline.of("runbook.read")
+        if e.phase is not Phase.STARTED and subject in (e.subject, e.data.get("reference"))
+    ]
     return ended[-1] if ended else None
 
 

@@ -172,6 +172,8 @@ def _resolved(run: _Run, fault: spans.FaultSpan, episodes: Sequence[seen.Sightin
     last = episodes[-1]
     if last.ended_ms is None:
         sight = seen.sight_of(run.timeline, last.source)
+        if sight.why:
+            return _unknown("resolved", sight.why)
         return _censored("resolved", fault, sight.until_ms, "it was still firing when last read")
     return _measured("resolved", fault, last.ended_ms, last.end_error_ms)
 

@@ -8,6 +8,7 @@ from textwrap import wrap
 from gameday.model.report import Ladder, Report, Rung, State
 from gameday.model.units import format_ms
 from gameday.model.verdict import Finding, Outcome, RunStatus
+from gameday.report.text import printable
 
 WIDTH = 78
 MARKS = {
@@ -49,7 +50,7 @@ def by_name(ladder: Ladder, name: str) -> Rung | None:
 
 def _head(report: Report) -> Iterable[str]:
     name = report.scenario.id + (f" ({report.scenario.profile})" if report.scenario.profile else "")
-    yield f"{answer_word(report)}  {name}"
+    yield printable(f"{answer_word(report)}  {name}")
     yield from _wrapped(report.verdict.reason)
     if report.leftovers:
         yield ""
@@ -75,11 +76,11 @@ def _validity(report: Report) -> Iterable[str]:
     bad = [f for f in report.validity if f.outcome not in (Outcome.PASS, Outcome.SKIP)]
     yield ""
     if not bad:
-        yield "  valid: baseline held, load delivered, fault seen to bite, all read back as gone"
+        yield "  valid: baseline held, load delivered, fault bit, all read back as gone"
         return
     yield "  this run proves nothing, because:"
-    for finding in bad:
-        yield from _wrapped(finding.summary, first="  ??    ", rest="        ")
+    for summary in dict.fromkeys(finding.summary for finding in bad):
+        yield from _wrapped(summary, first="  ??    ", rest="        ")
 
 
 def _detection(report: Report) -> Iterable[str]:
@@ -93,7 +94,8 @@ def _detection(report: Report) -> Iterable[str]:
     for ladder in named:
         cells = [_cell(by_name(ladder, n)) for n in ("impact", "pending", "firing")]
         late = [_cell(by_name(ladder, n)) for n in ("delivered", "resolved")]
-        name = ladder.alert if len(ladder.alert) <= 27 else ladder.alert[:26] + "…"
+        name = printable(ladder.alert)
+        name = name if len(name) <= 27 else name[:26] + "…"
         yield f"  {name:28}{cells[0]:>9}{cells[1]:>9}{cells[2]:>9}{late[0]:>11}{late[1]:>10}"
 
 
@@ -116,7 +118,7 @@ def _tail(report: Report, where: str) -> Iterable[str]:
 
 def _wrapped(text: str, first: str = "  ", rest: str = "  ") -> list[str]:
     return wrap(
-        text,
+        printable(text),
         WIDTH,
         initial_indent=first,
         subsequent_indent=rest,

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any
 
 from gameday.model.report import Report
+from gameday.report.text import encodable
 
 
 def render(report: Report) -> str:
@@ -23,11 +24,13 @@ def plain(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Mapping):
-        return {str(key): plain(value[key]) for key in sorted(value, key=str)}
+        return {encodable(str(key)): plain(value[key]) for key in sorted(value, key=str)}
     if isinstance(value, (list, tuple)):
         return [plain(v) for v in value]
     if isinstance(value, float):
         return _number(value)
+    if isinstance(value, str):
+        return encodable(value)
     return value
 
 

@@ -18,6 +18,7 @@ from gameday.model.plan import Plan
 from gameday.model.units import format_ms, format_ratio
 from gameday.report.livestate import LiveState
 from gameday.report.moments import moment_of
+from gameday.report.text import printable
 
 Mode = Literal["tty", "plain", "json"]
 LINE_EVERY_MS = 5_000
@@ -123,7 +124,7 @@ class _Plain:
         self._next_ms: int | None = None
 
     def change(self, event: Event, text: str) -> None:
-        self._write(event.at_ms, text)
+        self._write(event.at_ms, printable(text))
 
     def status(self, state: LiveState) -> None:
         if self._next_ms is None:
@@ -131,7 +132,7 @@ class _Plain:
         if state.now_ms < self._next_ms:
             return
         self._next_ms = state.now_ms + LINE_EVERY_MS
-        self._write(state.now_ms, line_of(state))
+        self._write(state.now_ms, printable(line_of(state)))
 
     def close(self) -> None:
         self._stream.flush()
@@ -170,7 +171,7 @@ class _Json:
         self._stream.flush()
 
     def _write(self, value: Mapping[str, Any]) -> None:
-        self._stream.write(json.dumps(value, ensure_ascii=False) + "\n")
+        self._stream.write(json.dumps(value) + "\n")
         self._stream.flush()
 
 

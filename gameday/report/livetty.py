@@ -16,6 +16,7 @@ from gameday.model.criteria import MetricKind
 from gameday.model.event import Event
 from gameday.model.units import format_ms, format_ratio
 from gameday.report.livestate import LiveState, Margin
+from gameday.report.text import printable
 
 #: Often enough for a clock that runs, seldom enough not to flicker over a slow line.
 REFRESH_S = 0.25
@@ -49,7 +50,7 @@ class TtyFace:
 
     def change(self, event: Event, text: str) -> None:
         """Add a line to the news and draw at once."""
-        self._news.append((event.at_ms, text))
+        self._news.append((event.at_ms, printable(text)))
         self._drawn = 0.0
 
     def status(self, state: LiveState) -> None:
@@ -182,7 +183,7 @@ def _margin(margin: Margin) -> Text:
 
 
 def _line(text: str, style: str) -> Text:
-    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
+    return Text(printable(text), style=style, no_wrap=True, overflow="ellipsis")
 
 
 def _since(ms: int) -> str:

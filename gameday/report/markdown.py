@@ -11,6 +11,7 @@ from gameday.model.report import Ladder, PhaseRow, Report, State
 from gameday.model.units import format_ms, format_ratio
 from gameday.model.verdict import Finding, Outcome
 from gameday.report.console import answer_word, rung_text
+from gameday.report.text import encodable, printable
 
 WORDS = {
     Outcome.PASS: "✅ pass",
@@ -93,7 +94,7 @@ def _leftovers(report: Report) -> Iterable[str]:
             yield "  State to put back, if that is not possible:"
             yield ""
             yield "  ```json"
-            text = json.dumps(left.undo, indent=2, sort_keys=True, ensure_ascii=False)
+            text = encodable(json.dumps(left.undo, indent=2, sort_keys=True, ensure_ascii=False))
             yield from (f"  {line}" for line in text.split("\n"))
             yield "  ```"
 
@@ -261,4 +262,4 @@ def _sentence(text: str) -> str:
 
 def _text(text: str) -> str:
     """On one line, and never HTML of somebody else's."""
-    return re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", " ".join(text.split()))
+    return re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", printable(" ".join(text.split())))

@@ -1,0 +1,151 @@
+"""The detection ladder: measured, censored or not measured, and never dropped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from checks_support import (
+    FAULT_S,
+    PAYMENTS_SLOW,
+    RECOVERY_S,
+    Spoil,
+    alert,
+    cell,
+    change,
+    cut,
+    drop,
+    expectations,
+    good_run,
+    plan,
+    tick,
+    timeline,
+)
+
+from gameday.kpi.timings import ladders
+from gameday.model.report import Rung, State
+from gameday.model.window import Tick
+
+PAGE = {"severity": "page"}
+
+
+def test_every_rung_of_a_good_run_is_measured_from_the_confirmed_fault() -> None:
+    found = rungs(good_run())
+
+    assert {name: (r.since_ms, r.error_ms) for name, r in found.items()} == {
+        "on": (0, 35),
+        "impact": (960, 1_000),
+        "pending": (1_960, 1_000),
+        "firing": (5_960, 1_000),
+        "delivered": (6_110, 0),
+        "resolved": (23_960, 1_000),
+        "off": (20_000, 35),
+        "steady": (20_960, 1_000),
+    }
+    assert {r.state for r in found.values()} == {State.MEASURED}
+
+
+def test_what_did_not_come_is_censored_with_how_long_we_looked() -> None:
+    found = rungs(good_run(alerts=False))
+
+    assert found["firing"].state is State.CENSORED
+    assert found["firing"].since_ms == 35_060
+    assert found["delivered"].state is State.CENSORED
+    assert found["resolved"].state is State.NOT_MEASURED
+
+
+def test_pending_alone_is_measured_and_firing_censored() -> None:
+    journal = good_run(alerts=False)
+    alert(journal, "alert.pending", (FAULT_S + 3) * 1000, "PaymentsSlow", PAGE)
+    found = rungs(journal)
+
+    assert (found["pending"].since_ms, found["firing"].state) == (2_960, State.CENSORED)
+
+
+def calm(second: int) -> Tick:
+    return tick(second, [cell(second, "browse", 75, 12), cell(second, "checkout", 25, 35)])
+
+
+def broken_to_the_end(second: int) -> Tick:
+    return tick(second, [cell(second, "browse", 100, 900)]) if second > FAULT_S else tick(second)
+
+
+#: rung, state, words of why, journal, spoils
+ROWS: dict[str, tuple[str, State, str, Any, tuple[Spoil, ...]]] = {
+    "absorbed": (
+        "impact", State.CENSORED, "no criterion of the baseline broke", good_run(ticks=calm), (),
+    ),
+    "never steady": (
+        "steady", State.CENSORED, "did not hold", good_run(ticks=broken_to_the_end), (),
+    ),
+    "no load, no steadiness": (
+        "steady", State.NOT_MEASURED, "no requests", good_run(), (drop("load.window"),),
+    ),
+    "blind": (
+        "firing", State.NOT_MEASURED, "never read", good_run(alerts=False), (drop("alert.read"),),
+    ),
+    "no receiver": (
+        "delivered", State.NOT_MEASURED, "no receiver", good_run(alerts=False),
+        (change("run.parts", receiver=None),),
+    ),
+    "no fault": ("on", State.NOT_MEASURED, "never confirmed", good_run(), (drop("fault.inject"),)),
+    "never off": ("off", State.NOT_MEASURED, "never", good_run(), (drop("fault.revert"),)),
+    "cut before recovery": (
+        "steady", State.NOT_MEASURED, "no fault came and went", good_run(),
+        (cut(RECOVERY_S * 1000 - 2_000),),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_what_is_not_measured_says_why(row: Any) -> None:
+    name, state, words, journal, spoils = row
+    found = rungs(journal, *spoils)[name]
+
+    assert found.state is state
+    assert words in found.why
+
+
+def test_an_alert_that_fired_before_the_fault_has_no_times() -> None:
+    journal = good_run(alerts=False)
+    alert(journal, "alert.firing", 9_000, "PaymentsSlow", PAGE)
+    found = rungs(journal)
+
+    assert {found[n].state for n in ("pending", "firing", "delivered", "resolved")} == {
+        State.NOT_MEASURED
+    }
+
+
+def test_a_single_bad_request_is_no_impact() -> None:
+    """One second may be bad by chance; users feel it when five seconds are."""
+
+    def ticks(second: int) -> Tick:
+        slip = [cell(second, "browse", 98, 12), cell(second, "browse", 2, 12, "other")]
+        return tick(second, slip) if second == FAULT_S + 3 else calm(second)
+
+    assert rungs(good_run(ticks=ticks))["impact"].state is State.CENSORED
+
+
+def test_a_fault_without_an_expected_alert_has_a_ladder_too() -> None:
+    (ladder,) = ladders(plan(expect=expectations(alerts=())), timeline(good_run()))
+
+    assert (ladder.alert, [r.name for r in ladder.rungs]) == ("", ["on", "impact", "off", "steady"])
+
+
+def test_each_alert_has_a_ladder_of_its_own_fault() -> None:
+    second = replace(plan().scenario.faults[0], id="other")
+    alerts = (PAYMENTS_SLOW, replace(PAYMENTS_SLOW, alert="Other", fault="other"))
+    setup = plan(expect=expectations(alerts=alerts), faults=(plan().scenario.faults[0], second))
+
+    found = ladders(setup, timeline(good_run()))
+
+    assert [(ladder.fault, ladder.alert) for ladder in found] == [
+        ("slow", "PaymentsSlow"),
+        ("other", "Other"),
+    ]
+
+
+def rungs(journal: Any, *spoils: Spoil) -> dict[str, Rung]:
+    (ladder,) = ladders(plan(), timeline(journal, *spoils))
+    return {rung.name: rung for rung in ladder.rungs}

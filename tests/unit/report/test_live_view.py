@@ -1,0 +1,192 @@
+"""The live view: what it says, that it fits, and that nothing ever waits for it."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from typing import Any
+
+import pytest
+from checks_support import FAULT_S, RECOVERY_S, cell, good_run, plan, tick
+from rich.console import Console
+
+from gameday.model.event import Event, Phase
+from gameday.model.window import Tick
+from gameday.report.live import LiveFollower, LiveView
+from gameday.report.livestate import LiveState
+from gameday.report.livetty import screen
+
+
+def seen_until(at_ms: int, **how: Any) -> LiveState:
+    state = LiveState(plan())
+    for event in good_run(**how).events():
+        if event.at_ms <= at_ms:
+            state.see(event)
+    return state
+
+
+def test_the_numbers_are_those_of_the_last_five_seconds() -> None:
+    state = seen_until((FAULT_S + 10) * 1000 + 100)
+    numbers = state.numbers
+
+    assert (state.phase, state.left_ms) == ("fault", 9_982)
+    assert state.run_left_ms == 9_982 + 15_000
+    assert numbers.asked_per_s == 100
+    assert numbers.good_per_s == 100
+    assert numbers.error_ratio == 0
+    assert numbers.p95_ms == pytest.approx(612, rel=0.01)
+    assert numbers.in_flight == 3
+
+
+def test_faults_and_alerts_are_shown_as_confirmed() -> None:
+    during = seen_until((FAULT_S + 10) * 1000)
+    after = seen_until((RECOVERY_S + 10) * 1000)
+
+    assert during.faults["slow"].state == "ON"
+    assert during.alerts["PaymentsSlow"].state == "delivered to pager"
+    assert after.faults["slow"].state == "off, read back"
+    assert after.alerts["PaymentsSlow"].state == "resolved"
+
+
+def test_a_fault_in_doubt_is_never_shown_as_off() -> None:
+    state = LiveState(plan())
+    state.see(Event(at_ms=5, kind="fault.revert", subject="slow", phase=Phase.UNKNOWN))
+
+    assert state.faults["slow"].state == "UNKNOWN"
+
+
+def burning(second: int) -> Tick:
+    bad = cell(second, "checkout", 80, 5, "connection")
+    return tick(second, [cell(second, "browse", 20, 12), bad] if second > FAULT_S else None)
+
+
+def test_the_margin_of_a_stop_condition_is_its_live_reading() -> None:
+    state = seen_until((FAULT_S + 10) * 1000, ticks=burning)
+
+    (margin,) = state.margins
+    assert margin.value is not None
+    assert margin.value > 0.5
+    assert margin.held_ms >= 3_000
+
+
+def test_no_load_is_no_zero() -> None:
+    numbers = LiveState(plan()).numbers
+
+    assert numbers.error_ratio is None
+    assert numbers.good_per_s is None
+
+
+def test_plain_lines_come_every_five_seconds_and_on_each_change() -> None:
+    out = io.StringIO()
+    view = LiveView(plan(), mode="plain", stream=out)
+    for event in good_run().events():
+        view.see(event)
+    view.close()
+    lines = out.getvalue().splitlines()
+
+    assert "   13.0 s  fault `slow` confirmed on" in lines
+    assert "   19.0 s  PaymentsSlow firing, 5.97 s after the fault" in lines
+    status = [line for line in lines if "in flight" in line]
+    assert len(status) == 9
+    assert "\x1b" not in out.getvalue()
+
+
+def test_json_is_one_object_a_line() -> None:
+    out = io.StringIO()
+    view = LiveView(plan(), mode="json", stream=out)
+    for event in good_run().events():
+        view.see(event)
+    view.close()
+    values = [json.loads(line) for line in out.getvalue().splitlines()]
+
+    assert {value["t"] for value in values} == {"event", "status"}
+    last = [value for value in values if value["t"] == "status"][-1]
+    assert last["faults"] == {"slow": "off, read back"}
+    assert last["stop_when"]["errors > 50% for 10s"]["value"] == 0
+
+
+@pytest.mark.parametrize("at_s", [0, 5, FAULT_S + 7, RECOVERY_S + 6, 60])
+def test_the_screen_fits_80_by_24_and_shows_the_detection_clock(at_s: int) -> None:
+    state = seen_until(at_s * 1000)
+    state.hints = {"a": "x" * 200, "b": "y", "c": "z"}
+    state.stopped = "errors > 50% for 10s: errors were 83 %"
+    out = io.StringIO()
+    news = [(at_s * 1000, f"news {n} " + "w" * 100) for n in range(6)]
+    console = Console(file=out, width=80, height=24, force_terminal=True, color_system=None)
+    console.print(screen(state, news))
+    lines = out.getvalue().splitlines()
+
+    assert len(lines) <= 22
+    assert max(len(line) for line in lines) <= 80
+    if at_s == FAULT_S + 7:
+        assert any("PaymentsSlow" in line and "6 s of 10 s" in line for line in lines)
+
+
+def test_the_terminal_is_left_as_it_was() -> None:
+    class Tty(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    out = Tty()
+    view = LiveView(plan(), mode="tty", stream=out)
+    for event in good_run().events()[:40]:
+        view.see(event)
+    view.close()
+    view.close()
+
+    assert out.getvalue().count("\x1b[?25l") == out.getvalue().count("\x1b[?25h")
+
+
+class Stuck(io.StringIO):
+    """A terminal that takes nothing until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = threading.Event()
+        self.blocked = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.blocked.set()
+        self.go.wait(10)
+        return super().write(text)
+
+
+def test_a_stuck_terminal_holds_nobody_up_and_drops_are_counted() -> None:
+    out = Stuck()
+    follower = LiveFollower(LiveView(plan(), mode="plain", stream=out), size=10)
+    note = Event(at_ms=1, kind="human.note", subject="scribe", data={"text": "hello"})
+    follower.emit(note)
+    assert out.blocked.wait(10)
+    for _ in range(50):
+        follower.emit(note)
+    dropped = follower.dropped
+    out.go.set()
+    follower.close(timeout_s=10)
+
+    assert dropped == 40
+    assert out.getvalue().count("hello") == 11
+
+
+def test_a_view_that_breaks_does_not_touch_the_run() -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError("the pager was closed")
+
+    follower = LiveFollower(LiveView(plan(), mode="plain", stream=Gone()))
+    for event in good_run().events():
+        follower.emit(event)
+    follower.close(timeout_s=10)
+
+    assert isinstance(follower.error, BrokenPipeError)
+
+
+def test_all_that_was_emitted_is_shown_before_it_ends() -> None:
+    out = io.StringIO()
+    follower = LiveFollower(LiveView(plan(), mode="plain", stream=out))
+    for event in good_run().events():
+        follower.emit(event)
+    follower.close(timeout_s=10)
+
+    assert out.getvalue().splitlines()[-1].endswith("run closed: completed")
+    assert (follower.dropped, follower.error) == (0, None)

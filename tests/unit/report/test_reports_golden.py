@@ -1,0 +1,186 @@
+"""The rendered reports, byte for byte. `GAMEDAY_UPDATE=1` writes them anew; read the diff."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import jsonschema
+import pytest
+from checks_support import (
+    FAULT_S,
+    RECOVERY_S,
+    cell,
+    change,
+    cut,
+    drop,
+    good_run,
+    plan,
+    proxy_at,
+    tick,
+    timeline,
+)
+
+from gameday.checks import judge
+from gameday.model.event import Timeline
+from gameday.model.report import Report
+from gameday.model.window import Tick
+from gameday.report import render_all, schema, write_all
+from gameday.report.build import build
+
+ROOT = Path(__file__).parents[3]
+GOLDEN = ROOT / "tests" / "golden" / "reports"
+SCHEMA = ROOT / "gameday" / "report" / "result.schema.json"
+
+
+def naive(second: int) -> Tick:
+    if FAULT_S < second < RECOVERY_S:
+        slow = cell(second, "checkout", 20, 1620)
+        lost = cell(second, "checkout", 5, 5000, "timeout")
+        return tick(second, [cell(second, "browse", 75, 12), slow, lost])
+    return tick(second)
+
+
+RUNS: dict[str, Callable[[], Timeline]] = {
+    "passed": lambda: timeline(good_run()),
+    "failed": lambda: timeline(good_run(ticks=naive, alerts=False)),
+    "invalid": lambda: timeline(good_run(ticks=naive, proxy=lambda s: proxy_at(s, per_s=9))),
+    "dirty": lambda: timeline(
+        good_run(), drop("fault.revert"), change("run.closed", status="stopped", dirty=["slow"])
+    ),
+    "incomplete": lambda: timeline(good_run(), cut(20_000)),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_reports_are_as_committed(name: str) -> None:
+    for file, text in render_all(report_of(RUNS[name]())).items():
+        path = GOLDEN / name / file
+        if os.environ.get("GAMEDAY_UPDATE") == "1":
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="\n")
+
+        assert text == path.read_text(encoding="utf-8"), f"{path}: see GAMEDAY_UPDATE=1"
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_result_json_keeps_to_the_published_schema(name: str) -> None:
+    value = json.loads(render_all(report_of(RUNS[name]()))["result.json"])
+
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(value)
+    assert value["schema"] == 1
+
+
+def test_the_published_schema_is_the_one_of_this_version() -> None:
+    if os.environ.get("GAMEDAY_UPDATE") == "1":
+        SCHEMA.write_text(schema.render(), encoding="utf-8")
+
+    assert SCHEMA.read_text(encoding="utf-8") == schema.render()
+
+
+def test_the_schema_refuses_what_is_not_a_result() -> None:
+    value = json.loads(render_all(report_of(RUNS["passed"]()))["result.json"])
+    value["verdict"]["outcome"] = "fine"
+
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(schema.json_schema()).validate(value)
+
+
+def test_the_page_of_the_schema_names_every_field() -> None:
+    page = ROOT / "docs" / "result-schema.md"
+    text = _page()
+    if os.environ.get("GAMEDAY_UPDATE") == "1":
+        page.write_text(text, encoding="utf-8")
+
+    assert page.read_text(encoding="utf-8") == text
+
+
+def _page() -> str:
+    lines = [
+        "# `result.json`",
+        "",
+        "One file a run, for machines: everything that `report.md` says, field by field.",
+        "`schema` is the version of this page, 1.",
+        "Within a version fields may be added; none is renamed, removed or given another meaning.",
+        "The JSON Schema is `gameday/report/result.schema.json`.",
+        "A number that is not known is `null`, never 0.",
+        "`gameday judge RUN --json` prints it; `gameday report RUN` writes it again.",
+    ]
+    for name, what, rows in schema.tables():
+        lines += ["", f"## {name}", "", what, "", "| field | type | meaning |", "|---|---|---|"]
+        lines += [f"| `{field}` | {kind} | {doc} |" for field, kind, doc in rows]
+    return "\n".join(lines) + "\n"
+
+
+def test_junit_has_one_case_an_expectation_and_agrees_with_the_verdict() -> None:
+    for name, run in RUNS.items():
+        report = report_of(run())
+        suite = ET.fromstring(render_all(report)["junit.xml"])[0]
+        cases = suite.findall("testcase")
+        of_expectations = [c for c in cases if c.attrib["classname"].endswith(".expectation")]
+
+        assert len(of_expectations) == len(report.expectations)
+        assert int(suite.attrib["tests"]) == len(cases)
+        for tag, count in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
+            found = [c for c in cases if c.find(tag) is not None]
+            assert len(found) == int(suite.attrib[count]), (name, tag)
+        green = not suite.findall(".//failure") and not suite.findall(".//error")
+        assert green == (report.verdict.exit_code == 0), name
+
+
+def test_text_from_outside_cannot_break_a_report() -> None:
+    evil = "<script>alert(1)</script> | x\x00\x1b[31m ]]> & \ud800"
+    run = timeline(good_run(), change("run.parts", load=evil, toxiproxy={"kind": evil}))
+    report = report_of(run)
+    from dataclasses import replace
+
+    report = replace(report, scenario=replace(report.scenario, title=evil, service=evil))
+    texts = render_all(report)
+    assert all(text.encode("utf-8") for text in texts.values())
+
+    assert ET.fromstring(texts["junit.xml"]) is not None
+    assert "<script" not in texts["report.md"]
+    assert "\x1b" not in texts["summary.txt"] + texts["report.md"]
+
+
+def test_every_line_of_the_summary_fits_a_terminal() -> None:
+    for name, run in RUNS.items():
+        text = render_all(report_of(run()))["summary.txt"]
+
+        assert max(len(line) for line in text.split("\n")) <= 80, name
+        assert text.split("\n")[0].split()[0] in ("PASS", "FAIL", "INCONCLUSIVE", "NOT")
+
+
+def test_what_may_be_broken_comes_before_all_else() -> None:
+    texts = render_all(report_of(RUNS["dirty"]()))
+
+    assert "gameday recover r1" in texts["summary.txt"].split("ok  ")[0]
+    assert texts["report.md"].index("gameday recover r1") < texts["report.md"].index("## What was ")
+    assert '"proxy": "payments"' in texts["report.md"]
+
+
+def test_writing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    first = write_all(tmp_path, report_of(RUNS["passed"]()))
+    before = {path.name: path.read_bytes() for path in first}
+    again = write_all(tmp_path, report_of(RUNS["passed"]()))
+
+    assert {path.name: path.read_bytes() for path in again} == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(before)
+
+
+def test_a_journal_that_makes_no_sense_still_gets_a_report() -> None:
+    """The verdict and what is dirty are told, though a part of the report cannot be made."""
+    report = report_of(timeline(good_run(), change("load.window", cells="nonsense")))
+
+    assert report.verdict.exit_code == 70
+    assert any("bug of ours" in note for note in report.notes)
+    assert render_all(report)["report.md"]
+
+
+def report_of(run: Timeline) -> Report:
+    setup: Any = plan()
+    return build(setup, run, judge(setup, run))
