@@ -125,11 +125,12 @@ def test_closed_users_wait_for_the_answer_and_spread_their_start(
     with running(spec, server.url, tmp_path) as run:
         begin = run.facts["first_second"]
         run.heard.wait_second(begin + 1)
+        run.load.set_users(15)
         server.stall = (0.0, run.mono_s(begin + 3.2))
         stalled = run.heard.wait_second(begin + 2)
         run.load.stop()
 
-    assert stalled.in_flight == stalled.users == 10
+    assert stalled.in_flight == stalled.users == 15
     assert run.heard.ticks[0].asked == 0
     names = run.heard.counts("name")
     assert names == Counter(server.seen)
@@ -164,6 +165,7 @@ def test_requests_at_an_edge_are_marked(server: Server, tmp_path: Path) -> None:
     assert marked[begin + 3, False] == 50
 
 
+@pytest.mark.slow
 def test_the_rate_can_be_changed(server: Server, tmp_path: Path) -> None:
     spec = LoadSpec(
         target="shop", arrivals_per_s=0.5, timeout_ms=1_000, journeys=(journey("all", "/a"),)

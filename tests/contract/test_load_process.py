@@ -127,6 +127,7 @@ def test_a_load_that_dies_is_lost(server: Server, tmp_path: Path) -> None:
     assert facts["exit_code"] == -9
 
 
+@pytest.mark.slow
 def test_a_load_that_falls_silent_is_lost_and_ended(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

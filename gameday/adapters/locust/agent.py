@@ -38,7 +38,8 @@ def main() -> int:
     except Exception as error:  # noqa: BLE001 - whatever it is, the runner should hear it
         _cannot(path, token, f"Locust cannot be imported: {type(error).__name__}: {error}")
         return 2
-    return run(path, token)
+    run(path, token)
+    return 0
 
 
 def _die_with(parent: int) -> None:

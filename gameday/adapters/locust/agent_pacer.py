@@ -62,10 +62,17 @@ class Pacer:
         self._schedule: Schedule | None = None
         self._changed = Event()
 
-    def begin(self, schedule: Schedule) -> None:
-        """Issue arrivals by *schedule*, until `end`."""
+    def issue(self, schedule: Schedule) -> None:
+        """Issue arrivals by *schedule* until `end`, in a greenlet of its own."""
         self._schedule = schedule
-        gevent.spawn(self._issue)
+        while self._schedule is not None:
+            wait_ns = schedule.due_ns - monotonic_ns()
+            if wait_ns > 0:
+                self._changed.clear()
+                self._changed.wait(wait_ns / 1e9)
+                continue
+            self.put(Arrival(schedule.due_ns, self._turns.next()))
+            schedule.advance()
 
     def change(self, per_s: float) -> None:
         """A new rate from now on."""
@@ -81,6 +88,9 @@ class Pacer:
     def put(self, arrival: Arrival) -> None:
         """An arrival is due: to the user that was idle for the shortest time, or into the queue."""
         self._book.asked += 1
+        self._offer(arrival)
+
+    def _offer(self, arrival: Arrival) -> None:
         lane = self.lanes[arrival.journey]
         idle = self._idle[lane]
         if idle:
@@ -129,7 +139,7 @@ class Pacer:
             if one.arrival is None:
                 idle.remove(one)
             else:
-                self._queues[lane].appendleft(one.arrival)
+                self._offer(one.arrival)
             raise
         return arrival
 
@@ -144,13 +154,3 @@ class Pacer:
             response_us=(now_ns - arrival.due_ns) // 1000,
             service_us=None,
         )
-
-    def _issue(self) -> None:
-        while (schedule := self._schedule) is not None:
-            wait_ns = schedule.due_ns - monotonic_ns()
-            if wait_ns > 0:
-                self._changed.clear()
-                self._changed.wait(wait_ns / 1e9)
-                continue
-            self.put(Arrival(schedule.due_ns, self._turns.next()))
-            schedule.advance()

@@ -10,8 +10,10 @@ import random
 import resource
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from time import monotonic_ns
-from typing import Any
+from typing import Any, NoReturn
 
 import gevent
 import locust
@@ -57,8 +59,8 @@ FAREWELL_S = 3.0
 _BEAT_S = 0.05
 
 
-def run(path: str, token: str) -> int:
-    """Speak with the runner at *path* until it says stop. Returns the exit code."""
+def run(path: str, token: str) -> None:
+    """Speak with the runner at *path* until it says stop. Does not return: it ends the process."""
     logging.basicConfig(level=logging.WARNING)
     logging.getLogger("locust.runners").setLevel(logging.ERROR)
     link = Link(path)
@@ -76,14 +78,25 @@ def run(path: str, token: str) -> int:
     for command in link.commands():
         try:
             session.obey(command)
-        except agent_users.UserCodeError as error:
-            link.send(Failed(message=str(error)))
-            return 2
-        except Exception as error:  # the runner hears it, and ends the run
-            logging.exception("the load process failed")
-            link.send(Failed(message=f"the load process failed: {type(error).__name__}: {error}"))
-            return 2
-    return 0
+        except Exception as error:  # noqa: BLE001 - the runner hears it, and ends the run
+            fail(link, error)
+
+
+def fail(link: Link, error: BaseException) -> NoReturn:
+    """Tell the runner why this cannot go on, and end."""
+    if isinstance(error, agent_users.UserCodeError):
+        why = str(error)
+    else:
+        logging.error("the load process failed", exc_info=error)
+        why = f"the load process failed: {type(error).__name__}: {error}"
+    link.send(Failed(message=why))
+    _leave(2)
+
+
+def _leave(code: int) -> NoReturn:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # whatever threads or exit handlers users' code may have left
 
 
 class Session:
@@ -119,7 +132,7 @@ class Session:
                 self._link.send(Edged(worker=WORKER, opening=command.opening, marked=marked))
             case Stop() if not self._ending:
                 self._ending = True
-                gevent.spawn(self._stop, command.drain_ms / 1000)
+                self._in_background(partial(self._stop, command.drain_ms / 1000))
             case Once():
                 self._book.origin_ns = monotonic_ns()
                 once(self._link, self._env, self._visits, limit_s=command.limit_ms / 1000)
@@ -203,8 +216,12 @@ class Session:
 
     def _grow(self, lane: str) -> None:
         # not `spawn_users`: it counts all users each time, which is slow when thousands stand by
-        if self._runner.user_count < MAX_POOL:
+        if self._runner.user_count >= MAX_POOL:
+            return
+        try:
             self._classes[lane](self._env).start(self._runner.user_greenlets)
+        except Exception:  # the user's own code; the arrival waits for another user
+            logging.exception("a user of class %s could not be made", lane)
 
     def _left(self, user: User) -> None:
         """A user has ended by itself (`StopUser`, a failed login): another one takes its place."""
@@ -215,16 +232,17 @@ class Session:
         origin_ns = self._book.origin_ns = command.origin_mono_ns
         self._next_second = -((origin_ns - monotonic_ns() - MARGIN_NS) // SECOND_NS)
         begin_ns = origin_ns + self._next_second * SECOND_NS
-        gevent.spawn(self._begin, begin_ns)
-        gevent.spawn(self._beat)
-        gevent.spawn(self._tick)
+        self._in_background(partial(self._begin, begin_ns))
+        self._in_background(self._beat)
+        self._in_background(self._tick)
 
     def _begin(self, begin_ns: int) -> None:
         gevent.sleep(max(0, begin_ns - monotonic_ns()) / 1e9)
         if self._ending:
             return
         if self._pacer is not None and self._spec.arrivals_per_s is not None:
-            self._pacer.begin(Schedule(per_s=self._spec.arrivals_per_s, start_ns=begin_ns))
+            schedule = Schedule(per_s=self._spec.arrivals_per_s, start_ns=begin_ns)
+            self._in_background(partial(self._pacer.issue, schedule))
         self._visits.go.set()
         second = (begin_ns - self._book.origin_ns) // SECOND_NS
         self._link.send(Running(worker=WORKER, second=second))
@@ -294,9 +312,11 @@ class Session:
         self._link.send(
             Bye(worker=WORKER, asked=book.asked, started=book.started, unserved=book.unserved)
         )
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+        _leave(0)
+
+    def _in_background(self, work: Callable[[], None]) -> None:
+        """Run *work* in a greenlet; if it breaks, the load is not what the runner thinks it is."""
+        gevent.spawn(work).link_exception(lambda done: fail(self._link, done.exception))
 
 
 def _many_files() -> None:

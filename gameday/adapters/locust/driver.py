@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -83,6 +84,8 @@ class LocustLoad:
         )
         try:
             hello = process.start(READY_S)
+            if abs(time.monotonic_ns() - hello.mono_ns) > READY_S * 1e9:
+                raise NoEffectError("the load process does not share this machine's clock")
             process.send(
                 Prepare(base_url=self._base_url, seed=self._seed, spec=spec_to_json(self._spec))
             )

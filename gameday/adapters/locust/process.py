@@ -236,8 +236,8 @@ class LoadProcess:
         listener: socket.socket | None,
         conversation: Conversation,
     ) -> None:
-        graceful = conversation.over and not self._abort.is_set()
-        self._end(3.0 if graceful else 0.0)
+        patience_s = 0.0 if self._abort.is_set() else 3.0 if conversation.over else 0.5
+        self._end(patience_s)
         for one in (conn, self._sender, listener):
             if one is not None:
                 one.close()
