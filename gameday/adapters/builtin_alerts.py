@@ -56,7 +56,7 @@ class BuiltinAlerts:
         self._now = now_wall_ms
         self._origin = origin_wall_ms
         self._notifier = Notifier(receiver_url, now_wall_ms=now_wall_ms)
-        self._ticks: queue.Queue[Tick | None] = queue.Queue(MAX_WAITING)
+        self._ticks: queue.Queue[Mapping[str, Any] | None] = queue.Queue(MAX_WAITING)
         self._thread: threading.Thread | None = None
         self._waiting: dict[int, list[Tick]] = {}
         self._latest_of: dict[str, int] = {}
@@ -89,7 +89,7 @@ class BuiltinAlerts:
         """Take note of a `load.window`; other events are ignored. Never blocks."""
         if event.kind == "load.window":
             with contextlib.suppress(queue.Full):  # the second is missed, and becomes a gap
-                self._ticks.put_nowait(tick_from_json(event.data))
+                self._ticks.put_nowait(event.data)
 
     def read(self, since_wall_ms: int, until_wall_ms: int) -> Mapping[str, Any]:
         """The rules, and the seconds of [since, until] for which the load told nothing.
@@ -127,14 +127,15 @@ class BuiltinAlerts:
         heard = time.monotonic()
         while True:
             try:
-                tick = self._ticks.get(timeout=0.1)
+                raw = self._ticks.get(timeout=0.1)
             except queue.Empty:
                 if (time.monotonic() - heard) * 1000 > BLIND_MS:
                     self._tell_up(emit, up=False)
             else:
-                if tick is None:
+                if raw is None:
                     self._evaluate(emit, all_of_them=True)
                     return
+                tick = tick_from_json(raw)
                 heard = time.monotonic()
                 self._tell_up(emit, up=True)
                 self._waiting.setdefault(tick.second, []).append(tick)

@@ -128,9 +128,7 @@ def named_rules(alerts: Sequence[BuiltinAlert], *, overdue_ms: int) -> tuple[Rul
     )
 
 
-def burn_rules(
-    slos: Sequence[Slo], *, overdue_ms: int, service: str = "", runbook: str | None = None
-) -> tuple[Rule, ...]:
+def burn_rules(slos: Sequence[Slo], *, overdue_ms: int, service: str = "") -> tuple[Rule, ...]:
     """`SLOFastBurnAvailability` or `SLOFastBurnLatency` for each objective, by label `slo`."""
     rules = []
     for slo in slos:
@@ -147,7 +145,7 @@ def burn_rules(
                 name=name,
                 when=when,
                 labels=labels | ({"service": service} if service else {}),
-                annotations=_annotations(runbook, when),
+                annotations=_annotations(None, when),
                 receiver=RECEIVER,
                 condition=_ByBurn(burn),
                 can_fire=burn.can_fire,

@@ -19,8 +19,8 @@ from gameday.adapters.http import Answer, Http, shown
 from gameday.errors import CannotSeeError
 
 MAX_BYTES = 2 * 1024 * 1024
-TOTAL_S = 8.0
-MAX_REDIRECTS = 3
+TOTAL_S = 5.0
+MAX_REDIRECTS = 2
 
 _Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 #: Where clouds answer questions about the machine, credentials among them.

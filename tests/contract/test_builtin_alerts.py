@@ -357,3 +357,11 @@ def test_other_events_are_ignored(builtin: BuiltinAlerts, events: Events) -> Non
     feed(builtin, [tick(0)])
     until("up", lambda: events.of("alert.source.up"))
     assert list(itertools.chain(events.of("alert.pending"), events.of("alert.firing"))) == []
+
+
+def test_a_window_that_is_none_does_not_hurt_who_passes_it_on(
+    builtin: BuiltinAlerts, events: Events
+) -> None:
+    builtin.see(Event(kind="load.window", subject="0", data={"second": "x"}))
+    (down,) = until("down", lambda: events.of("alert.source.down"))
+    assert "could not evaluate" in down.data["error"]
