@@ -95,7 +95,7 @@ def main(settings: Settings) -> int:
 
 
 def _run(settings: Settings, home: Path) -> int:
-    owner = _owner()
+    owner = choose_owner()
     if owner.uid is not None and owner.gid is not None:
         os.chown(home, owner.uid, owner.gid)
     # Meanwhile the parts that import it are loading too; this is the one wait that matters.
@@ -106,7 +106,7 @@ def _run(settings: Settings, home: Path) -> int:
     if owner.uid is not None and owner.gid is not None:
         os.chown(password, owner.uid, owner.gid)
     try:
-        install, data = _initialise(owner, home, password)
+        install, data = initialise(owner, home, password)
     except Unusable as error:
         say(str(error))
         return 1
@@ -134,7 +134,8 @@ def _run(settings: Settings, home: Path) -> int:
     )
 
 
-def _owner() -> Owner:
+def choose_owner() -> Owner:
+    """Ourselves, or somebody unprivileged when we are root."""
     if os.geteuid() != 0:
         return Owner()
     for name in _UNPRIVILEGED:
@@ -146,10 +147,10 @@ def _owner() -> Owner:
     return Owner(uid=65534, gid=65534)
 
 
-def _initialise(owner: Owner, home: Path, password: Path) -> tuple[Install, Path]:
-    """The first installation whose `initdb` works here, and the data it made."""
+def initialise(owner: Owner, home: Path, password: Path) -> tuple[Install, Path]:
+    """The first installation whose `initdb` works here, and the data it made. Raises Unusable."""
     problems = []
-    for number, install in enumerate(_installs()):
+    for number, install in enumerate(installs()):
         data = home / f"data-{number}"
         try:
             usable = _reachable(install, owner, home)
@@ -169,7 +170,8 @@ def _initialise(owner: Owner, home: Path, password: Path) -> tuple[Install, Path
     )
 
 
-def _installs() -> Iterator[Install]:
+def installs() -> Iterator[Install]:
+    """Every PostgreSQL that may work here, the best first."""
     found = shutil.which("postgres")
     if found:
         beside = Path(found).resolve().parent
@@ -189,10 +191,19 @@ def _reachable(install: Install, owner: Owner, home: Path) -> Install:
     except Unusable:
         if owner.uid is None or install.origin == "PATH":
             raise
-        copy = home / install.bin.parent.name
-        shutil.copytree(install.bin.parent, copy, ignore=shutil.ignore_patterns("include"))
-        return Install(bin=copy / "bin", origin=install.origin)
+        return _copied(install, home / "wheel")
     return install
+
+
+def _copied(install: Install, to: Path) -> Install:
+    """The wheel's installation again, with the libraries that it looks for beside its package."""
+    tree = install.bin.parent
+    package = tree.parent
+    shutil.copytree(tree, to / package.name / tree.name, ignore=shutil.ignore_patterns("include"))
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, to / libraries.name)
+    return Install(bin=to / package.name / tree.name / "bin", origin=install.origin)
 
 
 def _version(text: str) -> str:
