@@ -44,7 +44,7 @@ def duration_ms(text: object) -> int:
 def ratio(text: object) -> float:
     """A share between 0 and 1, written in percent such as `0.5%`."""
     if isinstance(text, str) and (found := _RATIO.fullmatch(text.strip())):
-        share = float(found[1]) / 100
+        share = round(float(found[1]) / 100, 12)  # 99.9 % is 0.999, not 0.9990000000000001
         if share <= 1:
             return share
         raise UnitError(f"`{text}` is more than the whole; write `0%` to `100%`")

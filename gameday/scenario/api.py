@@ -29,8 +29,8 @@ from gameday.scenario.scope import Scope
 PROJECT_FILE = "gameday.yaml"
 #: The environment that is meant when none is named.
 DEFAULT_ENVIRONMENT = "local"
-_OURS = re.compile(r"^gameday[ \t]*:", re.MULTILINE)
-_A_PROJECT = re.compile(r"^environments[ \t]*:", re.MULTILINE)
+_OURS = re.compile(r"""(?:^|\A\s*\{\s*)["']?gameday["']?[ \t]*:""", re.MULTILINE)
+_A_PROJECT = re.compile(r"""^["']?environments["']?[ \t]*:""", re.MULTILINE)
 _SNIFFED = 64 * 1024
 
 

@@ -181,7 +181,7 @@ class ScenarioDoc:
         60_000
     )
     profiles: Annotated[
-        dict[Name, Annotated[dict[str, Any], f.MAPPING_OF_ANYTHING]],
+        dict[Name, Annotated[dict[str, Any], f.PROFILE]],
         about("variants: each overrides parts of the scenario"),
     ] = field(default_factory=dict)
 

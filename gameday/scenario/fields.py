@@ -275,7 +275,10 @@ PROBE = Scalar(
     ),
     _pattern(_PROBE),
 )
-SLO = Scalar(_slo, _pattern(rf"{_SHARE}(?:\s*<\s*\S+)?", examples=["99.9%", "99% < 500ms"]))
+SLO = Scalar(
+    _slo,
+    _pattern(r"0*[0-9]{1,2}(?:\.[0-9]+)? ?%(?:\s*<\s*\S+)?", examples=["99.9%", "99% < 500ms"]),
+)
 JSON = Scalar(_json, {})
 EXPECTED = Scalar(
     _condition(steady=False, window=False), _condition_schema(steady=False, window=False)
@@ -308,4 +311,16 @@ def _true(value: Any) -> bool:
 
 VERSION = Scalar(_version, {"const": 1})
 TRUE = Scalar(_true, {"const": True})
-MAPPING_OF_ANYTHING = Scalar(lambda value: value, {"type": "object"})
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    raise FieldError(
+        "document/wrong-type",
+        f"a profile is {kind_of(value)}; it must be a mapping",
+        "write what is different in it, for example `{phases: {fault: 20s}}`",
+    )
+
+
+PROFILE = Scalar(_mapping, {"type": "object"})

@@ -26,9 +26,10 @@ _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _UNPRINTABLE = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
-_INT = re.compile(r"[-+]?[0-9]{1,300}")
-_OTHER_BASE = re.compile(r"0o[0-7]{1,300}|0x[0-9a-fA-F]{1,300}")
+_INT = re.compile(r"[-+]?[0-9]+")
+_OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_LONGEST_NUMBER = 300  # longer ones are text; Python refuses to convert very long ones
 _WORDS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -94,6 +95,8 @@ def load_text(text: str, file: str) -> Document:
 
 def scalar(text: str) -> Any:
     """A plain (unquoted) scalar by the YAML 1.2 core rules: null, bool, int, float or text."""
+    if len(text) > _LONGEST_NUMBER:
+        return text
     if text in _WORDS:
         return _WORDS[text]
     if _INT.fullmatch(text):

@@ -132,7 +132,9 @@ def recovery_is_seen(scope: Scope) -> Iterator[Diagnostic]:
 
 def expected_alerts(scope: Scope) -> Iterator[Diagnostic]:
     """An expected alert belongs to a fault, and can fire while it is in."""
-    faults = {fault.id: position for position, fault in enumerate(scope.scenario.faults)}
+    faults: dict[str, int] = {}
+    for position, fault in enumerate(scope.scenario.faults):
+        faults.setdefault(fault.id, position)
     for position, alert in enumerate(scope.scenario.expect.alerts):
         path = ("expect", "alerts", position)
         if alert.fault is not None and alert.fault not in faults:
@@ -236,7 +238,7 @@ def stop_spares_good_runs(scope: Scope) -> Iterator[Diagnostic]:
             bounds = [
                 (_as_bad_share(c), c)
                 for _, c in scope.conditions(phase)
-                if _bounds(c, stop) and not _always(c)
+                if _bounds(c, stop) and not _cannot_fail(c, scope)
             ]
             if not bounds:
                 continue

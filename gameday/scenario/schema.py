@@ -22,10 +22,15 @@ def scenario_schema() -> JsonSchema:
     _one_of(schema["$defs"]["FaultDoc"], [["toxic"], ["down"]])
     schema["$defs"]["StepDoc"]["not"] = {"required": ["json", "body"]}
     schema["$defs"]["JourneyDoc"]["properties"]["steps"]["minItems"] = 1
+    schema["$defs"]["LoadDoc"]["properties"]["journeys"]["minProperties"] = 1
     schema["$defs"]["LoadDoc"]["dependentRequired"] = {
         "think": ["users"],
         "classes": ["locustfile"],
     }
+    expect = schema["$defs"]["ExpectDoc"]
+    expect["properties"]["baseline"]["minItems"] = 1
+    expect["properties"]["quiet"]["items"]["minProperties"] = 1
+    expect["required"] = ["baseline"]
     properties = schema["properties"]
     properties["faults"]["minItems"] = 1
     properties["stop_when"]["minItems"] = 1

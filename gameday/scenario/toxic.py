@@ -17,7 +17,7 @@ from gameday.model.units import (
     ratio,
     size_bytes,
 )
-from gameday.scenario.fields import split_hint
+from gameday.scenario.fields import SHARE, split_hint
 from gameday.scenario.node import Marks, Path
 from gameday.scenario.suggest import did_you_mean
 from gameday.scenario.validate import FieldError, JsonSchema, Scalar, kind_of, with_key
@@ -57,8 +57,7 @@ def _schema_of(kind: str, specs: Mapping[str, AttributeSpec]) -> JsonSchema:
         "type": {"const": kind},
         "stream": {"enum": list(STREAMS), "description": "downstream is what the client reads"},
         "toxicity": {
-            "type": "string",
-            "pattern": r"^\s*[0-9]+(?:\.[0-9]+)? ?%\s*$",
+            **SHARE.schema,
             "description": "the share of connections that it touches",
         },
     }
