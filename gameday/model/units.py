@@ -82,12 +82,12 @@ def format_ms(value_ms: float) -> str:
     """A duration for people: `800 ms`, `6.94 s`, `2 min 5 s`."""
     if value_ms < 0:
         return f"-{format_ms(-value_ms)}"
-    if value_ms < 1000:
-        return f"{value_ms:.0f} ms" if value_ms >= 10 or value_ms == 0 else f"{value_ms:.1f} ms"
-    if value_ms < 60_000:
+    if value_ms < 999.5:  # each limit is where rounding would reach the next larger unit
+        return f"{value_ms:.0f} ms" if value_ms >= 9.95 or value_ms == 0 else f"{value_ms:.1f} ms"
+    if value_ms < 59_995:
         return f"{value_ms / 1000:.2f}".rstrip("0").rstrip(".") + " s"
-    minutes, rest_ms = divmod(round(value_ms), 60_000)
-    return f"{minutes} min {rest_ms / 1000:.0f} s" if rest_ms >= 500 else f"{minutes} min"
+    minutes, seconds = divmod(round(value_ms / 1000), 60)
+    return f"{minutes} min {seconds} s" if seconds else f"{minutes} min"
 
 
 def format_ratio(share: float) -> str:

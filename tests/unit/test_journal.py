@@ -198,24 +198,22 @@ def test_a_started_action_is_synced_and_an_observation_is_not(
 def test_a_journal_that_cannot_be_written_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
-    with Journal.open(tmp_path / "journal.jsonl") as journal:
-        with monkeypatch.context() as patch:
+    with Journal.open(tmp_path / "journal.jsonl") as journal, monkeypatch.context() as patch:
 
-            def fail(*_args: object) -> int:
-                raise OSError(28, "No space left on device")
+        def fail(*_args: object) -> int:
+            raise OSError(28, "No space left on device")
 
-            patch.setattr(module.os, failing, fail)
-            with pytest.raises(JournalError, match="No space left"):
-                journal.append(event(0, "fault.inject", Phase.STARTED))
+        patch.setattr(module.os, failing, fail)
+        with pytest.raises(JournalError, match="No space left"):
+            journal.append(event(0, "fault.inject", Phase.STARTED))
 
 
 def test_a_line_written_in_part_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.write
-    with Journal.open(tmp_path / "journal.jsonl") as journal:
-        with monkeypatch.context() as patch:
-            patch.setattr(module.os, "write", lambda fd, line: real(fd, line[:7]))
-            with pytest.raises(JournalError, match="in part only"):
-                journal.append(event(0))
+    with Journal.open(tmp_path / "journal.jsonl") as journal, monkeypatch.context() as patch:
+        patch.setattr(module.os, "write", lambda fd, line: real(fd, line[:7]))
+        with pytest.raises(JournalError, match="in part only"):
+            journal.append(event(0))
     assert read(tmp_path / "journal.jsonl").torn
 
 

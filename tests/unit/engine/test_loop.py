@@ -262,11 +262,11 @@ def test_a_revert_that_never_works_leaves_the_run_dirty() -> None:
 
 
 def test_facts_that_an_adapter_saw_before_it_failed_are_kept() -> None:
-    class Seen(NoEffectError):
+    class SeenError(NoEffectError):
         facts = {"values": [1, float("nan")], "reason": "p95 is too slow"}  # noqa: RUF012
 
     def fail() -> None:
-        raise Seen("does not hold")
+        raise SeenError("does not hold")
 
     sink = ListSink()
     step = Step(
