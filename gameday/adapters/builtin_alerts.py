@@ -193,6 +193,8 @@ class BuiltinAlerts:
             "at_wall_ms": at_ms,
             "value": change.value,
         }
+        if change.to == "resolved":
+            data["was"] = change.was
         emit(Event(kind=f"alert.{change.to}", subject=rule.name, data=data))
         if change.to == "firing" or change.was == "firing":
             self._notifier.notify(rule, change.to, at_ms)
