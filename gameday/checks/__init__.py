@@ -158,6 +158,7 @@ def _reason(
 def _machine_reason(timeline: Timeline, findings: tuple[Finding, ...], status: RunStatus) -> str:
     stop = timeline.first("stop.tripped")
     why = "" if stop is None else str(stop.data.get("reason") or stop.subject)
+    why = why if stop is None else why.removeprefix(f"`{stop.subject}`: ")
     match status:
         case RunStatus.ERRORED:
             error = timeline.first("run.error")

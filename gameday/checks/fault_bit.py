@@ -2,9 +2,9 @@
 
 Two questions. Our own probe through the proxy must differ from the baseline in the way in which
 this fault must differ (for kinds that a small probe cannot show, the read-back stands in). And the
-service's own traffic must go through that proxy: by byte counters, less what our probes moved, or,
-where no counter can be read, because the client's numbers changed. Neither asks whether the
-service suffered: one that absorbs the fault passes.
+service's own traffic must go through that proxy: by the counters of the server, less our own
+probes, or, where no counter can be read, because the client's numbers changed. Neither asks whether
+the service suffered: one that absorbs the fault passes.
 
 Documented in docs/checks/fault-bit.md.
 """

@@ -63,7 +63,7 @@ def _links(case: Case, expected: AlertExpectation) -> tuple[str, ...]:
 
 
 def _read(case: Case, subject: str) -> Event | None:
-    """How the reading of *subject* ended: an alert's name, or the link or path that was followed."""
+    """How the reading of *subject* ended: the name of an alert, or the link or path itself."""
     ended = [
         e
         for e in case.timeline.of("runbook.read")

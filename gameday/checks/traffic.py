@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 from gameday.checks.bite import Answer
 from gameday.checks.case import Case
@@ -15,10 +16,21 @@ from gameday.kpi.stats import Stats, cells_between, stats
 PROBE_BYTES = 2_048
 #: More than this beyond our own probes is somebody else's traffic.
 SOME_BYTES = 512
+#: More connections than this beyond our own probes are somebody else's.
+SOME_CONNECTIONS = 3
 #: The client's numbers differ if goodput falls, or the median or p95 grows, by so much.
 GOODPUT_DROP = 0.01
 SLOWER = 1.25
 SLOWER_MS = 5.0
+
+#: Run time (ms), bytes both ways so far, connections so far.
+_Total: TypeAlias = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Beyond:
+    moved: int
+    connections: int
 
 
 def traffic_of(case: Case, span: FaultSpan) -> Answer:
@@ -30,7 +42,7 @@ def traffic_of(case: Case, span: FaultSpan) -> Answer:
     """
     names = _proxy_names(case, span.target)
     totals = [
-        (event.at_ms, _total(event.data["proxies"], names))
+        (event.at_ms, *_total(event.data["proxies"], names))
         for event in case.timeline.of("proxy.health")
         if isinstance(event.data.get("proxies"), Mapping)
     ]
@@ -42,13 +54,14 @@ def traffic_of(case: Case, span: FaultSpan) -> Answer:
     start_ms = 0 if baseline is None else baseline.start_ms
     during = _beyond_probes(case, span.target, totals, (span.on_ms or 0, off_ms))
     whole = _beyond_probes(case, span.target, totals, (start_ms, end_ms))
-    facts = {"traffic_bytes_fault": during, "traffic_bytes_run": whole}
-    if during > SOME_BYTES:
-        said = f"{_size(during)} of traffic went through `{span.target}` during the fault"
-        return Answer(shown=True, said=said, facts=facts)
-    if whole > SOME_BYTES:
-        said = f"{_size(whole)} of traffic went through `{span.target}` during the run"
-        return Answer(shown=True, said=said, facts=facts)
+    facts = {"traffic_bytes_fault": during.moved, "traffic_bytes_run": whole.moved}
+    for found, when in ((during, "the fault"), (whole, "the run")):
+        if found.moved > SOME_BYTES:
+            said = f"{_size(found.moved)} of traffic went through `{span.target}` during {when}"
+            return Answer(shown=True, said=said, facts=facts)
+        if found.connections > SOME_CONNECTIONS:
+            said = f"{found.connections} connections went through `{span.target}` during {when}"
+            return Answer(shown=True, said=said, facts=facts)
     said = (
         f"no traffic of the service went through the proxy of `{span.target}`, so the fault "
         "could hurt nobody; point the service at the proxy's `listen` address"
@@ -98,29 +111,36 @@ def _proxy_names(case: Case, target: str) -> tuple[str, ...]:
 
 
 def _beyond_probes(
-    case: Case, target: str, totals: Sequence[tuple[int, int]], between: tuple[int, int]
-) -> int:
-    """Bytes both ways between the readings in a stretch of time, less those of our own probes.
+    case: Case, target: str, totals: Sequence[_Total], between: tuple[int, int]
+) -> _Beyond:
+    """What went through between the readings in a stretch of time, less our own probes.
 
     Counters start again from nothing when a proxy is replaced, so a fall is a new beginning.
     """
-    inside = [(at, total) for at, total in totals if between[0] <= at <= between[1]]
+    inside = [reading for reading in totals if between[0] <= reading[0] <= between[1]]
     if len(inside) < 2:
-        return 0
-    moved = sum(b - a if b >= a else b for (_, a), (_, b) in pairwise(inside))
+        return _Beyond(moved=0, connections=0)
+    moved = sum(_rise(a[1], b[1]) for a, b in pairwise(inside))
+    accepted = sum(_rise(a[2], b[2]) for a, b in pairwise(inside))
     first_ms, last_ms = inside[0][0], inside[-1][0]
     probes = [
         e
         for e in case.timeline.of("probe.sample", target)
         if e.at_ms >= first_ms and e.at_ms - float(e.data.get("ms") or 0) <= last_ms
     ]
-    return moved - sum(int(e.data.get("bytes", PROBE_BYTES)) for e in probes)
+    ours = sum(int(e.data.get("bytes", PROBE_BYTES)) for e in probes)
+    return _Beyond(moved=moved - ours, connections=accepted - len(probes))
 
 
-def _total(proxies: Mapping[str, Any], names: Sequence[str]) -> int:
-    """Bytes both ways so far; a proxy that is not there has moved none."""
+def _rise(earlier: int, later: int) -> int:
+    return later - earlier if later >= earlier else later
+
+
+def _total(proxies: Mapping[str, Any], names: Sequence[str]) -> tuple[int, int]:
+    """Bytes both ways and connections so far; a proxy that is not there has had none."""
     counters: Mapping[str, Any] = next((proxies[name] for name in names if name in proxies), {})
-    return int(counters.get("received_bytes", 0)) + int(counters.get("sent_bytes", 0))
+    moved = int(counters.get("received_bytes", 0)) + int(counters.get("sent_bytes", 0))
+    return moved, int(counters.get("accepted", 0))
 
 
 def _size(count: int) -> str:

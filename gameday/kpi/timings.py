@@ -87,7 +87,9 @@ def _impact(run: _Run, fault: spans.FaultSpan) -> Rung:
     if at_ms is None:
         why = "no criterion of the baseline broke while the fault was in"
         return _censored("impact", fault, until_ms, why)
-    return _measured("impact", fault, max(at_ms, fault.asked_ms), SECOND_MS)
+    if at_ms <= fault.on_ms < at_ms + SECOND_MS:
+        at_ms = fault.on_ms  # the load is cut in seconds; nothing is felt before its cause
+    return _measured("impact", fault, at_ms, SECOND_MS)
 
 
 def _steady(run: _Run, fault: spans.FaultSpan) -> Rung:

@@ -90,7 +90,7 @@ def describe(fault: FaultSpec) -> str:
         return "down: connections are refused"
     toxic = fault.toxic
     texts = []
-    for name, value in toxic.attributes.items():
+    for name, value in sorted(toxic.attributes.items(), key=lambda a: (a[0] != toxic.type, a[0])):
         unit = "us" if (toxic.type, name) == ("slicer", "delay") else _unit(name)
         texts.append(f"{name.replace('_', ' ')} {value} {unit}".strip())
     share = "" if toxic.toxicity >= 1 else f", on {format_ratio(toxic.toxicity)} of connections"
@@ -269,5 +269,6 @@ def _source_note(timeline: Timeline, source: str) -> str:
         error = offset.data.get("error_ms")
         bar = f" ± {format_ms(float(error))}" if error is not None else ""
         clock = f"; its clock is {format_ms(float(offset.data['offset_ms']))}{bar} ahead of ours"
-    gaps = f" with {len(sight.gaps)} gaps" if sight.gaps else " without a gap"
+    count = len(sight.gaps)
+    gaps = f" with {count} gap{'s' if count > 1 else ''}" if count else " without a gap"
     return f"alerts: `{source}` was read{gaps}{clock}"

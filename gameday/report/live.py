@@ -228,6 +228,8 @@ def _news(event: Event, state: LiveState) -> str:
         if state.fault_on_ms is not None and event.kind != "alert.resolved":
             since = f", {format_ms(max(0, event.at_ms - state.fault_on_ms))} after the fault"
         word = event.kind.partition(".")[2]
+        if word == "resolved" and event.data.get("was") == "pending":
+            word = "no longer pending"
         if word == "delivered":
             status = event.data.get("status", "firing")
             since = since if status == "firing" else ""

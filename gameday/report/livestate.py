@@ -146,6 +146,8 @@ class LiveState:
                 self.alerts[event.subject] = Light(state=state, since_ms=event.at_ms)
         elif event.kind in ("alert.pending", "alert.firing", "alert.resolved"):
             state = event.kind.partition(".")[2]
+            if state == "resolved" and event.data.get("was") == "pending":
+                state = "quiet"  # it never fired
             before = self.alerts.get(event.subject)
             if state != "firing" or before is None or not before.state.startswith("delivered"):
                 self.alerts[event.subject] = Light(state=state, since_ms=event.at_ms)

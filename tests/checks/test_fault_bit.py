@@ -57,6 +57,11 @@ def only_probes(second: int) -> Mapping[str, Any]:
     return proxy_at(second, per_s=200)
 
 
+def small_but_many(second: int) -> Mapping[str, Any]:
+    counts = {"received_bytes": second * 50, "sent_bytes": second * 50, "accepted": second * 4}
+    return {"proxies": {"payments": counts}}
+
+
 def no_counters(second: int) -> Mapping[str, Any]:
     return {"lag_p99_ms": 1.0}
 
@@ -92,6 +97,9 @@ ROWS: dict[str, tuple[str, str, FaultSpec, Probe, Proxy]] = {
     "no traffic but ours": (
         "inconclusive", "no traffic of the service went through the proxy", SLOW, probe_at,
         only_probes,
+    ),
+    "small, but connections of its own": (
+        "pass", "connections went through", SLOW, probe_at, small_but_many,
     ),
     "neither is told by the traffic first": (
         "inconclusive", "no traffic", SLOW, probes({}), only_probes,

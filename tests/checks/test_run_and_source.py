@@ -133,8 +133,12 @@ ROWS: dict[str, Row] = {
         proxy_healthy, "inconclusive", "reported nothing", good_run(), (drop("proxy.health"),),
         NO_SERVER,
     ),
+    "an embedded server that somebody else started is asked too": (
+        proxy_healthy, "inconclusive", "overloaded", laggy(2, 80),
+        (change("run.parts", toxiproxy={"kind": "given"}),), NO_SERVER,
+    ),
     "a real server has no such report": (
-        proxy_healthy, "skip", "not the embedded one (started)", good_run(),
+        proxy_healthy, "skip", "the proxy (started) tells nothing", good_run(),
         (change("run.parts", toxiproxy={"kind": "started"}), drop("proxy.health")), NO_SERVER,
     ),
     "source seen": (source_seen, "pass", "without a gap", good_run(), (), NO_SERVER),

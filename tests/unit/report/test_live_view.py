@@ -56,6 +56,15 @@ def test_a_fault_in_doubt_is_never_shown_as_off() -> None:
     assert state.faults["slow"].state == "UNKNOWN"
 
 
+def test_pending_that_goes_away_is_not_called_resolved() -> None:
+    view = LiveView(plan(), mode="plain", stream=(out := io.StringIO()))
+    for kind, data in (("alert.pending", {}), ("alert.resolved", {"was": "pending"})):
+        view.see(Event(at_ms=5, kind=kind, subject="PaymentsSlow", data=data))
+
+    assert view.state.alerts["PaymentsSlow"].state == "quiet"
+    assert "PaymentsSlow no longer pending" in out.getvalue()
+
+
 def burning(second: int) -> Tick:
     bad = cell(second, "checkout", 80, 5, "connection")
     return tick(second, [cell(second, "browse", 20, 12), bad] if second > FAULT_S else None)
