@@ -9,10 +9,9 @@ from http.client import HTTPConnection, HTTPException
 from importlib.resources import files
 from pathlib import Path
 
-import yaml
-
 from gameday.demo.keeper import Keeper, tail
 from gameday.demo.topology import HOST, Topology, free_ports
+from gameday.demo.yamltext import dump
 
 START_WITHIN_S = 20.0
 #: Debian names the Alertmanager differently from everybody else.
@@ -245,4 +244,4 @@ def _alertmanager() -> str | None:
 
 
 def _dump(file: Path, data: dict[str, object]) -> None:
-    file.write_text(yaml.safe_dump(data, sort_keys=False), "utf-8")
+    file.write_text(dump(data), "utf-8")

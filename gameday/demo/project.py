@@ -5,9 +5,8 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import Any
 
-import yaml
-
 from gameday.demo.topology import Topology
+from gameday.demo.yamltext import dump
 
 _PROBES = {
     "shop": "http:/products",
@@ -57,7 +56,7 @@ def project_yaml(
     head = {"gameday": 1, "environments": {"local": environment}}
     services = files("gameday.demo").joinpath("files", "services.yml").read_text("utf-8")
     tail = services.replace("runbooks/", f"{runbooks}/").replace("[runbooks]", f"[{runbooks}]")
-    return f"{_HEAD}{_dump(head)}\n{tail}"
+    return f"{_HEAD}{dump(head, flow=True)}\n{tail}"
 
 
 def _target(topology: Topology, name: str) -> dict[str, Any]:
@@ -68,8 +67,3 @@ def _target(topology: Topology, name: str) -> dict[str, Any]:
         "probe": _PROBES[name],
     }
     return {"url": f"http://{topology.via(name)}", **place} if name == "shop" else place
-
-
-def _dump(data: dict[str, Any]) -> str:
-    text: str = yaml.safe_dump(data, sort_keys=False, width=200, default_flow_style=None)
-    return text

@@ -1,0 +1,182 @@
+"""The runbooks on the live shop: a diagnosis sees the fault and only the fault, a mitigation helps.
+
+Each is followed with the fault still in: what helps only after the fault is gone proves nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from conftest import Customer, wait_until
+
+pytestmark = pytest.mark.demo
+
+FOLDER = Path(__file__).parents[2] / "scenarios" / "runbooks"
+STEP = re.compile(r"^( *)```bash \{([^\n]*)\}\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    name: str
+    phase: str
+    expect_stdout: str | None
+    script: str
+
+    def run(self, customer: Customer, **more: str) -> tuple[bool, str]:
+        """Whether it ended well and printed what it should."""
+        topology = customer.shop.settings.topology
+        env = {
+            "PATH": os.environ["PATH"],
+            "EDGE": customer.shop.url,
+            "GATEWAYS": " ".join(topology.direct(f"gateway-{n}") for n in (1, 2, 3)),
+            **{n.upper(): topology.direct(n) for n in ("shop", "payments", "inventory")},
+            **more,
+        }
+        done = subprocess.run(
+            ["bash", "-euc", self.script],
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        good = done.returncode == 0
+        if self.expect_stdout is not None:
+            good = good and re.search(self.expect_stdout, done.stdout) is not None
+        return good, done.stdout + done.stderr
+
+
+def steps(name: str) -> dict[str, list[Step]]:
+    found: dict[str, list[Step]] = {}
+    for indent, attributes, body in STEP.findall((FOLDER / f"{name}.md").read_text("utf-8")):
+        given = dict(part.split("=", 1) for part in shlex.split(attributes))
+        script = "\n".join(line.removeprefix(indent) for line in body.splitlines())
+        step = Step(
+            name=given["name"],
+            phase=given["phase"],
+            expect_stdout=given.get("expect_stdout"),
+            script=script,
+        )
+        found.setdefault(step.phase, []).append(step)
+    return found
+
+
+@contextlib.contextmanager
+def traffic(customer: Customer) -> Iterator[None]:
+    """Customers who look and buy, about thirty a second."""
+    over = threading.Event()
+
+    def come() -> None:
+        while not over.wait(0.1):
+            customer.get("/products")
+            customer.buy()
+
+    threads = [threading.Thread(target=come) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def slow_payments(customer: Customer) -> None:
+    customer.relays.delay("payments", 0.8)
+    time.sleep(3)
+
+
+def resetting_payments(customer: Customer) -> None:
+    customer.relays.reset("payments")
+    wait_until("the circuit is open", lambda: customer.get("/status/payments").status_code == 503)
+
+
+def no_inventory(customer: Customer) -> None:
+    customer.relays.down("inventory")
+    wait_until("the circuit is open", lambda: customer.get("/status/inventory").status_code == 503)
+
+
+def slow_database(customer: Customer) -> None:
+    customer.relays.delay("postgres", 2.0)
+
+
+def no_cache(customer: Customer) -> None:
+    customer.relays.down("redis")
+
+
+def dead_gateway(customer: Customer) -> None:
+    os.kill(customer.shop.processes()["gateway-3"], signal.SIGKILL)
+    wait_until(
+        "the balancer leaves it out",
+        lambda: customer.metric("shop", 'balancer_upstream_available{upstream="gateway-3"}') == 0,
+    )
+
+
+BREAK: dict[str, Callable[[Customer], None]] = {
+    "payments-slow": slow_payments,
+    "connection-resets": resetting_payments,
+    "inventory-down": no_inventory,
+    "pool-saturated": slow_database,
+    "cache-cold": no_cache,
+    "gateway-out": dead_gateway,
+    "shop-unhealthy": slow_database,
+}
+#: Where the mitigation alone must make things well, with the fault still in.
+CURED = ("payments-slow", "connection-resets")
+
+
+def test_every_runbook_is_followed_here() -> None:
+    assert set(BREAK) == {file.stem for file in FOLDER.glob("*.md")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(BREAK))
+def test_a_runbook_sees_the_fault_and_helps(
+    name: str, shop: Customer, real_server: Callable[..., str]
+) -> None:
+    real_server("curl")
+    book = steps(name)
+    with traffic(shop):
+        time.sleep(1)
+        for step in book["diagnose"]:
+            good, said = step.run(shop)
+            assert not good, f"{step.name} sees a fault where there is none: {said}"
+        BREAK[name](shop)
+        for step in book["diagnose"]:
+            good, said = step.run(shop)
+            assert good, f"{step.name} does not see the fault: {said}"
+        for step in book.get("mitigate", []):
+            good, said = step.run(shop, DEPENDENCY="inventory")
+            assert good, f"{step.name}: {said}"
+        if name not in CURED:
+            mend(name, shop)
+        for step in book["verify"]:
+            wait_until(f"{step.name} says that it is well", lambda s=step: s.run(shop)[0])
+        mend(name, shop)
+        for step in book.get("rollback", []):
+            good, said = step.run(shop, DEPENDENCY="inventory")
+            assert good, f"{step.name}: {said}"
+    wait_until("it is as before", lambda: shop.buy().json().get("status") == "paid")
+
+
+def mend(name: str, customer: Customer) -> None:
+    """What the runbook leaves to people: repair the dependency, restart the gateway."""
+    if name == "gateway-out":
+        customer.shop.restart("gateway-3")
+    if name == "inventory-down":  # verified with inventory back in the path
+        for n in (1, 2, 3):
+            customer.post("/admin/inventory", {"out": False}, f"gateway-{n}")
+    for part in ("payments", "inventory", "postgres", "redis"):
+        customer.relays.heal(part)
