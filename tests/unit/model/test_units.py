@@ -88,7 +88,8 @@ def test_refused(read: Callable[[object], object], text: object, message: str) -
     ("value_ms", "text"),
     [(0, "0 ms"), (0.25, "0.2 ms"), (9.94, "9.9 ms"), (9.96, "10 ms"), (800, "800 ms"),
      (999.4, "999 ms"), (999.6, "1 s"), (1000, "1 s"), (6_940, "6.94 s"),
-     (59_000, "59 s"), (59_999, "1 min"), (60_000, "1 min"), (125_000, "2 min 5 s"), (119_600, "2 min"), (119_400, "1 min 59 s"),
+     (59_000, "59 s"), (59_999, "1 min"), (60_000, "1 min"), (125_000, "2 min 5 s"),
+     (119_600, "2 min"), (119_400, "1 min 59 s"),
      (-800, "-800 ms")],
 )  # fmt: skip
 def test_durations_are_shown(value_ms: float, text: str) -> None:
