@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -159,8 +160,10 @@ class Process:
 
     def start(self) -> None:
         with self.log.open("ab") as log:
+            # Should the test itself be killed, its servers go with it.
+            leash = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
             self.process = subprocess.Popen(
-                self.argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                [*leash, *self.argv], stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
         until(f"{self.argv[0]} is ready", self._ready)
 
