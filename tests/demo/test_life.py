@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Relays, wait_until
+from shop_support import Relays, wait_until
 
 from gameday.demo.settings import read_settings, read_status
 from gameday.demo.shop import Shop, ShopError

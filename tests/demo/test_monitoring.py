@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 import yaml
-from conftest import wait_until
+from shop_support import wait_until
 
 from gameday.demo.monitoring import Monitoring, MonitoringError, rules_text, write_config
 from gameday.demo.project import project_yaml

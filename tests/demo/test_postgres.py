@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,15 +26,11 @@ def password(home: Path, owner: postgres.Owner) -> Path:
 
 
 @pytest.fixture
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory that anybody may enter (those of pytest are closed to others)."""
-    path = tmp_path_factory.mktemp("home")
-    if os.geteuid() == 0:
-        for parent in (path, *path.parents):
-            if parent == Path("/tmp"):
-                break
-            parent.chmod(0o711)
-    return path
+def home() -> Iterator[Path]:
+    """A directory that the server's user may reach (those of pytest are closed to others)."""
+    path = Path(tempfile.mkdtemp(prefix="gameday-test-"))
+    yield path
+    shutil.rmtree(path)
 
 
 def test_broken_installations_are_passed_over_and_named(
@@ -55,7 +53,7 @@ def test_broken_installations_are_passed_over_and_named(
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as somebody else")
 def test_a_wheel_in_a_closed_directory_is_copied(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in a container where the environment lies in root's home."""
     wheel = next(i for i in postgres.installs() if i.origin != "PATH")

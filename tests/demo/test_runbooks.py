@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import Customer, wait_until
+from shop_support import Customer, wait_until
 
 pytestmark = pytest.mark.demo
 

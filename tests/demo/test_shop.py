@@ -7,7 +7,7 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import Customer, wait_until
+from shop_support import Customer, wait_until
 
 pytestmark = pytest.mark.demo
 
