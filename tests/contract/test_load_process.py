@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -159,36 +160,61 @@ def test_what_a_user_started_is_ended_too(server: Server, tmp_path: Path) -> Non
     until(lambda: not alive(pid), 2)
 
 
-@pytest.mark.parametrize(
-    ("text", "classes", "message"),
-    [
-        (None, (), "there is no locustfile `{file}`"),
-        ("x = (\n", (), "{file}:1: syntax error: '(' was never closed"),
-        ("import os\n\nimport no_such\n", (), "{file}:3: ModuleNotFoundError: No module named"),
-        ("def f():\n    return 1 / 0\nf()\n", (), "{file}:2: ZeroDivisionError: division by"),
-        ("import sys\nsys.exit('no')\n", (), "{file}:2: SystemExit: no"),
-        ("open('data.csv')\n", (), "so open files next to `__file__`"),
-        ("x = 1\n", (), "`{file}` has no user class; write one, a subclass of `HttpUser`"),
-        (BUSY, ("Shopper",), "`{file}` has no class `Shopper`; it has Busy"),
-        (
-            "from locust import HttpUser\nclass Idle(HttpUser): pass\n",
-            (),
-            "class `Idle` in `{file}` has no task; mark one with `@task`",
-        ),
-    ],
-)
-def test_what_is_wrong_with_a_locustfile(
-    tmp_path: Path, text: str | None, classes: tuple[str, ...], message: str
-) -> None:
+WRONG: list[tuple[str | None, tuple[str, ...], str]] = [
+    (None, (), "there is no locustfile `{file}`"),
+    ("x = (\n", (), "{file}:1: syntax error: '(' was never closed"),
+    ("import os\n\nimport no_such\n", (), "{file}:3: ModuleNotFoundError: No module named"),
+    ("def f():\n    return 1 / 0\nf()\n", (), "{file}:2: ZeroDivisionError: division by"),
+    ("import sys\nsys.exit('no')\n", (), "{file}:2: SystemExit: no"),
+    ("\nopen('data.csv')\n", (), "{file}:2: FileNotFoundError: "),
+    ("open('data.csv')\n", (), "so open files next to `__file__`"),
+    ("x = 1\n", (), "`{file}` has no user class; write one, a subclass of `HttpUser`"),
+    (BUSY, ("Shopper",), "`{file}` has no class `Shopper`; it has Busy"),
+    (BUSY + "    weight = 0\n", (), "every user class in `{file}` has weight 0"),
+    (
+        "from locust import HttpUser\nclass Idle(HttpUser): pass\n",
+        (),
+        "class `Idle` in `{file}` has no task; mark one with `@task`",
+    ),
+]
+READ = """
+import json, sys
+from gameday.adapters.locust.agent_users import UserCodeError, from_file
+for path, classes in json.load(sys.stdin):
+    try:
+        from_file(path, tuple(classes))
+        print(json.dumps(""))
+    except UserCodeError as error:
+        print(json.dumps(str(error)))
+"""
+
+
+def test_what_is_wrong_with_a_locustfile(tmp_path: Path) -> None:
+    asked = []
+    for number, (text, classes, _) in enumerate(WRONG):
+        file = tmp_path / f"shop{number}.py"
+        if text is not None:
+            file.write_text(text)
+        asked.append([str(file), classes])
+    done = subprocess.run(
+        [sys.executable, "-c", READ],
+        input=json.dumps(asked), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(told) == len(WRONG)
+    for (file, _), (_, _, message), words in zip(asked, WRONG, told, strict=True):
+        assert message.format(file=file) in words
+        assert "\n" not in words
+
+
+def test_the_user_is_told_what_is_wrong_with_a_locustfile(tmp_path: Path) -> None:
     file = tmp_path / "shop.py"
-    if text is not None:
-        file.write_text(text)
-    spec = LoadSpec(target="shop", users=1, locustfile=str(file), classes=classes)
-    load = LocustLoad(spec, "http://127.0.0.1:9", tmp_path)
+    file.write_text("import os\nimport no_such\n")
+    spec = LoadSpec(target="shop", users=1, locustfile=str(file))
     with pytest.raises(NoEffectError) as caught:
-        start(load)
-    assert message.format(file=file) in str(caught.value)
-    assert "\n" not in str(caught.value)
+        start(LocustLoad(spec, "http://127.0.0.1:9", tmp_path))
+    assert str(caught.value) == f"{file}:2: ModuleNotFoundError: No module named 'no_such'"
 
 
 def test_locust_cannot_be_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,10 @@ each of them, and pyproject bounds the versions.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
+import socket
 from collections.abc import Callable
 from time import monotonic_ns
 from typing import Any
@@ -182,6 +184,14 @@ def _fast_client(timeout_s: float) -> None:
         self.size = -1
 
     ConnectionPool.__init__ = single_try  # type: ignore[method-assign]
+    resolve = ConnectionPool._resolve
+
+    @functools.wraps(resolve)
+    def resolved(self: Any) -> Any:
+        # an address needs no resolver, which is a thread pool here
+        return _address(self._connection_host, self._connection_port) or resolve(self)
+
+    ConnectionPool._resolve = resolved  # type: ignore[method-assign]
     start = FastHttpUser.__init__
 
     @functools.wraps(start)
@@ -191,6 +201,14 @@ def _fast_client(timeout_s: float) -> None:
         start(self, *args, **kwargs)
 
     FastHttpUser.__init__ = bounded  # type: ignore[method-assign]
+
+
+def _address(host: str, port: int) -> list[Any]:
+    for family, rest in ((socket.AF_INET, ()), (socket.AF_INET6, (0, 0))):
+        with contextlib.suppress(OSError):
+            socket.inet_pton(family, host)
+            return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port, *rest))]
+    return []
 
 
 def _requests_client(timeout_s: float) -> None:

@@ -19,6 +19,7 @@ from gameday.adapters.locust.pacing import Schedule, Turns
 
 #: Arrivals that may wait; beyond it they are counted as unserved at once.
 MAX_QUEUED = 1_000_000
+_BATCH = 20
 
 
 class Arrival:
@@ -65,14 +66,19 @@ class Pacer:
     def issue(self, schedule: Schedule) -> None:
         """Issue arrivals by *schedule* until `end`, in a greenlet of its own."""
         self._schedule = schedule
+        late = 0
         while self._schedule is not None:
             wait_ns = schedule.due_ns - monotonic_ns()
             if wait_ns > 0:
+                late = 0
                 self._changed.clear()
                 self._changed.wait(wait_ns / 1e9)
                 continue
             self.put(Arrival(schedule.due_ns, self._turns.next()))
             schedule.advance()
+            late += 1
+            if late % _BATCH == 0:
+                gevent.sleep(0)  # catching up must not make everything else late
 
     def change(self, per_s: float) -> None:
         """A new rate from now on."""
