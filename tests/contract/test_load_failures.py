@@ -114,7 +114,7 @@ def test_outcomes_of_generated_journeys(server: Server, tmp_path: Path) -> None:
     assert server.seen["/never"] == 0
     for path in ("/slow", "/drip"):
         waited = quantile_ms(heard.response(name=path), 0.5)
-        assert waited == pytest.approx(TIMEOUT_MS, abs=100)
+        assert waited == pytest.approx(TIMEOUT_MS, abs=250)
     assert all(agent.startswith("gameday/") for agent in server.agents)
 
 

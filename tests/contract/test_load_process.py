@@ -103,7 +103,7 @@ def test_the_load_ends_with_its_runner(server: Server, tmp_path: Path, busy: boo
             assert alive(pid)
         finally:
             runner.kill()
-    until(lambda: not alive(pid), 2)
+    until(lambda: not alive(pid), 5)
 
 
 def test_the_load_outlives_the_thread_that_started_it(server: Server, tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_what_a_user_started_is_ended_too(server: Server, tmp_path: Path) -> Non
         pid = int((tmp_path / "pid").read_text())
         assert alive(pid)
         assert run.load.stop()["exit_code"] == 0
-    until(lambda: not alive(pid), 2)
+    until(lambda: not alive(pid), 5)
 
 
 WRONG: list[tuple[str | None, tuple[str, ...], str]] = [
