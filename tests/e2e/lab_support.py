@@ -163,7 +163,7 @@ def usual_scenario() -> dict[str, Any]:
             {"id": "late", "target": "back", "toxic": {"type": "latency", "latency": "300ms"}}
         ],
         "expect": {
-            "baseline": ["errors < 5%", "p50 < 100ms"],
+            "baseline": ["errors < 5%", "p50 < 250ms"],
             "fault": ["errors < 5%", "p50 < 600ms"],
             "recovery": ["steady within 4s"],
             "alerts": [
