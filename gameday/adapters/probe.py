@@ -39,11 +39,35 @@ class BadAnswerError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One probe. `error` is refused, timeout, reset, closed, bad answer or unreachable."""
+    """One probe. `error` is refused, timeout, reset, closed, bad answer or unreachable.
+
+    `bytes` is what it moved, both ways: no traffic of the service.
+    """
 
     ok: bool
     ms: float
+    bytes: int = 0
     error: str | None = None
+
+
+class _Counted:
+    """A connection that counts what is sent and received."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self.bytes = 0
+
+    def settimeout(self, seconds: float) -> None:
+        self._connection.settimeout(seconds)
+
+    def sendall(self, data: bytes) -> None:
+        self.bytes += len(data)
+        self._connection.sendall(data)
+
+    def recv(self, size: int) -> bytes:
+        data = self._connection.recv(size)
+        self.bytes += len(data)
+        return data
 
 
 def probe_once(kind: str, host: str, port: int, *, timeout_s: float = TIMEOUT_S) -> Sample:
@@ -51,18 +75,24 @@ def probe_once(kind: str, host: str, port: int, *, timeout_s: float = TIMEOUT_S)
     began = connected = time.monotonic()
     deadline = began + timeout_s
     error: str | None = None
+    moved = 0
     try:
         with socket.create_connection((host, port), timeout=timeout_s) as connection:
             connected = time.monotonic()
-            _ask(kind, connection, f"{host}:{port}", deadline)
+            counted = _Counted(connection)
+            try:
+                _ask(kind, counted, f"{host}:{port}", deadline)
+            finally:
+                moved = counted.bytes
     except (OSError, EOFError, BadAnswerError) as problem:
         error = _word_for(problem)
     # a `tcp` probe that found nothing wrong has waited for nothing: only the connect counts
     ended = connected if kind == "tcp" and error is None else time.monotonic()
-    return Sample(ok=error is None, ms=round((ended - began) * 1000, 2), error=error)
+    ms = round((ended - began) * 1000, 2)
+    return Sample(ok=error is None, ms=ms, bytes=moved, error=error)
 
 
-def _ask(kind: str, connection: socket.socket, host: str, deadline: float) -> None:
+def _ask(kind: str, connection: _Counted, host: str, deadline: float) -> None:
     if kind.startswith("http:"):
         _ask_http(connection, host, kind.removeprefix("http:") or "/", deadline)
     elif kind == "postgres":
@@ -83,7 +113,7 @@ def _ask(kind: str, connection: socket.socket, host: str, deadline: float) -> No
             return  # still open: that is all a `tcp` probe can say
 
 
-def _ask_http(connection: socket.socket, host: str, path: str, deadline: float) -> None:
+def _ask_http(connection: _Counted, host: str, path: str, deadline: float) -> None:
     """One whole answer, to the close if the server announces one; a status below 500 is ok."""
     request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: gameday-probe\r\n"
     connection.sendall(f"{request}Accept: */*\r\nConnection: close\r\n\r\n".encode())
@@ -120,7 +150,7 @@ def _whole(answer: bytes) -> bool:
     return length is None or len(body) >= int(length[1])
 
 
-def _receive(connection: socket.socket, size: int, deadline: float) -> bytes:
+def _receive(connection: socket.socket | _Counted, size: int, deadline: float) -> bytes:
     left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError
@@ -201,7 +231,13 @@ class ProbeWatcher:
     def _look(self, emit: Emit) -> None:
         kind = self._target.probe
         sample = probe_once(kind, self._host, self._port, timeout_s=self._timeout_s)
-        data = {"ok": sample.ok, "ms": sample.ms, "error": sample.error, "kind": kind}
+        data = {
+            "ok": sample.ok,
+            "ms": sample.ms,
+            "bytes": sample.bytes,
+            "error": sample.error,
+            "kind": kind,
+        }
         emit(Event(kind="probe.sample", subject=self._target.name, data=data))
 
 

@@ -211,8 +211,8 @@ def _parts(timeline: Timeline) -> Iterable[Part]:
 
 def _part_text(value: object) -> str:
     if isinstance(value, dict) and value.get("kind"):
-        version = f" {value['version']}" if value.get("version") else ""
-        url = f" at {value['url']}" if value.get("url") else ""
+        version = f", {value['version']}" if value.get("version") else ""
+        url = f", at {value['url']}" if value.get("url") else ""
         return f"{value['kind']}{version}{url}"
     if isinstance(value, dict):
         return ", ".join(f"{k} {_part_text(v)}" for k, v in sorted(value.items()) if v)

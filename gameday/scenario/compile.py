@@ -20,7 +20,7 @@ from gameday.scenario.node import Marks
 #: Fault and phase edges fall on whole seconds of the load.
 EDGE_MS = 1_000
 LOAD_START_LIMIT_MS = 40_000
-LOAD_STOP_MARGIN_MS = 10_000
+LOAD_STOP_MARGIN_MS = 15_000
 BASELINE_LIMIT_MS = 5_000
 #: For opening targets, preparing faults and closing everything again, on top of the phases.
 MARGIN_MS = 90_000

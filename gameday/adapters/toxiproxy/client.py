@@ -24,6 +24,8 @@ from gameday.errors import AdapterError, UsageError
 
 CONNECT_S = 1.0
 READ_S = 5.0
+#: A route that only gameday's own server has.
+HEALTH_PATH = "/gameday/health"
 _ANSWER_LIMIT = 16 * 1024 * 1024
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _DEFAULT_PORT = 8474
@@ -155,6 +157,15 @@ class ToxiproxyClient:
     def version(self) -> str:
         """The server's version. It answers even when the server hangs: no sign of health."""
         return str(self._json("GET", "/version", "tell its version").get("version", "?"))
+
+    def software(self) -> str:
+        """Which server it is, for people: `toxiproxy-server 2.12.0`, or gameday's embedded one."""
+        version = self.version()
+        try:
+            self._call("GET", HEALTH_PATH, "tell its health")
+        except AdapterError:
+            return f"toxiproxy-server {version}"
+        return f"embedded server {version}"
 
     def alive(self) -> bool:
         """Whether the server can list its proxies: the one true sign of health."""

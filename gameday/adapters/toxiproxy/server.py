@@ -128,7 +128,7 @@ def _kind_of(given_url: str | None, force_kind: str | None) -> tuple[str, str | 
 def _given(url: str) -> ServerChoice:
     client = ToxiproxyClient(url, within_s=5.0)
     client.proxies()
-    return ServerChoice(kind="given", url=client.url, version=client.version())
+    return ServerChoice(kind="given", url=client.url, version=client.software())
 
 
 def _version_of_program() -> str:
@@ -222,7 +222,7 @@ def _until_ready(url: str, child: subprocess.Popen[bytes], log: Path) -> str:
     client = ToxiproxyClient(url)
     while time.monotonic() < deadline and child.poll() is None:
         if client.alive() and child.poll() is None:
-            return client.version()
+            return client.software()
         time.sleep(0.02)
     raise AdapterError(f"the Toxiproxy at {url} did not start; its words are in `{log}`")
 
