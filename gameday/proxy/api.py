@@ -11,6 +11,7 @@ import resource
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 from aiohttp import http_exceptions, web
 
@@ -90,7 +91,7 @@ class Api:
         clean = _clean(path)
         if clean != path:
             response = _respond(301)
-            response.headers["Location"] = clean
+            response.headers["Location"] = quote(clean)
             return response
         parts = tuple(path.split("/")[1:])
         methods = self._methods(parts)
