@@ -15,7 +15,7 @@ from gameday.demo.web import Call, CallFailed, Reply, busy_reply
 PAYMENT_WITHIN_S = 0.6
 _RESERVE_WITHIN_S = 0.2
 _BACKLOG_EVERY_S = 0.5
-_BACKLOG_BATCH = 5
+_BACKLOG_BATCH = 10
 NEW, PAID, PENDING, CANCELLED = "new", "paid", "payment_pending", "cancelled"
 
 
