@@ -174,7 +174,8 @@ class _Rig:
                     Event(kind="run.closed", subject=self._where.run_id, data=data), sync=True
                 )
         if not done.dirty and loop.recording:
-            self._lease.release()
+            with contextlib.suppress(GamedayError):  # then the sentinel gives it back
+                self._lease.release()
             guard.done()
         return done
 

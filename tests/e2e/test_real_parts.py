@@ -120,7 +120,7 @@ def test_the_same_scenario_gives_the_same_verdict_on_real_parts(
         embedded = other.result()
 
     fired = finding(real, "alert/fired", "BackSlow")
-    assert fired["facts"]["after_ms"] == firing[0] - on
+    assert fired["facts"]["fired_after_ms"] == firing[0] - on
     assert abs(delivered - independent) <= 50
     reported = {f["expectation"]: f["outcome"] for f in real["expectations"]}
     assert reported == {f["expectation"]: f["outcome"] for f in embedded["expectations"]}

@@ -290,6 +290,59 @@ def an_inject_that_lands_during_its_revert_is_taken_out(engine: Engine) -> None:
     assert tries == [100, 150]
 
 
+def an_inject_that_is_never_heard_of_again_is_dirty(engine: Engine) -> None:
+    """It may still land, and every revert before that would have been in vain."""
+    step = Step(id="a", verb="fault.inject", subject="slow", lane="payments")
+    schedule = Schedule(steps=(step,), limits=Limits(deadline_ms=5_000, call_ms=100))
+
+    def world(step: Step, _now_ms: int) -> Any:
+        return engine.answer(took_ms=None if step.verb == "fault.inject" else 5)
+
+    played = engine.simulate(schedule, world)
+
+    assert played.done.dirty == ("slow",)
+
+
+def of_two_faults_on_a_target_the_newer_goes_first(engine: Engine) -> None:
+    """What was put in last was put in on top of the other."""
+    steps = (
+        Step(id="a", verb="fault.inject", subject="slow", lane="payments", when=at(0)),
+        Step(id="b", verb="fault.inject", subject="cut", lane="payments", when=at(1_000)),
+        Step(id="c", verb="run.phase", subject="end", lane="phase", when=at(4_000), mark=True),
+    )
+    schedule = Schedule(steps=steps, limits=Limits(deadline_ms=5_000))
+    stop = Event(at_ms=2_000, kind="stop.tripped", subject="x")
+
+    timeline = engine.simulate(schedule, lambda *_: engine.answer(took_ms=5), [stop]).timeline
+
+    started = [e for e in timeline.of("fault.revert") if e.phase is Phase.STARTED]
+    assert [e.subject for e in started] == ["cut", "slow"]
+
+
+def what_is_always_done_waits_for_the_faults(engine: Engine) -> None:
+    """The load goes on until the fault is out, so that its going can be seen."""
+    steps = (
+        Step(id="a", verb="fault.inject", subject="slow", lane="payments", when=at(0)),
+        Step(id="b", verb="run.phase", subject="end", lane="phase", when=at(4_000), mark=True),
+        Step(id="c", verb="load.stop", subject="load", lane="load", when=at(4_000), always=True),
+    )
+    schedule = Schedule(steps=steps, limits=Limits(deadline_ms=5_000))
+
+    def world(step: Step, now_ms: int) -> Any:
+        if step.verb == "fault.revert" and now_ms < 2_600:
+            return engine.answer(phase=Phase.FAILED, took_ms=5, lands_ms=None)
+        return engine.answer(took_ms=5)
+
+    stop = Event(at_ms=2_000, kind="stop.tripped", subject="x")
+    timeline = engine.simulate(schedule, world, [stop]).timeline
+
+    reverted = timeline.first("fault.revert", "slow", phase=Phase.OK)
+    stopped = timeline.first("load.stop", "load", phase=Phase.STARTED)
+    assert reverted is not None
+    assert stopped is not None
+    assert stopped.seq > reverted.seq
+
+
 def one_fault(limits_: Limits) -> Schedule:
     """A target that is opened, a fault on it for 6 s, and a load that is always stopped."""
     steps = (

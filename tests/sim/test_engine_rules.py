@@ -93,3 +93,15 @@ def test_the_random_limits_reach_both_ends() -> None:
     """Else the rules above prove little."""
     assert find(limits(), lambda found: found.revert_for_ms < found.call_ms)
     assert find(limits(), lambda found: found.revert_for_ms > 5 * found.call_ms)
+
+
+def test_what_is_always_done_waits_for_the_faults() -> None:
+    engine_rules.what_is_always_done_waits_for_the_faults(REAL)
+
+
+def test_an_inject_that_is_never_heard_of_again_is_dirty() -> None:
+    engine_rules.an_inject_that_is_never_heard_of_again_is_dirty(REAL)
+
+
+def test_of_two_faults_on_a_target_the_newer_goes_first() -> None:
+    engine_rules.of_two_faults_on_a_target_the_newer_goes_first(REAL)
