@@ -66,7 +66,9 @@ def decode(body: bytes) -> object:
 
 
 def _reason(text: str, error: json.JSONDecodeError) -> str:
-    rest = text[error.pos :].strip(_SPACE)
+    # newer Pythons point at the comma, Go at what stands behind it
+    begin = error.pos + error.msg.startswith("Illegal trailing comma")
+    rest = text[begin:].strip(_SPACE)
     cut = not rest or error.msg.startswith("Unterminated string")
     if cut or any(literal.startswith(rest) for literal in _LITERALS):
         return "unexpected EOF"

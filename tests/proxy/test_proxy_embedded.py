@@ -118,23 +118,26 @@ def test_stalled_reader_hangs_nothing(
             sock.sendall(b"z" * 65536)
 
     with Upstream(flood) as upstream:
-        at = embedded.proxy(upstream)
-        before = embedded.toxic(type_, **attributes)
+        name = f"stalled-{type_}"
+        at = embedded.proxy(upstream, name=name)
+        before = embedded.toxic(type_, proxy=name, **attributes)
         with client(at) as sock:
             sock.sendall(b"go")
-            wait_for(lambda: moved(embedded)["received"] > 0, "the upstream floods")
+            wait_for(lambda: moved(embedded, name=name)["received"] > 0, "the upstream floods")
             assert (
-                quick(embedded, "POST", "/proxies/p/toxics", {"type": "noop", "name": "n"}) == 200
+                quick(embedded, "POST", f"/proxies/{name}/toxics", {"type": "noop", "name": "n"})
+                == 200
             )
-            assert quick(embedded, "PATCH", f"/proxies/p/toxics/{before['name']}", {}) == 200
-            assert quick(embedded, "DELETE", f"/proxies/p/toxics/{before['name']}") == 204
-            embedded.toxic(type_, **attributes)
+            assert quick(embedded, "PATCH", f"/proxies/{name}/toxics/{before['name']}", {}) == 200
+            assert quick(embedded, "DELETE", f"/proxies/{name}/toxics/{before['name']}") == 204
+            embedded.toxic(type_, proxy=name, **attributes)
             assert quick(embedded, "POST", "/reset") == 204
-            assert quick(embedded, "PATCH", "/proxies/p", {"enabled": False}) == 200
-            assert quick(embedded, "DELETE", "/proxies/p") == 204
+            assert quick(embedded, "PATCH", f"/proxies/{name}", {"enabled": False}) == 200
+            assert quick(embedded, "DELETE", f"/proxies/{name}") == 204
 
 
-def moved(server: Server, direction: str = "downstream", name: str = "p") -> dict[str, int]:
+def moved(server: Server, direction: str = "downstream", *, name: str) -> dict[str, int]:
+    """Bytes of all proxies with this name so far: give every test a name of its own."""
     found = server.health()["proxies"][name]["bytes"][direction]
     assert isinstance(found, dict)
     return found
@@ -250,12 +253,14 @@ def test_reset_peer_resets_open_connections(embedded: Server, upstream: Upstream
 
 
 def test_reset_peer_is_interruptible(embedded: Server, upstream: Upstream) -> None:
-    at = embedded.proxy(upstream)
-    embedded.toxic("reset_peer", timeout=60_000)
+    at = embedded.proxy(upstream, name="waiting")
+    embedded.toxic("reset_peer", proxy="waiting", timeout=60_000)
     with client(at) as touched, client(at) as idle:
         touched.sendall(b"x")
-        wait_for(lambda: moved(embedded)["received"] > 0, "the toxic saw the answer")
-        assert quick(embedded, "DELETE", "/proxies/p/toxics/reset_peer_downstream") == 204
+        wait_for(
+            lambda: moved(embedded, name="waiting")["received"] > 0, "the toxic saw the answer"
+        )
+        assert quick(embedded, "DELETE", "/proxies/waiting/toxics/reset_peer_downstream") == 204
         assert read_end(touched) == (b"", "reset")
         round_trip_s(idle)
 
@@ -286,7 +291,7 @@ def test_counters_move_while_the_connection_is_open(embedded: Server, upstream: 
         round_trip_s(sock, b"12345")
         text = embedded.call("GET", "/metrics").body.decode()
         for direction in ("upstream", "downstream"):
-            assert moved(embedded, direction, "moving") == {"received": 5, "sent": 5}
+            assert moved(embedded, direction, name="moving") == {"received": 5, "sent": 5}
             line = f'toxiproxy_proxy_sent_bytes_total{{direction="{direction}"'
             assert any(
                 found.startswith(line) and found.endswith(" 5") for found in text.split("\n")
@@ -299,9 +304,10 @@ def test_counters_tell_what_a_toxic_swallows(embedded: Server, upstream: Upstrea
     with client(at) as sock:
         sock.sendall(b"12345")
         wait_for(
-            lambda: moved(embedded, "upstream", "swallowing")["received"] == 5, "the data was read"
+            lambda: moved(embedded, "upstream", name="swallowing")["received"] == 5,
+            "the data was read",
         )
-        assert moved(embedded, "upstream", "swallowing")["sent"] == 0
+        assert moved(embedded, "upstream", name="swallowing")["sent"] == 0
 
 
 def test_missing_listen_binds_loopback(embedded: Server) -> None:
