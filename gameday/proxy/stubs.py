@@ -13,6 +13,11 @@ _SLACK_S = 0.02
 """Lateness of a timer that a rate makes up for; more than that was a pause of the sender."""
 
 
+def _carry_on(last: float, now: float) -> float:
+    """Return from when to count: the time the last one was due, or `now` after a pause."""
+    return last if now - last < _SLACK_S else now
+
+
 class Latency(Stub):
     """Each chunk leaves `latency ± jitter` ms after it arrived, in order."""
 
@@ -80,7 +85,7 @@ class Bandwidth(Stub):
         data, stamp = self.queue[0]
         now = self.link.loop.time()
         if self.due is None:
-            start = self.free_at if now - self.free_at < _SLACK_S else now
+            start = _carry_on(self.free_at, now)
             self.piece = min(len(data) - self.offset, self.rate * 100)
             self.due = start + self.piece / (self.rate * 1000)
         if self.due > now + EARLY_S:
@@ -255,7 +260,8 @@ class Slicer(Stub):
             self.queue.popleft()
             self.offset = 0
         if self.delay_s > 0:
-            self.next_at = max(self.next_at, self.link.loop.time() - _SLACK_S) + self.delay_s
+            now = self.link.loop.time()
+            self.next_at = _carry_on(self.next_at, now) + self.delay_s
         self.after.push(memoryview(data)[begin:end], stamp)
         return True
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -241,6 +242,21 @@ def test_half_close_waits_for_delayed_data(embedded: Server) -> None:
             sock.sendall(b"question")
             sock.shutdown(socket.SHUT_WR)
             assert read_end(sock) == (b"question", "fin")
+
+
+def test_what_a_client_sent_before_its_reset_still_arrives(embedded: Server) -> None:
+    got: list[bytes] = []
+    with Upstream(lambda sock: got.append(read_end(sock)[0])) as upstream:
+        at = embedded.proxy(upstream, name="order")
+        embedded.toxic("latency", proxy="order", stream="upstream", latency=100)
+        with client(at) as sock:
+            sock.sendall(b"order")
+            wait_for(
+                lambda: moved(embedded, "upstream", name="order")["received"] == 5,
+                "the proxy has the data",
+            )
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        wait_for(lambda: got == [b"order"], "the upstream gets it, and the end")
 
 
 def test_reset_peer_resets_open_connections(embedded: Server, upstream: Upstream) -> None:

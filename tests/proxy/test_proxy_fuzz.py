@@ -318,7 +318,7 @@ def test_a_chain_loses_nothing(plan: list[tuple[str, Any]], end_first: bool) -> 
             await wires.step(what, value)
         if end_first:
             wires.near.shutdown(socket.SHUT_WR)
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.003)
         for name in list(wires.toxics):
             wires.connection.link("upstream").remove(name)
         if not end_first:

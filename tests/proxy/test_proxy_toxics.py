@@ -206,6 +206,23 @@ def test_slow_close_delays_only_the_end(server: Server) -> None:
             took(start, 0.3)
 
 
+def test_taking_slow_close_out_closes_at_once(server: Server) -> None:
+    with sends(b"answer") as upstream:
+        at = server.proxy(upstream)
+        server.toxic("slow_close", delay=20_000)
+        with client(at) as sock:
+            sock.sendall(b"go")
+            assert read_exactly(sock, 6) == b"answer"
+            sock.settimeout(0.1)
+            with pytest.raises(TimeoutError):
+                sock.recv(1)
+            sock.settimeout(5)
+            start = time.monotonic()
+            server.ok("DELETE", "/proxies/p/toxics/slow_close_downstream")
+            assert read_end(sock) == (b"", "fin")
+            took(start, 0.0)
+
+
 def test_slow_close_does_not_delay_switching_off(server: Server, upstream: Upstream) -> None:
     at = server.proxy(upstream)
     server.toxic("slow_close", delay=20_000)
