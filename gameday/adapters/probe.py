@@ -41,33 +41,28 @@ class BadAnswerError(Exception):
 class Sample:
     """One probe. `error` is refused, timeout, reset, closed, bad answer or unreachable.
 
-    `bytes` is what it moved, both ways: no traffic of the service.
+    `sent_bytes` is what it asked with: what a proxy receives from it, and no traffic of the
+    service.
     """
 
     ok: bool
     ms: float
-    bytes: int = 0
+    sent_bytes: int = 0
     error: str | None = None
 
 
 class _Counted:
-    """A connection that counts what is sent and received."""
+    """A connection that counts what is sent on it."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        self.bytes = 0
-
-    def settimeout(self, seconds: float) -> None:
-        self._connection.settimeout(seconds)
+        self.settimeout = connection.settimeout
+        self.recv = connection.recv
+        self.sent_bytes = 0
 
     def sendall(self, data: bytes) -> None:
-        self.bytes += len(data)
+        self.sent_bytes += len(data)
         self._connection.sendall(data)
-
-    def recv(self, size: int) -> bytes:
-        data = self._connection.recv(size)
-        self.bytes += len(data)
-        return data
 
 
 def probe_once(kind: str, host: str, port: int, *, timeout_s: float = TIMEOUT_S) -> Sample:
@@ -75,7 +70,7 @@ def probe_once(kind: str, host: str, port: int, *, timeout_s: float = TIMEOUT_S)
     began = connected = time.monotonic()
     deadline = began + timeout_s
     error: str | None = None
-    moved = 0
+    sent = 0
     try:
         with socket.create_connection((host, port), timeout=timeout_s) as connection:
             connected = time.monotonic()
@@ -83,13 +78,13 @@ def probe_once(kind: str, host: str, port: int, *, timeout_s: float = TIMEOUT_S)
             try:
                 _ask(kind, counted, f"{host}:{port}", deadline)
             finally:
-                moved = counted.bytes
+                sent = counted.sent_bytes
     except (OSError, EOFError, BadAnswerError) as problem:
         error = _word_for(problem)
     # a `tcp` probe that found nothing wrong has waited for nothing: only the connect counts
     ended = connected if kind == "tcp" and error is None else time.monotonic()
     ms = round((ended - began) * 1000, 2)
-    return Sample(ok=error is None, ms=ms, bytes=moved, error=error)
+    return Sample(ok=error is None, ms=ms, sent_bytes=sent, error=error)
 
 
 def _ask(kind: str, connection: _Counted, host: str, deadline: float) -> None:
@@ -234,7 +229,7 @@ class ProbeWatcher:
         data = {
             "ok": sample.ok,
             "ms": sample.ms,
-            "bytes": sample.bytes,
+            "sent_bytes": sample.sent_bytes,
             "error": sample.error,
             "kind": kind,
         }
@@ -283,9 +278,14 @@ _LABEL = re.compile(r'(\w+)="([^"]*)"')
 def _counters_of(text: str) -> Mapping[str, Any]:
     proxies: dict[str, dict[str, int]] = {}
     for way, labels, value in _SERIES.findall(text):
-        name = dict(_LABEL.findall(labels)).get("proxy", "")
-        counts = proxies.setdefault(name, {"received_bytes": 0, "sent_bytes": 0})
+        found = dict(_LABEL.findall(labels))
+        name = found.get("proxy", "")
+        counts = proxies.setdefault(
+            name, {"received_bytes": 0, "sent_bytes": 0, "from_clients_bytes": 0}
+        )
         counts[f"{way}_bytes"] += round(float(value))
+        if way == "received" and found.get("direction") == "upstream":
+            counts["from_clients_bytes"] += round(float(value))
     return {"proxies": proxies}
 
 
@@ -298,6 +298,7 @@ def _health_of(raw: bytes) -> Mapping[str, Any] | None:
                 "accepted": proxy["accepted"],
                 "received_bytes": sum(way["received"] for way in proxy["bytes"].values()),
                 "sent_bytes": sum(way["sent"] for way in proxy["bytes"].values()),
+                "from_clients_bytes": proxy["bytes"]["upstream"]["received"],
             }
             for name, proxy in health["proxies"].items()
             if not name.startswith("gameday-")  # notes, not proxies

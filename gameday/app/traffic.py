@@ -127,7 +127,7 @@ def _look(url: str, targets: list[Target]) -> dict[str, _Seen]:
         found = counters.get(target.proxy or "")
         size = None
         if found is not None:
-            size = int(found["received_bytes"]) + int(found["sent_bytes"])
+            size = int(found["received_bytes"])  # of both directions, so each byte once
         seen[target.name] = _Seen(
             at_s=time.monotonic(),
             size_bytes=size,

@@ -12,8 +12,8 @@ from gameday.checks.case import Case
 from gameday.kpi.spans import FaultSpan, Window
 from gameday.kpi.stats import Stats, cells_between, stats
 
-#: What one probe is taken to move through the proxy when its sample does not say, both ways.
-PROBE_BYTES = 2_048
+#: What one probe is taken to ask with when its sample does not say.
+PROBE_BYTES = 1_024
 #: More than this beyond our own probes is somebody else's traffic.
 SOME_BYTES = 512
 #: More connections than this beyond our own probes are somebody else's.
@@ -23,7 +23,7 @@ GOODPUT_DROP = 0.01
 SLOWER = 1.25
 SLOWER_MS = 5.0
 
-#: Run time (ms), bytes both ways so far, connections so far.
+#: Run time (ms), bytes from clients so far, connections so far.
 _Total: TypeAlias = tuple[int, int, int]
 
 
@@ -128,7 +128,7 @@ def _beyond_probes(
         for e in case.timeline.of("probe.sample", target)
         if e.at_ms >= first_ms and e.at_ms - float(e.data.get("ms") or 0) <= last_ms
     ]
-    ours = sum(int(e.data.get("bytes", PROBE_BYTES)) for e in probes)
+    ours = sum(int(e.data.get("sent_bytes", PROBE_BYTES)) for e in probes)
     return _Beyond(moved=moved - ours, connections=accepted - len(probes))
 
 
@@ -137,10 +137,13 @@ def _rise(earlier: int, later: int) -> int:
 
 
 def _total(proxies: Mapping[str, Any], names: Sequence[str]) -> tuple[int, int]:
-    """Bytes both ways and connections so far; a proxy that is not there has had none."""
+    """Bytes from clients and connections so far; a proxy that is not there has had none.
+
+    Only what clients sent is counted: of an answer it depends on the fault how much of it arrives,
+    so that what our own probes moved could not be told from it.
+    """
     counters: Mapping[str, Any] = next((proxies[name] for name in names if name in proxies), {})
-    moved = int(counters.get("received_bytes", 0)) + int(counters.get("sent_bytes", 0))
-    return moved, int(counters.get("accepted", 0))
+    return int(counters.get("from_clients_bytes", 0)), int(counters.get("accepted", 0))
 
 
 def _size(count: int) -> str:

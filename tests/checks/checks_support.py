@@ -233,12 +233,12 @@ def good_run(
 
 def probe_at(second: int) -> Mapping[str, Any]:
     ms = 812.0 if FAULT_S <= second < RECOVERY_S else 11.5
-    return {"ok": True, "ms": ms, "error": None, "kind": "http:/health"}
+    return {"ok": True, "ms": ms, "sent_bytes": 200, "error": None, "kind": "http:/health"}
 
 
 def proxy_at(second: int, *, per_s: int = 30_000) -> Mapping[str, Any]:
     moved = (second + 1) * per_s
-    counts = {"received_bytes": moved, "sent_bytes": moved, "accepted": second}
+    counts = {"received_bytes": moved, "from_clients_bytes": moved, "accepted": second}
     lag = {"lag_p50_ms": 0.2, "lag_p99_ms": 1.4, "lag_max_ms": 3.0}
     return {**lag, "proxies": {"payments": counts}}
 

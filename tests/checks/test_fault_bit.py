@@ -42,7 +42,9 @@ def probes(during: Mapping[str, Any], every: int = 1) -> Probe:
     """Like this while the fault is in, each *every*-th probe; as usual otherwise."""
 
     def probe(second: int) -> Mapping[str, Any]:
-        usual = {"ok": True, "ms": 11.5, "error": None, "kind": "http:/health"}
+        usual = {
+            "ok": True, "ms": 11.5, "sent_bytes": 200, "error": None, "kind": "http:/health",
+        }  # fmt: skip
         hit = FAULT_S <= second < RECOVERY_S and second % every == 0
         return {**usual, **during} if hit else usual
 
@@ -58,7 +60,7 @@ def only_probes(second: int) -> Mapping[str, Any]:
 
 
 def small_but_many(second: int) -> Mapping[str, Any]:
-    counts = {"received_bytes": second * 50, "sent_bytes": second * 50, "accepted": second * 4}
+    counts = {"from_clients_bytes": second * 50, "accepted": second * 4}
     return {"proxies": {"payments": counts}}
 
 
@@ -73,9 +75,8 @@ def until_the_fault(second: int) -> Mapping[str, Any]:
 def counted_when_closed(second: int) -> Mapping[str, Any]:
     """The real server's way: bytes of a connection count when it is closed, at the edges."""
     moved = (second >= FAULT_S) * 400_000 + (second > RECOVERY_S) * 700_000
-    return {
-        "proxies": {"payments": {"received_bytes": moved, "sent_bytes": moved}} if moved else {}
-    }
+    counts = {"received_bytes": moved, "from_clients_bytes": moved}
+    return {"proxies": {"payments": counts} if moved else {}}
 
 
 def starts_again(second: int) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""The documents are true: commands exist, scenarios lint, links lead somewhere, nothing is missing."""
+"""The documents are true: commands exist, scenarios lint, links lead somewhere."""
 
 from __future__ import annotations
 

@@ -136,6 +136,14 @@ class Lab:
         found: dict[str, Any] = get_json(f"{self.toxiproxy}/proxies")
         return found
 
+    def faulty(self) -> bool:
+        """A toxic is in. While the proxy is being replaced it is neither faulty nor well."""
+        return bool(self.proxies().get("back", {}).get("toxics"))
+
+    def well(self) -> bool:
+        found = self.proxies().get("back")
+        return found is not None and not found["toxics"] and found["enabled"]
+
     def assert_clean(self) -> None:
         """Nothing of ours on the server, and the proxy as it was."""
         found = self.proxies()

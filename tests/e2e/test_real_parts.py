@@ -140,7 +140,7 @@ def test_a_prometheus_that_stops_in_the_middle_makes_the_run_inconclusive(
             text=True,
         )
         try:
-            wait_until("the fault is in", lambda: bool(made.proxies()["back"]["toxics"]), 60)
+            wait_until("the fault is in", made.faulty, 60)
             watching.prometheus.kill()
             output, _ = runner.communicate(timeout=120)
         finally:

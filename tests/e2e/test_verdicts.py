@@ -203,7 +203,7 @@ def test_an_interrupted_run_ends_with_130_and_the_fault_out(
         text=True,
     )
     try:
-        wait_until("the fault is in", lambda: bool(small_lab.proxies()["back"]["toxics"]), 40)
+        wait_until("the fault is in", small_lab.faulty, 40)
         runner.send_signal(number)
         output, _ = runner.communicate(timeout=60)
     finally:
@@ -223,7 +223,7 @@ def test_notes_and_the_operators_stop_reach_a_run(small_lab: Lab) -> None:
         text=True,
     )
     try:
-        wait_until("the fault is in", lambda: bool(small_lab.proxies()["back"]["toxics"]), 40)
+        wait_until("the fault is in", small_lab.faulty, 40)
         noted = run_gameday("note", "the dashboard shows it", cwd=small_lab.directory)
         stopped = run_gameday("stop", "seen enough", cwd=small_lab.directory)
         output, _ = runner.communicate(timeout=60)
@@ -255,10 +255,10 @@ def test_when_the_runner_dies_the_sentinel_takes_the_fault_out(small_lab: Lab, h
             start_new_session=True,
         )
         try:
-            wait_until("the fault is in", lambda: bool(small_lab.proxies()["back"]["toxics"]), 40)
+            wait_until("the fault is in", small_lab.faulty, 40)
             os.killpg(runner.pid, getattr(signal, how))
             died = time.monotonic()
-            wait_until("the toxic is off", lambda: not small_lab.proxies()["back"]["toxics"], 5)
+            wait_until("the toxic is off", small_lab.well, 5)
             assert time.monotonic() - died < 6
             wait_until("nothing of ours is left", lambda: set(small_lab.proxies()) == {"back"}, 30)
         finally:
