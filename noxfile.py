@@ -30,7 +30,7 @@ def full(session: nox.Session) -> None:
     """Everything, with the long matrices and real servers required."""
     session.install("-e.[demo,test]")
     session.run(
-        "python", "-m", "pytest", "-o", "addopts=-ra --strict-markers --strict-config -p no:locust",
+        "python", "-m", "pytest", "-m", "slow or not slow",
         *session.posargs,
         env={"GAMEDAY_REQUIRE_REAL": "1", "HYPOTHESIS_PROFILE": "long"},
     )  # fmt: skip
