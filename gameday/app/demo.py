@@ -102,7 +102,7 @@ def standing(request: DemoRequest, say: Callable[[str], None]) -> Iterator[Stand
         kind = "started" if request.real else "embedded"
         server = choose_server(None, log_dir=directory / "logs", force_kind=kind)
         stack.callback(server.stop)
-        say(f"toxiproxy: {server.kind}, {server.version}, at {server.url}")
+        say(f"toxiproxy: {server.version}, at {server.url}")
         client = ToxiproxyClient(server.url)
         for name in topology.dependencies:
             client.create(

@@ -112,6 +112,7 @@ def run_one(
     """Run one plan, judge it, write its reports. Raises `GamedayError` if it could not start."""
     from gameday.app.rig import RigOptions, play
     from gameday.report.console import render
+    from gameday.report.json_ import result_line
 
     out = stream or sys.stdout
     _refuse(request, plan)
@@ -127,8 +128,7 @@ def run_one(
             _forget_untouched(where)
             raise
     judged, written = write_reports(where)
-    if not as_json:
-        out.write(render(judged.report, str(where.path)))
+    out.write(result_line(judged.report) if as_json else render(judged.report, str(where.path)))
     return RunResult(where=where, judged=judged, written=tuple(written))
 
 

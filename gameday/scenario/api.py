@@ -247,7 +247,7 @@ def _chosen(
                 "project/choose-environment",
                 ("environments",),
                 f"there are several environments, and none is `{DEFAULT_ENVIRONMENT}`",
-                f"choose one with `--environment`: {choice}",
+                f"choose one with `--env`: {choice}",
                 key=True,
             )
         ]

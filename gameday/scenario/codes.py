@@ -117,6 +117,7 @@ _SCENARIOS = {
 _PROJECTS = {
     "project/not-found": _e("no `gameday.yaml` here or above"),
     "project/unknown-environment": _e("an environment that the project does not have"),
+    "project/alertmanager-alone": _e("an Alertmanager alone cannot say when an alert fired"),
     "project/choose-environment": _e("several environments, none of them `local`"),
     "project/no-environment": _e("a project needs at least one environment"),
     "service/unknown": _e("a service that the project does not have"),

@@ -7,7 +7,7 @@ from gameday.model.project import Environment, Project
 from gameday.model.scenario import Scenario
 from gameday.scenario import rules_expect, rules_faults, rules_project
 from gameday.scenario.node import Marks
-from gameday.scenario.rules_project import project_runbooks
+from gameday.scenario.rules_project import alert_servers_of, project_runbooks
 from gameday.scenario.scope import Rule, Scope
 from gameday.scenario.suggest import did_you_mean
 
@@ -28,7 +28,7 @@ def lint(scope: Scope) -> tuple[Diagnostic, ...]:
 
 def lint_project(project: Project, marks: Marks) -> tuple[Diagnostic, ...]:
     """What the rules say about a project file by itself."""
-    return in_order(project_runbooks(project, marks))
+    return in_order((*project_runbooks(project, marks), *alert_servers_of(project, marks)))
 
 
 def scope_of(

@@ -198,6 +198,20 @@ def expected_runbooks(scope: Scope) -> Iterator[Diagnostic]:
             yield from _runbook(scope.project, runbook.path, path, scope.marks)
 
 
+def alert_servers_of(project: Project, marks: Marks) -> Iterator[Diagnostic]:
+    """An Alertmanager tells what it was sent; when an alert began to fire only Prometheus knows."""
+    for name, environment in project.environments.items():
+        alerting = environment.alerting
+        if alerting.alertmanager_url is not None and alerting.prometheus_url is None:
+            yield marks.problem(
+                "project/alertmanager-alone",
+                ("environments", name, "alerts"),
+                f"the environment `{name}` has an Alertmanager and no Prometheus",
+                "add `prometheus: {url: ...}`, or leave out `alerts` to use the built-in ones",
+                key=True,
+            )
+
+
 def project_runbooks(project: Project, marks: Marks) -> Iterator[Diagnostic]:
     """Every runbook and folder that the project names is there."""
     for alert in project.alerts:

@@ -11,7 +11,7 @@ _PROJECT = """\
 gameday: 1
 
 environments:
-  local:                            # meant unless you say `--environment`
+  local:                            # meant unless you say `--env`
     targets:
       # `url` is where the load goes. `proxy`, `listen` and `upstream` make a target breakable:
       # gameday opens a Toxiproxy proxy that listens at `listen` and sends traffic on to `upstream`.
@@ -37,7 +37,7 @@ services:
     tier: 1
     slos:
       availability: 99.9%           # of requests are good ...
-      latency: "99% < 500ms"        # ... and good in time
+      latency: "99% < 2s"           # ... and good in time
 
 # Built-in alerts, evaluated each second on the requests of the load.
 alerts:

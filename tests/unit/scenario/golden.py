@@ -2,7 +2,7 @@
 
 `args.json` beside the files may say: `paths` (default: the YAML files), `profile`, `environment`,
 `bare` (without the shared project), `pad` (bytes of comments to add), `folder` (put the files
-there). Run the tests with GAMEDAY_WRITE_GOLDEN=1 to write what is said now, and read the diff.
+there). Run the tests with GAMEDAY_UPDATE=1 to write what is said now, and read the diff.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gameday.scenario.api import CheckResult, check
 ROOT = Path(__file__).parents[2] / "golden" / "diagnostics"
 SHARED = ROOT / "_shared"
 EXPECTED = "expected.txt"
-WRITE = os.environ.get("GAMEDAY_WRITE_GOLDEN") == "1"
+WRITE = os.environ.get("GAMEDAY_UPDATE") == "1"
 
 
 def cases() -> list[str]:
