@@ -8,7 +8,7 @@ import platform
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from gameday.adapters.receiver import Receiver
 from gameday.adapters.runbook import RunbookReader
 from gameday.adapters.toxiproxy.fault import TargetProxy, ToxiproxyFault
 from gameday.adapters.toxiproxy.lease import Lease
+from gameday.adapters.toxiproxy.overhead import measure_overhead
 from gameday.adapters.toxiproxy.server import ServerChoice, choose_server
 from gameday.app.acts import RunActs
 from gameday.app.memory import Memory
@@ -277,9 +278,16 @@ class _Rig:
         }
         return Event(kind="run.opened", subject=self._where.run_id, data=data)
 
+    def _overhead(self) -> dict[str, float]:
+        """What the proxy adds by itself; asked of servers that gameday runs on this machine."""
+        if self._server.kind == "given" and not self._server.version.startswith("embedded"):
+            return {}
+        found = measure_overhead(self._server.url, self._where.run_id)
+        return asdict(found) if found is not None else {}
+
     def _parts(self) -> Event:
         data = {
-            "toxiproxy": self._server.to_json(),
+            "toxiproxy": {**self._server.to_json(), **self._overhead()},
             "load": "locust",
             "alerts": sorted(self._sources),
             "receiver": self._receiver.address,

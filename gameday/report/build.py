@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -213,12 +213,20 @@ def _part_text(value: object) -> str:
     if isinstance(value, dict) and value.get("kind"):
         version = f", {value['version']}" if value.get("version") else ""
         url = f", at {value['url']}" if value.get("url") else ""
-        return f"{value['kind']}{version}{url}"
+        return f"{value['kind']}{version}{url}{_added(value)}"
     if isinstance(value, dict):
         return ", ".join(f"{k} {_part_text(v)}" for k, v in sorted(value.items()) if v)
     if isinstance(value, (list, tuple)):
         return ", ".join(_part_text(v) for v in value)
     return str(value)
+
+
+def _added(part: Mapping[str, object]) -> str:
+    """What a proxy adds to each round trip by itself, if that was measured before the load."""
+    p50, p99 = part.get("added_p50_ms"), part.get("added_p99_ms")
+    if not isinstance(p50, (int, float)) or not isinstance(p99, (int, float)):
+        return ""
+    return f"; adds {p50:.2f} ms (p50), {p99:.2f} ms (p99) to a round trip, n = {part.get('n')}"
 
 
 def _leftovers(timeline: Timeline, verdict: Verdict) -> tuple[Leftover, ...]:
