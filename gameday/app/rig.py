@@ -37,7 +37,7 @@ from gameday.journal import Journal
 from gameday.model.event import Event
 from gameday.model.plan import Plan
 from gameday.model.project import LENIENT_ENVIRONMENTS
-from gameday.ports import AlertSource, Undo, Watcher
+from gameday.ports import AlertSource, Emit, Undo, Watcher
 from gameday.processes import identity_of, own_identity
 from gameday.scenario.planfile import plan_sha256
 
@@ -154,7 +154,7 @@ class _Rig:
             keep_fds=[fd for fd in (self._server.keep_fd,) if fd is not None],
         )
         stack.callback(self._dismiss, guard)
-        pulse.guard = guard
+        pulse.guard, pulse.emit = guard, loop.emit
         loop.note(Event(kind="sentinel.started", subject="sentinel", data={"pid": guard.pid}))
         control = ControlServer(self._where.path, loop.emit, gates=_gates(plan))
         stack.callback(control.close)
@@ -320,14 +320,23 @@ class _Rig:
 
 
 class _Pulse:
-    """Called by the deciding thread: as long as it turns, the sentinel hears a beat."""
+    """Called by the deciding thread: as long as it turns, the sentinel hears a beat.
+
+    A run without a sentinel goes on only to take its faults out.
+    """
 
     def __init__(self) -> None:
         self.guard: sentinel.SentinelHandle | None = None
+        self.emit: Emit | None = None
 
     def __call__(self) -> None:
-        if self.guard is not None:
-            self.guard.beat()
+        if self.guard is None or self.emit is None or self.guard.beat():
+            return
+        reason = "the sentinel is gone, so nobody would take the faults out after this process"
+        data = {"reason": reason, "status": "invalid"}
+        self.emit(Event(kind="sentinel.lost", subject="sentinel"))
+        self.emit(Event(kind="stop.tripped", subject="sentinel", data=data))
+        self.emit = None
 
 
 def _prepared(proxies: Mapping[str, TargetProxy]) -> dict[str, Undo]:

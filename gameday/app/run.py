@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Literal, Self, TextIO
 
 from gameday.app.check import PlanRequest, error_text, expand, make_plan
-from gameday.app.judge import Judged, write_reports
+from gameday.app.judge import Judged, judge_run, write_reports
 from gameday.app.rundir import RunDir, create
+from gameday.engine.core import Done
 from gameday.errors import GamedayError, RefusedError, ScenarioError
 from gameday.model.diagnostics import Diagnostic
 from gameday.model.event import Event, Phase
 from gameday.model.plan import Plan
 from gameday.model.project import LENIENT_ENVIRONMENTS
-from gameday.model.verdict import ExitCode, exit_of_set
+from gameday.model.verdict import ExitCode, RunStatus, exit_of_set
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +68,19 @@ class RunResult:
 
     where: RunDir
     judged: Judged
-    written: tuple[Path, ...]
+    done: Done
 
     @property
     def exit_code(self) -> ExitCode:
-        """What the command ends with."""
+        """What the command ends with.
+
+        The journal's own verdict, unless the runner knows worse: a journal that could not be
+        written to its end does not tell of what came after.
+        """
+        if self.done.dirty:
+            return ExitCode.DIRTY
+        if self.done.status is RunStatus.ERRORED:
+            return ExitCode.INTERNAL
         return self.judged.report.verdict.exit_code
 
 
@@ -123,13 +132,27 @@ def run_one(
         if not quiet:
             listeners.append(_view(plan, out, as_json=as_json, stack=stack))
         try:
-            play(plan, where, RigOptions(toxiproxy=request.toxiproxy, listeners=listeners))
+            options = RigOptions(toxiproxy=request.toxiproxy, listeners=listeners)
+            done = play(plan, where, options)
         except GamedayError:
             _forget_untouched(where)
             raise
-    judged, written = write_reports(where)
+    judged = _reported(where, done)
     out.write(result_line(judged.report) if as_json else render(judged.report, str(where.path)))
-    return RunResult(where=where, judged=judged, written=tuple(written))
+    return RunResult(where=where, judged=judged, done=done)
+
+
+def _reported(where: RunDir, done: Done) -> Judged:
+    """The judged run. Where its reports cannot be written, that is said, and nothing else lost."""
+    try:
+        return write_reports(where)[0]
+    except OSError as error:
+        left = f"; MAY STILL BE BROKEN: {', '.join(done.dirty)}" if done.dirty else ""
+        sys.stderr.write(
+            f"gameday: the reports of `{where.path}` cannot be written: {error.strerror}{left}; "
+            f"make room, then `gameday report {where.run_id}`\n"
+        )
+        return judge_run(where)
 
 
 def _view(plan: Plan, out: TextIO, *, as_json: bool, stack: ExitStack) -> Callable[[Event], None]:

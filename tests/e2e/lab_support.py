@@ -59,12 +59,16 @@ class Lab:
     """One service, one Toxiproxy that outlives the runs, one project directory."""
 
     directory: Path
-    toxiproxy: str
+    server: ToxiproxyServer
     front: int
     back: int
     via: int
     environment: dict[str, Any] = field(default_factory=dict)
     alerts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def toxiproxy(self) -> str:
+        return self.server.url
 
     def write(self, scenario: dict[str, Any] | None = None) -> Path:
         """Write project and scenario; *scenario* overrides parts of the usual one."""
@@ -205,29 +209,50 @@ def run_gameday(
     )
 
 
+class ToxiproxyServer:
+    """A server that outlives the runs, and that a test may kill and start again."""
+
+    def __init__(self, kind: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        if kind == "embedded":
+            self._command = [sys.executable, "-m", "gameday.proxy", "--host", "127.0.0.1"]
+            self._command += ["--port", str(self.port)]
+        else:
+            server = shutil.which("toxiproxy-server")
+            assert server is not None
+            self._command = [server, "-host", "127.0.0.1", "-port", str(self.port)]
+            self._command += ["-proxy-metrics"]
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        quiet = subprocess.DEVNULL
+        self._child = subprocess.Popen(self._command, stdout=quiet, stderr=quiet)
+        wait_until("the Toxiproxy answers", self._answers)
+
+    def kill(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait(10)
+            self._child = None
+
+    def _answers(self) -> bool:
+        try:
+            get_json(f"{self.url}/proxies")
+        except OSError:
+            return False
+        return True
+
+
 @contextlib.contextmanager
-def toxiproxy(kind: str) -> Iterator[str]:
+def toxiproxy(kind: str) -> Iterator[ToxiproxyServer]:
     """A server that outlives the runs: `embedded` or `real`."""
-    port = free_port()
-    if kind == "embedded":
-        command = [sys.executable, "-m", "gameday.proxy", "--host", "127.0.0.1"]
-        command += ["--port", str(port)]
-    else:
-        server = shutil.which("toxiproxy-server")
-        assert server is not None
-        command = [server, "-host", "127.0.0.1", "-port", str(port), "-proxy-metrics"]
-    with process(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
-        url = f"http://127.0.0.1:{port}"
-
-        def answers() -> bool:
-            try:
-                get_json(f"{url}/proxies")
-            except OSError:
-                return False
-            return True
-
-        wait_until("the Toxiproxy answers", answers)
-        yield url
+    server = ToxiproxyServer(kind)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
 
 
 @contextlib.contextmanager
@@ -236,9 +261,11 @@ def lab(
 ) -> Iterator[Lab]:
     """The service, calling back through the proxy (or, with *bypass*, past it)."""
     front, back, via = free_port(), free_port(), free_port()
-    with toxiproxy(kind) as url:
+    with toxiproxy(kind) as server:
         body = {"name": "back", "listen": f"127.0.0.1:{via}", "upstream": f"127.0.0.1:{back}"}
-        request = urllib.request.Request(f"{url}/proxies", json.dumps(body).encode(), method="POST")
+        request = urllib.request.Request(
+            f"{server.url}/proxies", json.dumps(body).encode(), method="POST"
+        )
         urllib.request.urlopen(request, timeout=5).close()
         command = [sys.executable, str(HERE / "service.py")]
         command += ["--front", str(front), "--back", str(back)]
@@ -248,4 +275,4 @@ def lab(
         with process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
             assert child.stdout is not None
             assert b"ready" in child.stdout.readline()
-            yield Lab(directory=directory, toxiproxy=url, front=front, back=back, via=via)
+            yield Lab(directory=directory, server=server, front=front, back=back, via=via)

@@ -161,7 +161,8 @@ def test_several_faults_each_with_its_own_start_and_length(small_lab: Lab) -> No
 def test_a_real_server_is_cleaned_without_a_journal_too(real_server: Any) -> None:
     """Nothing of ours is there, somebody's toxic is: it stays."""
     real_server("toxiproxy-server")
-    with toxiproxy("real") as url:
+    with toxiproxy("real") as server:
+        url = server.url
         ask(f"{url}/proxies", "POST", {
             "name": "theirs", "listen": "127.0.0.1:0", "upstream": "127.0.0.1:9",
         })  # fmt: skip

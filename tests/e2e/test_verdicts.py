@@ -10,6 +10,8 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -272,3 +274,85 @@ def test_when_the_runner_dies_the_sentinel_takes_the_fault_out(small_lab: Lab, h
     assert judged.returncode == 3, judged.stdout
     next_run = run_gameday("recover", "last", cwd=small_lab.directory)
     assert next_run.returncode == 0, next_run.stdout + next_run.stderr
+
+
+@contextmanager
+def running(lab: Lab) -> Iterator[subprocess.Popen[str]]:
+    """A run under way, with the fault in."""
+    runner = subprocess.Popen(
+        [*GAMEDAY, "run", "scenario.yaml"],
+        cwd=lab.directory,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        wait_until("the fault is in", lab.faulty, 40)
+        yield runner
+    finally:
+        runner.kill()
+        runner.wait()
+
+
+def test_a_fault_that_cannot_be_shown_to_be_gone_ends_with_5(small_lab: Lab) -> None:
+    """The Toxiproxy dies in the middle. When it is back, the sentinel puts the proxy back."""
+    small_lab.write({"revert_for": "4s"})
+    with running(small_lab) as runner:
+        small_lab.server.kill()
+        output, _ = runner.communicate(timeout=120)
+
+    assert runner.returncode == 5, output
+    assert "late" in output
+    assert f"gameday recover {small_lab.last_run.name}" in output
+    small_lab.server.start()
+    wait_until("the sentinel has put the proxy back", small_lab.well, 60)
+    wait_until("nothing of ours is left", lambda: set(small_lab.proxies()) == {"back"}, 30)
+    small_lab.assert_clean()
+
+
+def test_a_toxiproxy_that_restarts_in_the_middle_does_not_end_dirty(small_lab: Lab) -> None:
+    """Its proxies are gone with it; the one that was there before the run is put back."""
+    small_lab.write({"phases": {"fault": "3s"}})
+    with running(small_lab) as runner:
+        small_lab.server.kill()
+        time.sleep(6)  # the time of the outage is what is tested
+        small_lab.server.start()
+        output, _ = runner.communicate(timeout=120)
+
+    assert runner.returncode in (1, 3), output
+    wait_until("the proxy is back", small_lab.well, 10)
+    small_lab.assert_clean()
+
+
+def test_a_run_whose_sentinel_dies_stops_and_cleans_up(small_lab: Lab) -> None:
+    small_lab.write({"phases": {"fault": "60s"}})
+    with running(small_lab) as runner:
+        lines = (small_lab.last_run / "journal.jsonl").read_text().splitlines()
+        events = [json.loads(line) for line in lines[:10]]
+        guard = next(e["data"]["pid"] for e in events if e["kind"] == "sentinel.started")
+        os.kill(guard, signal.SIGKILL)
+        output, _ = runner.communicate(timeout=60)
+
+    assert runner.returncode == 3, output
+    assert "the sentinel is gone" in output
+    small_lab.assert_clean()
+
+
+def test_a_full_disk_under_the_journal_ends_with_70_and_the_fault_out(small_lab: Lab) -> None:
+    """A limit on the size of files stands in for the disk: writing fails in the same way."""
+    small_lab.write({"phases": {"fault": "30s"}})
+    limited = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (26_000, 26_000))"
+    command = f"{limited}; sys.argv = ['gameday', 'run', 'scenario.yaml']"
+    ended = subprocess.run(
+        [GAMEDAY[0], "-c", f"{command}; from gameday.cli import main; main()"],
+        cwd=small_lab.directory,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert ended.returncode == 70, ended.stdout + ended.stderr
+    assert '"kind":"fault.inject"' in (small_lab.last_run / "journal.jsonl").read_text()
+    wait_until("nothing of ours is left", lambda: set(small_lab.proxies()) == {"back"}, 30)
+    small_lab.assert_clean()
