@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import platform
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from gameday import __version__, sentinel
 from gameday.adapters.alertmanager import AlertmanagerSource
@@ -25,6 +21,7 @@ from gameday.adapters.toxiproxy.lease import Lease
 from gameday.adapters.toxiproxy.overhead import measure_overhead
 from gameday.adapters.toxiproxy.server import ServerChoice, choose_server
 from gameday.app.acts import RunActs
+from gameday.app.guarding import Pulse, interrupts, renewing
 from gameday.app.memory import Memory
 from gameday.app.rundir import RunDir
 from gameday.app.watching import Watching
@@ -37,12 +34,9 @@ from gameday.journal import Journal
 from gameday.model.event import Event
 from gameday.model.plan import Plan
 from gameday.model.project import LENIENT_ENVIRONMENTS
-from gameday.ports import AlertSource, Emit, Undo, Watcher
+from gameday.ports import AlertSource, Undo, Watcher
 from gameday.processes import identity_of, own_identity
 from gameday.scenario.planfile import plan_sha256
-
-#: How often a lease is renewed.
-RENEW_S = 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +134,7 @@ class _Rig:
             overdue_ms=overdue_ms(plan),
             lenient=plan.environment.name in LENIENT_ENVIRONMENTS,
         )
-        pulse = _Pulse()
+        pulse = Pulse()
         loop = Loop(
             plan.schedule, acts, self._clock, self._journal, folds=(memory, stops), pulse=pulse
         )
@@ -158,7 +152,7 @@ class _Rig:
         loop.note(Event(kind="sentinel.started", subject="sentinel", data={"pid": guard.pid}))
         control = ControlServer(self._where.path, loop.emit, gates=_gates(plan))
         stack.callback(control.close)
-        with _signals(loop), self._renewing(loop):
+        with interrupts(loop), renewing(self._lease, loop):
             watching.start(loop.emit)
             self._begun = True
             done = loop.run()
@@ -294,50 +288,6 @@ class _Rig:
         }
         return Event(kind="run.parts", subject="parts", data=data)
 
-    @contextlib.contextmanager
-    def _renewing(self, loop: Loop) -> Iterator[None]:
-        """Renew the lease from a thread; losing it to another run stops this one."""
-        ended = threading.Event()
-
-        def renew() -> None:
-            while not ended.wait(RENEW_S):
-                try:
-                    self._lease.renew()
-                except RefusedError as error:
-                    data = {"reason": str(error), "status": "invalid"}
-                    loop.emit(Event(kind="stop.tripped", subject="lease", data=data))
-                    return
-                except GamedayError:
-                    continue  # the server is away; a fault on it is noticed elsewhere
-
-        thread = threading.Thread(target=renew, name="gameday-lease", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join(10.0)
-
-
-class _Pulse:
-    """Called by the deciding thread: as long as it turns, the sentinel hears a beat.
-
-    A run without a sentinel goes on only to take its faults out.
-    """
-
-    def __init__(self) -> None:
-        self.guard: sentinel.SentinelHandle | None = None
-        self.emit: Emit | None = None
-
-    def __call__(self) -> None:
-        if self.guard is None or self.emit is None or self.guard.beat():
-            return
-        reason = "the sentinel is gone, so nobody would take the faults out after this process"
-        data = {"reason": reason, "status": "invalid"}
-        self.emit(Event(kind="sentinel.lost", subject="sentinel"))
-        self.emit(Event(kind="stop.tripped", subject="sentinel", data=data))
-        self.emit = None
-
 
 def _prepared(proxies: Mapping[str, TargetProxy]) -> dict[str, Undo]:
     """Look at every proxy before anything is touched; all refusals at once."""
@@ -363,32 +313,3 @@ def _gates(plan: Plan) -> tuple[str, ...]:
             if trigger.kind == "gate.opened"
         }
     )
-
-
-@contextlib.contextmanager
-def _signals(loop: Loop) -> Iterator[None]:
-    """Ctrl-C, SIGTERM and SIGHUP interrupt the run: faults out first. A second one changes nothing.
-
-    `Loop.emit` uses a queue that may be filled from a signal handler.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, _frame: Any) -> None:
-        name = signal.Signals(number).name
-        data = {"reason": f"interrupted by {name}", "status": "interrupted"}
-        loop.emit(Event(kind="stop.tripped", subject="operator", data=data))
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, interrupt) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def describe(done: Done) -> str:
-    """For logs."""
-    return json.dumps({"status": done.status.value, "dirty": list(done.dirty)})

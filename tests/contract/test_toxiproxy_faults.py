@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +21,6 @@ from toxiproxy_support import (
     chunky_service,
     down,
     free_port,
-    http_service,
     server_process,
     toxic,
 )
@@ -49,36 +47,6 @@ ALL = [
     toxic("asked-short", "limit_data", "upstream", bytes=10),
     down("dead"),
 ]
-
-
-@pytest.fixture(
-    scope="module", params=["embedded", pytest.param("started", marks=pytest.mark.real)]
-)
-def server(
-    request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
-    real_server: Callable[..., str],
-) -> Iterator[ServerChoice]:
-    if request.param == "started":
-        real_server("toxiproxy-server")
-    made = choose_server(None, log_dir=tmp_path_factory.mktemp("log"), force_kind=request.param)
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def lab(server: ServerChoice) -> Iterator[Lab]:
-    with http_service() as upstream:
-        target = Target(
-            name="pay",
-            proxy="payments",
-            listen=f"127.0.0.1:{free_port()}",
-            upstream=f"127.0.0.1:{upstream}",
-            probe="http:/",
-        )
-        made = Lab(server=server, target=target, upstream=upstream)
-        yield made
-        made.clean()
 
 
 def test_prepare_changes_nothing(lab: Lab) -> None:

@@ -276,3 +276,21 @@ def lab(
             assert child.stdout is not None
             assert b"ready" in child.stdout.readline()
             yield Lab(directory=directory, server=server, front=front, back=back, via=via)
+
+
+@contextlib.contextmanager
+def running(lab: Lab, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A run under way, with the fault in."""
+    runner = subprocess.Popen(
+        [*GAMEDAY, "run", "scenario.yaml", *arguments],
+        cwd=lab.directory,
+        stdout=subprocess.PIPE,
+        stderr=None if arguments else subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        wait_until("the fault is in", lab.faulty, 60)
+        yield runner
+    finally:
+        runner.kill()
+        runner.wait()

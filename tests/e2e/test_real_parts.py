@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from lab_support import GAMEDAY, Lab, free_port, lab, wait_until
+from lab_support import Lab, free_port, lab, running
 from monitoring_support import Monitors, monitors
 from test_verdicts import finding
 
@@ -132,20 +131,9 @@ def test_a_prometheus_that_stops_in_the_middle_makes_the_run_inconclusive(
 ) -> None:
     with real_lab(tmp_path, real_server, []) as (made, watching):
         made.write()
-        runner = subprocess.Popen(
-            [*GAMEDAY, "run", "scenario.yaml"],
-            cwd=made.directory,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        try:
-            wait_until("the fault is in", made.faulty, 60)
+        with running(made) as runner:
             watching.prometheus.kill()
             output, _ = runner.communicate(timeout=120)
-        finally:
-            runner.kill()
-            runner.wait()
 
         assert runner.returncode == 3, output
         assert "prometheus" in made.result()["verdict"]["reason"].lower()

@@ -10,13 +10,11 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from lab_support import GAMEDAY, Lab, lab, run_gameday, wait_until
+from lab_support import GAMEDAY, Lab, lab, run_gameday, running, wait_until
 
 
 def finding(result: dict, check: str, subject: str | None = None) -> dict:
@@ -197,20 +195,9 @@ def test_an_interrupted_run_ends_with_130_and_the_fault_out(
     small_lab: Lab, number: signal.Signals
 ) -> None:
     small_lab.write({"phases": {"fault": "60s"}})
-    runner = subprocess.Popen(
-        [*GAMEDAY, "run", "scenario.yaml"],
-        cwd=small_lab.directory,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        wait_until("the fault is in", small_lab.faulty, 40)
+    with running(small_lab) as runner:
         runner.send_signal(number)
         output, _ = runner.communicate(timeout=60)
-    finally:
-        runner.kill()
-        runner.wait()
 
     assert runner.returncode == 130, output
     small_lab.assert_clean()
@@ -218,20 +205,10 @@ def test_an_interrupted_run_ends_with_130_and_the_fault_out(
 
 def test_notes_and_the_operators_stop_reach_a_run(small_lab: Lab) -> None:
     small_lab.write({"phases": {"fault": "60s"}})
-    runner = subprocess.Popen(
-        [*GAMEDAY, "run", "scenario.yaml", "--json"],
-        cwd=small_lab.directory,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        wait_until("the fault is in", small_lab.faulty, 40)
+    with running(small_lab, "--json") as runner:
         noted = run_gameday("note", "the dashboard shows it", cwd=small_lab.directory)
         stopped = run_gameday("stop", "seen enough", cwd=small_lab.directory)
         output, _ = runner.communicate(timeout=60)
-    finally:
-        runner.kill()
-        runner.wait()
 
     assert noted.returncode == 0, noted.stderr
     assert stopped.returncode == 0, stopped.stderr
@@ -274,24 +251,6 @@ def test_when_the_runner_dies_the_sentinel_takes_the_fault_out(small_lab: Lab, h
     assert judged.returncode == 3, judged.stdout
     next_run = run_gameday("recover", "last", cwd=small_lab.directory)
     assert next_run.returncode == 0, next_run.stdout + next_run.stderr
-
-
-@contextmanager
-def running(lab: Lab) -> Iterator[subprocess.Popen[str]]:
-    """A run under way, with the fault in."""
-    runner = subprocess.Popen(
-        [*GAMEDAY, "run", "scenario.yaml"],
-        cwd=lab.directory,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        wait_until("the fault is in", lab.faulty, 40)
-        yield runner
-    finally:
-        runner.kill()
-        runner.wait()
 
 
 def test_a_fault_that_cannot_be_shown_to_be_gone_ends_with_5(small_lab: Lab) -> None:

@@ -1,0 +1,89 @@
+"""What keeps a run safe while the loop turns: the sentinel's beat, the lease, and signals."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from gameday import sentinel
+from gameday.adapters.toxiproxy.lease import Lease
+from gameday.engine.loop import Loop
+from gameday.errors import GamedayError, RefusedError
+from gameday.model.event import Event
+from gameday.ports import Emit
+
+#: How often a lease is renewed.
+RENEW_S = 8.0
+
+
+class Pulse:
+    """Called by the deciding thread: as long as it turns, the sentinel hears a beat.
+
+    A run without a sentinel goes on only to take its faults out.
+    """
+
+    def __init__(self) -> None:
+        self.guard: sentinel.SentinelHandle | None = None
+        self.emit: Emit | None = None
+
+    def __call__(self) -> None:
+        """Give one beat; if nobody hears it, stop the run."""
+        if self.guard is None or self.emit is None or self.guard.beat():
+            return
+        reason = "the sentinel is gone, so nobody would take the faults out after this process"
+        data = {"reason": reason, "status": "invalid"}
+        self.emit(Event(kind="sentinel.lost", subject="sentinel"))
+        self.emit(Event(kind="stop.tripped", subject="sentinel", data=data))
+        self.emit = None
+
+
+@contextlib.contextmanager
+def renewing(lease: Lease, loop: Loop) -> Iterator[None]:
+    """Renew the lease from a thread; losing it to another run stops this one."""
+    ended = threading.Event()
+
+    def renew() -> None:
+        while not ended.wait(RENEW_S):
+            try:
+                lease.renew()
+            except RefusedError as error:
+                data = {"reason": str(error), "status": "invalid"}
+                loop.emit(Event(kind="stop.tripped", subject="lease", data=data))
+                return
+            except GamedayError:
+                continue  # the server is away; a fault on it is noticed elsewhere
+
+    thread = threading.Thread(target=renew, name="gameday-lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(10.0)
+
+
+@contextlib.contextmanager
+def interrupts(loop: Loop) -> Iterator[None]:
+    """Ctrl-C, SIGTERM and SIGHUP interrupt the run: faults out first. A second one changes nothing.
+
+    `Loop.emit` uses a queue that may be filled from a signal handler.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, _frame: Any) -> None:
+        name = signal.Signals(number).name
+        data = {"reason": f"interrupted by {name}", "status": "interrupted"}
+        loop.emit(Event(kind="stop.tripped", subject="operator", data=data))
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
