@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gameday.errors import GamedayError, ScenarioError, UsageError
 from gameday.model.diagnostics import Diagnostic, has_errors
 from gameday.model.plan import Plan
+from gameday.model.scenario import LoadSpec
 from gameday.model.verdict import ExitCode
 
 
@@ -36,6 +37,14 @@ def make_plan(request: PlanRequest) -> Plan:
         profile=request.profile,
         seed=request.seed,
     )
+
+
+def load_of(plan: Plan) -> LoadSpec:
+    """The load, with its locustfile found from the folder of the project file."""
+    load = plan.scenario.load
+    if load.locustfile is None:
+        return load
+    return replace(load, locustfile=str(Path(plan.directory, load.locustfile).resolve()))
 
 
 def render_diagnostics(diagnostics: Iterable[Diagnostic]) -> str:

@@ -21,6 +21,7 @@ from gameday.adapters.toxiproxy.lease import Lease
 from gameday.adapters.toxiproxy.overhead import measure_overhead
 from gameday.adapters.toxiproxy.server import ServerChoice, choose_server
 from gameday.app.acts import RunActs
+from gameday.app.check import load_of
 from gameday.app.guarding import Pulse, interrupts, renewing
 from gameday.app.memory import Memory
 from gameday.app.rundir import RunDir
@@ -90,7 +91,7 @@ class _Rig:
         self._clock, self._journal, self._server = clock, journal, server
         self._lease = Lease(server.url, where.run_id, server=server.process)
         self._load = LocustLoad(
-            plan.scenario.load,
+            load_of(plan),
             plan.environment.targets[plan.scenario.load.target].url or "",
             where.evidence,
             seed=plan.seed,

@@ -16,6 +16,7 @@ from gameday.adapters.probe import HealthWatcher
 from gameday.adapters.toxiproxy.client import ToxiproxyClient
 from gameday.adapters.toxiproxy.fault import TargetProxy
 from gameday.adapters.toxiproxy.server import ServerChoice, choose_server
+from gameday.app.check import load_of
 from gameday.errors import GamedayError
 from gameday.model.plan import Plan
 from gameday.model.project import Target
@@ -108,7 +109,7 @@ def _close(undo: Undo) -> None:
 def _send(plan: Plan) -> Passing:
     base_url = plan.environment.targets[plan.scenario.load.target].url or ""
     try:
-        answers = once(plan.scenario.load, base_url)
+        answers = once(load_of(plan), base_url)
     except GamedayError as error:
         return Passing(subject="load", ok=False, text=str(error))
     bad = [a for a in answers if a.error]
