@@ -89,7 +89,7 @@ class Lab:
             "alerts": self.alerts
             or {
                 "BackSlow": {
-                    "when": "p50 > 150ms over 2s for 1s",
+                    "when": "p50 > 300ms over 2s for 1s",
                     "labels": {"severity": "page", "service": "front"},
                     "runbook": "runbooks/back.md",
                     "receiver": "pager",
@@ -160,10 +160,10 @@ def usual_scenario() -> dict[str, Any]:
     return {
         "gameday": 1,
         "id": "back-slow",
-        "title": "The back service answers 300 ms late",
+        "title": "The back service answers 600 ms late",
         "service": "front",
         "owner": "team-front",
-        "hypothesis": "When back answers 300 ms late, front still answers, and BackSlow pages.",
+        "hypothesis": "When back answers 600 ms late, front still answers, and BackSlow pages.",
         "load": {
             "target": "front",
             "arrivals": "40/s",
@@ -172,11 +172,11 @@ def usual_scenario() -> dict[str, Any]:
         },
         "phases": {"warmup": "1s", "baseline": "4s", "fault": "7s", "recovery": "6s"},
         "faults": [
-            {"id": "late", "target": "back", "toxic": {"type": "latency", "latency": "300ms"}}
+            {"id": "late", "target": "back", "toxic": {"type": "latency", "latency": "600ms"}}
         ],
         "expect": {
-            "baseline": ["errors < 5%", "p50 < 250ms"],
-            "fault": ["errors < 5%", "p50 < 600ms"],
+            "baseline": ["errors < 5%", "p50 < 500ms"],
+            "fault": ["errors < 5%", "p50 < 1s"],
             "recovery": ["steady within 4s"],
             "alerts": [
                 {

@@ -13,7 +13,7 @@ import yaml
 from lab_support import Lab, free_port, process, wait_until
 
 RULE = (
-    "histogram_quantile(0.5, sum by (le) (rate(back_seconds_bucket[5s]))) > 0.15 "
+    "histogram_quantile(0.5, sum by (le) (rate(back_seconds_bucket[5s]))) > 0.3 "
     "and sum(rate(http_requests_total[5s])) > 1"
 )
 
