@@ -25,6 +25,7 @@ from gameday.app.check import load_of
 from gameday.app.guarding import Pulse, interrupts, renewing
 from gameday.app.memory import Memory
 from gameday.app.rundir import RunDir
+from gameday.app.stored import without_secrets
 from gameday.app.watching import Watching
 from gameday.engine.control import ControlServer
 from gameday.engine.core import Done
@@ -265,7 +266,7 @@ class _Rig:
         data = {
             "origin_wall_ms": self._clock.origin_wall_ms,
             "scenario": self._plan.scenario.id,
-            "plan_sha256": plan_sha256(self._plan),
+            "plan_sha256": plan_sha256(without_secrets(self._plan)),
             "gameday": __version__,
             "python": platform.python_version(),
             "owner": own_identity(),

@@ -186,11 +186,13 @@ def _refuse(request: RunRequest, plan: Plan) -> None:
 
 def _keep_inputs(where: RunDir, plan: Plan) -> None:
     """The scenario and the plan as they are run; judging reads nothing else but the journal."""
+    from gameday.app.stored import text_without_secrets, without_secrets
     from gameday.scenario.planfile import dump_plan
 
-    where.plan.write_text(dump_plan(plan) + "\n", encoding="utf-8")
+    where.plan.write_text(dump_plan(without_secrets(plan)) + "\n", encoding="utf-8")
     if plan.scenario.file and Path(plan.scenario.file).is_file():
-        shutil.copyfile(plan.scenario.file, where.path / "scenario.yaml")
+        text = Path(plan.scenario.file).read_text(encoding="utf-8")
+        (where.path / "scenario.yaml").write_text(text_without_secrets(text), encoding="utf-8")
 
 
 def _forget_untouched(where: RunDir) -> None:
