@@ -9,10 +9,10 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gameday.app.check import PlanRequest, make_plan
 from gameday.app.library import scenario_folder
@@ -61,6 +61,7 @@ class Stand:
     directory: Path
     shop: Shop
     toxiproxy_url: str
+    server_process: Mapping[str, Any] | None
 
     def scenario(self, name: str) -> Path:
         """The file of a scenario in the stand's own project."""
@@ -81,7 +82,9 @@ def run_demo(request: DemoRequest, stand: Stand, *, as_json: bool = False) -> Ru
         )
     )
     run = RunRequest(
-        scenario=PlanRequest(path=stand.scenario(request.scenario)), reports=request.reports
+        scenario=PlanRequest(path=stand.scenario(request.scenario)),
+        reports=request.reports,
+        server_process=stand.server_process,
     )
     return run_one(run, plan, as_json=as_json)
 
@@ -123,6 +126,7 @@ def standing(request: DemoRequest, say: Callable[[str], None]) -> Iterator[Stand
             directory=directory,
             shop=shop,
             toxiproxy_url=server.url,
+            server_process=server.process,
         )
 
 

@@ -37,7 +37,13 @@ def _recover(where: RunDir) -> ExitCode:
     from gameday.recovery import recover_run
 
     report = recover_run(where.path)
-    return _say(where.run_id, report.lines, report.dirty)
+    code = _say(where.run_id, report.lines, report.dirty)
+    if code is ExitCode.DIRTY:
+        sys.stdout.write(
+            f"{where.run_id}: make the server answer and try again; if it is gone for good, "
+            f"nothing is left to take out: then remove `{where.path}`\n"
+        )
+    return code
 
 
 def _say(what: str, lines: tuple[str, ...], dirty: tuple[str, ...]) -> ExitCode:

@@ -7,6 +7,7 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from gameday import __version__, sentinel
 from gameday.adapters.alertmanager import AlertmanagerSource
@@ -46,6 +47,7 @@ class RigOptions:
     """What the command line says about how to run."""
 
     toxiproxy: str | None = None
+    server_process: Mapping[str, Any] | None = None  # of a given server, if whoever gave it knows
     listeners: Sequence[Callable[[Event], None]] = ()
     say: Callable[[str], None] = lambda _text: None
 
@@ -69,7 +71,9 @@ def play(plan: Plan, where: RunDir, options: RigOptions) -> Done:
         )
         stack.callback(server.stop)
         sentinel.owner.claim(where.path, call_ms=plan.schedule.limits.call_ms)
-        if server.process is not None:
+        if server.kind == "given":  # its faults end with it, but it is not ours to end
+            server.process = options.server_process
+        elif server.process is not None:
             sentinel.owner.add_part(where.path, "toxiproxy", server.process)
         rig = _Rig(plan, where, options, clock=clock, journal=journal, server=server)
         return rig.play(stack)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self, TextIO
+from typing import Any, Literal, Self, TextIO
 
 from gameday.app.check import PlanRequest, error_text, expand, make_plan
 from gameday.app.judge import Judged, judge_run, write_reports
@@ -30,6 +30,7 @@ class RunRequest:
     toxiproxy: str | None = None
     reports: Path = Path("reports")
     go: bool = False
+    server_process: Mapping[str, Any] | None = None  # of a given Toxiproxy, where that is known
 
     @classmethod
     def many(
@@ -132,7 +133,11 @@ def run_one(
         if not quiet:
             listeners.append(_view(plan, out, as_json=as_json, stack=stack))
         try:
-            options = RigOptions(toxiproxy=request.toxiproxy, listeners=listeners)
+            options = RigOptions(
+                toxiproxy=request.toxiproxy,
+                server_process=request.server_process,
+                listeners=listeners,
+            )
             done = play(plan, where, options)
         except GamedayError:
             _forget_untouched(where)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
-from lab_support import run_gameday
+from lab_support import GAMEDAY, run_gameday, wait_until
 
 pytestmark = pytest.mark.demo
 
@@ -34,6 +37,35 @@ def test_the_naive_shop_fails_and_the_reason_names_the_checkouts(tmp_path: Path)
 
     assert code == 1, output
     assert "checkout p95 was" in result["verdict"]["reason"]
+
+
+def test_a_demo_that_is_killed_leaves_nothing_and_bars_nobody(tmp_path: Path) -> None:
+    """The shop and its Toxiproxy end with it, and the sentinel sees that nothing is left to do."""
+    with (tmp_path / "out.txt").open("w") as out:
+        killed = subprocess.Popen(
+            [*GAMEDAY, "demo"], cwd=tmp_path, stdout=out, stderr=out, start_new_session=True
+        )
+    try:
+        wait_until("the fault is in", lambda: "confirmed_ms" in journal_of(tmp_path), 90)
+        guard = next(
+            json.loads(line)["data"]["pid"]
+            for line in journal_of(tmp_path).splitlines()
+            if '"kind":"sentinel.started"' in line
+        )
+        os.killpg(killed.pid, signal.SIGKILL)
+    finally:
+        killed.kill()
+        killed.wait(10)
+
+    wait_until("the sentinel has ended", lambda: not Path(f"/proc/{guard}").exists(), 40)
+    recovered = run_gameday("recover", cwd=tmp_path)
+    assert recovered.returncode == 0, recovered.stdout + recovered.stderr
+    assert "no run in `reports` left anything in place" in recovered.stdout
+
+
+def journal_of(directory: Path) -> str:
+    found = list((directory / "reports").glob("*/journal.jsonl"))
+    return found[0].read_text() if found else ""
 
 
 @pytest.mark.slow
