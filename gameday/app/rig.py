@@ -49,7 +49,6 @@ class RigOptions:
     toxiproxy: str | None = None
     server_process: Mapping[str, Any] | None = None  # of a given server, if whoever gave it knows
     listeners: Sequence[Callable[[Event], None]] = ()
-    say: Callable[[str], None] = lambda _text: None
 
 
 def overdue_ms(plan: Plan) -> int:
@@ -63,7 +62,6 @@ def play(plan: Plan, where: RunDir, options: RigOptions) -> Done:
     journal = Journal.open(where.journal)
     with contextlib.ExitStack() as stack:
         stack.callback(journal.close)
-        options.say("choosing the Toxiproxy")
         server = choose_server(
             plan.environment.toxiproxy_url,
             log_dir=where.evidence,
@@ -147,7 +145,6 @@ class _Rig:
         acts.attach(loop)
         loop.note(self._opened(), sync=True)
         loop.note(self._parts(), sync=True)
-        self._options.say("starting the sentinel")
         guard = sentinel.start(
             self._where.path,
             call_ms=plan.schedule.limits.call_ms,
