@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -143,8 +144,19 @@ def run_one(
             _forget_untouched(where)
             raise
     judged = _reported(where, done)
-    out.write(result_line(judged.report) if as_json else render(judged.report, str(where.path)))
+    text = result_line(judged.report) if as_json else render(judged.report, str(where.path))
+    _tell(out, text)
     return RunResult(where=where, judged=judged, done=done)
+
+
+def _tell(out: TextIO, text: str) -> None:
+    """Print the verdict. Nobody reading any more must not change what the run ends with."""
+    try:
+        out.write(text)
+        out.flush()
+    except OSError:
+        if out is sys.stdout:  # or the interpreter tries again at its end, and fails
+            os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
 
 
 def _reported(where: RunDir, done: Done) -> Judged:

@@ -321,3 +321,31 @@ def test_a_full_disk_under_the_journal_ends_with_70_and_the_fault_out(small_lab:
     assert '"kind":"fault.inject"' in (small_lab.last_run / "journal.jsonl").read_text()
     wait_until("nothing of ours is left", lambda: set(small_lab.proxies()) == {"back"}, 30)
     small_lab.assert_clean()
+
+
+def test_a_reader_that_goes_away_does_not_change_the_exit_code(small_lab: Lab) -> None:
+    """As with `gameday run … | head -1`: the verdict is the run's, not the pipe's."""
+    small_lab.write({"expect": {"fault": ["p50 < 500ms"]}})
+    runner = subprocess.Popen(
+        [*GAMEDAY, "run", "scenario.yaml"],
+        cwd=small_lab.directory,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert runner.stdout is not None
+        runner.stdout.readline()
+        runner.stdout.close()
+        assert runner.stderr is not None
+        said = runner.stderr.read()
+        runner.stderr.close()
+        code = runner.wait(60)
+    finally:
+        runner.kill()
+        runner.wait()
+
+    assert code == 1, said
+    assert "Traceback" not in said
+    assert small_lab.result()["verdict"]["exit_code"] == 1
+    small_lab.assert_clean()
