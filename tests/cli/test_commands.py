@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ports_support import free_port
 
 GAMEDAY = [sys.executable, "-m", "gameday"]
 COMMANDS = (
@@ -63,12 +64,6 @@ def deaf_port() -> Iterator[int]:
         thread.join(2)
         for connection in kept:
             connection.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def with_toxiproxy(project: Path, url: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from toxiproxy_support import Lab, free_port, http_service
+from ports_support import free_port
+from toxiproxy_support import Lab, http_service
 
 from gameday.adapters.toxiproxy.server import ServerChoice, choose_server
 from gameday.model.project import Target

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ports_support import free_port
+
 from gameday.adapters.locust.driver import LocustLoad
 from gameday.model.event import Event
 from gameday.model.histogram import count, merged
@@ -202,6 +204,4 @@ def journey(name: str, *paths: str, weight: int = 1, status: int | None = None) 
 
 def closed_port() -> int:
     """A port on which nobody listens."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    return free_port()

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ports_support import free_port
 from toxiproxy_support import (
     FOREIGN,
     RUN,
@@ -20,7 +21,6 @@ from toxiproxy_support import (
     Lab,
     chunky_service,
     down,
-    free_port,
     server_process,
     toxic,
 )

@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+from ports_support import free_port
 from toxiproxy_support import (
     RUN,
     Lab,
     down,
-    free_port,
     http_service,
     silent_server,
     toxic,

@@ -25,12 +25,6 @@ RUN = "run-1"
 FOREIGN = ToxicState(name="theirs", type="latency", attributes={"latency": 1, "jitter": 0})
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def wait_until(what: str, condition: Callable[[], bool], within_s: float = 10.0) -> None:
     deadline = time.monotonic() + within_s
     while not condition():

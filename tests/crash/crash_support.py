@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ports_support import free_port
+
 from gameday.adapters.toxiproxy.client import ToxiproxyClient
 from gameday.adapters.toxiproxy.server import ServerChoice, choose_server
 from gameday.errors import AdapterError
@@ -23,12 +25,6 @@ from gameday.processes import gone_within, kill
 from gameday.sentinel import owner
 
 SCRIPT = Path(__file__).with_name("crash_runner.py")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until(what: str, condition: Callable[[], bool], within_s: float) -> float:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from lab_support import Lab, free_port, process, wait_until
+from lab_support import Lab, process, wait_until
+from ports_support import free_port
 
 RULE = (
     "histogram_quantile(0.5, sum by (le) (rate(back_seconds_bucket[5s]))) > 0.3 "

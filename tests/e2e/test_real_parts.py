@@ -11,8 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from lab_support import Lab, free_port, lab, running
+from lab_support import Lab, lab, running
 from monitoring_support import Monitors, monitors
+from ports_support import free_port
 from test_verdicts import finding
 
 pytestmark = pytest.mark.real

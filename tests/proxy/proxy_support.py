@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from ports_support import free_port
+
 WITHIN_S = 10.0
 
 
@@ -174,13 +176,6 @@ def _answers(server: Server) -> bool:
     with contextlib.suppress(OSError):
         return server.call("GET", "/version", within_s=1).status == 200
     return False
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as sock:
-        sock.bind((host, 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def wait_for(true: Callable[[], bool], what: str, within_s: float = WITHIN_S) -> None:

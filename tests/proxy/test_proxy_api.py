@@ -6,7 +6,8 @@ import socket
 from typing import Any
 
 import pytest
-from proxy_support import Server, Upstream, client, endpoint, free_port, round_trip_s, wait_for
+from ports_support import free_port
+from proxy_support import Server, Upstream, client, endpoint, round_trip_s, wait_for
 
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"

@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from proxy_support import WITHIN_S, Server, Upstream, client, free_port, start_embedded, wait_for
+from ports_support import free_port
+from proxy_support import WITHIN_S, Server, Upstream, client, start_embedded, wait_for
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

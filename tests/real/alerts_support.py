@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -16,6 +15,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeVar
+
+from ports_support import free_port
 
 from gameday.model.event import Event
 
@@ -31,12 +32,6 @@ def until(what: str, look: Callable[[], T | None], within_s: float = WITHIN_S) -
             return found
         assert time.monotonic() < deadline, f"waited {within_s} s in vain: {what}"
         time.sleep(0.02)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wall_ms() -> int:
