@@ -7,7 +7,7 @@ anything else leaves the effect in doubt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
 from gameday.model.event import Event
@@ -84,14 +84,3 @@ class Load(Protocol):
     def stop(self) -> Mapping[str, Any]:
         """Stop asking, wait for what is under way (at most the timeout), end the process."""
         ...
-
-
-class ReportWriter(Protocol):
-    """Renders a finished report."""
-
-    def render(self, report: Any) -> str:
-        """The whole text."""
-        ...
-
-
-Problems: TypeAlias = Iterable[str]
