@@ -25,6 +25,7 @@ from gameday.model.report import (
     State,
 )
 from gameday.model.scenario import FaultSpec
+from gameday.model.toxics import TOXICS
 from gameday.model.units import format_ms, format_ratio
 from gameday.model.verdict import Outcome, Verdict
 from gameday.report.moments import moments_of
@@ -32,8 +33,6 @@ from gameday.report.moments import moments_of
 _T = TypeVar("_T")
 
 ALL = "all"
-_UNITS = {"latency": "ms", "jitter": "ms", "timeout": "ms", "rate": "KB/s", "bytes": "B"}
-_SIZES = {"average_size": "B", "size_variation": "B"}
 
 
 def build(plan: Plan, timeline: Timeline, verdict: Verdict) -> Report:
@@ -91,15 +90,12 @@ def describe(fault: FaultSpec) -> str:
     toxic = fault.toxic
     texts = []
     for name, value in sorted(toxic.attributes.items(), key=lambda a: (a[0] != toxic.type, a[0])):
-        unit = "us" if (toxic.type, name) == ("slicer", "delay") else _unit(name)
+        spec = TOXICS.get(toxic.type, {}).get(name)
+        unit = "" if spec is None else spec.unit.replace("bytes", "B")
         texts.append(f"{name.replace('_', ' ')} {value} {unit}".strip())
     share = "" if toxic.toxicity >= 1 else f", on {format_ratio(toxic.toxicity)} of connections"
     head = "" if texts and texts[0].startswith(toxic.type) else f"{toxic.type} "
     return f"{head}{', '.join(texts)} ({toxic.stream}{share})".strip()
-
-
-def _unit(attribute: str) -> str:
-    return {**_UNITS, **_SIZES, "delay": "ms"}.get(attribute, "")
 
 
 def _started(timeline: Timeline) -> str:
