@@ -24,12 +24,17 @@ class Fault(Protocol):
     def prepare(self) -> Undo:
         """Look, change nothing, refuse what must not be touched. Returns the undo record.
 
-        The record has a key `kind`, the name under which `registry.undoer` finds `revert`.
+        The record has a key `kind`, the name under which `registry.undoer` finds `revert`, and
+        `target`. A key `facts` holds what was seen and is not needed for the undo: counters that
+        show traffic (`traffic_bytes`, `connections`), what an image or a version was.
         """
         ...
 
     def inject(self, undo: Undo) -> Mapping[str, Any]:
-        """Break it, and read back that it is broken. Returns facts for the journal."""
+        """Break it, and read back that it is broken. Returns facts for the journal.
+
+        Where traffic can be counted, `traffic_bytes` or `connections` as they were just before.
+        """
         ...
 
 
@@ -42,6 +47,45 @@ class Undoer(Protocol):
 
     def present(self, undo: Undo) -> bool:
         """Read back: is the fault (or half of it) still in place? Raises CannotSeeError."""
+        ...
+
+
+class Opener(Protocol):
+    """Makes a target ready before the load starts: a proxy is created, a process started.
+
+    What it opened is closed by the undoer of its record.
+    """
+
+    def prepare(self) -> Undo:
+        """Look, change nothing, refuse what must not be touched. Returns the undo record."""
+        ...
+
+    def open(self, undo: Undo) -> Mapping[str, Any]:
+        """Do it, and read back. Returns facts for the journal."""
+        ...
+
+
+class Lease(Protocol):
+    """A run's hold on a place in which it breaks something: one run at a time there.
+
+    It lives in that place, with what is needed to clean up there without a journal.
+    """
+
+    @property
+    def undo(self) -> Undo:
+        """The record with which it is given back from any process."""
+        ...
+
+    def take(self) -> Undo:
+        """Take it. Raises `RefusedError` naming who has it."""
+        ...
+
+    def renew(self) -> None:
+        """Hold it on. Raises `RefusedError` when another run has taken it."""
+        ...
+
+    def release(self) -> None:
+        """Give it back. Idempotent; another run's lease is left alone."""
         ...
 
 

@@ -40,6 +40,7 @@ from gameday.model.project import LENIENT_ENVIRONMENTS
 from gameday.ports import AlertSource, Undo, Watcher
 from gameday.processes import identity_of, own_identity
 from gameday.scenario.planfile import plan_sha256
+from gameday.secrets import resolve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,7 @@ class _Rig:
         )
         self._receiver = Receiver(
             plan.environment.receiver_listen,
-            plan.environment.receiver_token,
+            _token(plan),
             where.evidence,
             now_wall_ms=self._now_wall_ms,
         )
@@ -304,6 +305,11 @@ def _prepared(proxies: Mapping[str, TargetProxy]) -> dict[str, Undo]:
     if refusals:
         raise RefusedError("\n".join(refusals))
     return undos
+
+
+def _token(plan: Plan) -> str | None:
+    token = plan.environment.receiver_token
+    return None if token is None else resolve(token, base=Path(plan.directory))
 
 
 def _gates(plan: Plan) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ def bite_of(case: Case, span: FaultSpan, spec: FaultSpec) -> Answer:
         said = f"`{span.id}` was read back; {len(during)} probes are too few for its toxicity"
         return Answer(shown=True, said=said)
     if kind == "latency":
-        latency = spec.toxic.attributes.get("latency", 0) if spec.toxic is not None else 0
+        latency = int(spec.toxic.attributes.get("latency", 0)) if spec.toxic is not None else 0
         return _slower(span, before, during, latency_ms=latency, toxicity=toxicity)
     return _broken(span, during, ends=ENDS[kind], toxicity=toxicity)
 

@@ -57,6 +57,7 @@ NOTE_KINDS = frozenset(
         "alert.pending", "alert.firing", "alert.resolved", "alert.delivered",
         "alert.source.up", "alert.source.down",
         "stop.tripped", "stop.blind",
+        "signal.sample", "budget.read", "preflight.passed",
         "gate.opened", "human.note", "human.ack", "human.decide",
     }
 )  # fmt: skip

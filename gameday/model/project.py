@@ -6,9 +6,77 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gameday.model.criteria import Criterion
+from gameday.model.policy import Policy
+from gameday.model.secret import SecretRef
 
-#: Environments in which a stop signal that cannot be read only warns.
+#: Kinds of environments in which a stop signal that cannot be read only warns.
 LENIENT_ENVIRONMENTS = ("local", "ci")
+#: All kinds. An environment with another name is of the kind `staging` unless it says otherwise.
+ENVIRONMENT_KINDS = (*LENIENT_ENVIRONMENTS, "staging", "production")
+_MEANT = {"prod": "production", "live": "production", **{k: k for k in ENVIRONMENT_KINDS}}
+
+
+def kind_of_environment(name: str) -> str:
+    """The kind that a name stands for: `prod` is production, an unknown one is staging."""
+    return _MEANT.get(name.lower(), "staging")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerRef:
+    """Docker containers: by `name`, or all with a `label` (`key=value`) that are running.
+
+    With `pick` `one` the seed chooses among several, with `all` all of them are meant.
+    """
+
+    name: str | None = None
+    label: str | None = None
+    pick: str = "one"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessRef:
+    """A process on this host: named by its `pidfile`, or started by us with `start`.
+
+    `restart` is the command that brings it back. `clock_file` is the FAKETIME_TIMESTAMP_FILE under
+    which it was started (with libfaketime and FAKETIME_NO_CACHE=1); `clock` starts it that way.
+    """
+
+    pidfile: str | None = None
+    start: tuple[str, ...] = ()
+    restart: tuple[str, ...] = ()
+    clock_file: str | None = None
+    clock: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateRef:
+    """The certificate files of a test endpoint, and how it is made to read them again.
+
+    `ca` and `ca_key` are the test authority that issued it; only `untrusted` does without. After a
+    change `reload` is run, or the process in `pidfile` gets SIGHUP; `endpoint` (`host:port`) is
+    where the certificate is read back.
+    """
+
+    cert: str
+    key: str
+    endpoint: str
+    ca: str | None = None
+    ca_key: str | None = None
+    reload: tuple[str, ...] = ()
+    pidfile: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DockerSpec:
+    """The Docker engine. Without a `url`, DOCKER_HOST or the usual socket of this host.
+
+    `helper_image` has iptables, tc and stress-ng; it is never pulled. `allow` lists containers that
+    may be broken without carrying the label `gameday.allow=true`.
+    """
+
+    url: str | None = None
+    helper_image: str | None = None
+    allow: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +93,10 @@ class Target:
     listen: str | None = None
     upstream: str | None = None
     probe: str = "tcp"
+    address: str | None = None  # `host:port` to look at where there is no proxy
+    container: ContainerRef | None = None
+    process: ProcessRef | None = None
+    certificate: CertificateRef | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +116,16 @@ class Environment:
     toxiproxy_url: str | None = None
     alerting: AlertingSpec = AlertingSpec()
     receiver_listen: str = "127.0.0.1:0"
-    receiver_token: str | None = None  # a fixed token, when something outside must know the address
+    receiver_token: str | SecretRef | None = None  # fixed, when something outside must know it
+    kind: str = "local"
+    docker: DockerSpec = DockerSpec()
+    commands: tuple[str, ...] = ()  # programs that faults and restarts may run
+    policy: Policy = field(default_factory=Policy)
+
+    @property
+    def lenient(self) -> bool:
+        """Whether a stop signal that cannot be read only warns here."""
+        return self.kind in LENIENT_ENVIRONMENTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

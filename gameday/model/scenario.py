@@ -76,12 +76,40 @@ class ToxicSpec:
     type: str
     stream: str = "downstream"
     toxicity: float = 1.0
-    attributes: Mapping[str, int] = field(default_factory=dict)
+    attributes: Mapping[str, int | float | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionSpec:
+    """A fault of `gameday.model.faults.FAMILIES`; `options` in the units of its table.
+
+    For `command`, `http` and `python` the options are calls as plain JSON: `inject`, `revert`,
+    `present` and where given `effect`, each with `timeout_ms`; `docs/faults/generic.md` has them.
+    """
+
+    family: str
+    type: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """The next strength of a fault, put in while the fault is in. Exactly one gate is set.
+
+    `after_ms` counts from the confirmation of the stage before; `when` must hold on the load since
+    then; `gate` is opened by a person. A stage whose gate does not open is left out.
+    """
+
+    toxic: ToxicSpec | None = None
+    action: ActionSpec | None = None
+    after_ms: int | None = None
+    when: Criterion | None = None
+    gate: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultSpec:
-    """One failure. Either a toxic, or `down` (the proxy refuses connections).
+    """One failure: a toxic, `down` (the proxy refuses connections), or an action.
 
     `start_ms` counts from the start of the fault phase, `length_ms` from there; without a length it
     lasts to the end of the fault phase.
@@ -91,8 +119,45 @@ class FaultSpec:
     target: str
     toxic: ToxicSpec | None = None
     down: bool = False
+    action: ActionSpec | None = None
     start_ms: int = 0
     length_ms: int | None = None
+    stages: tuple[Stage, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """What it is called in policies and reports: `latency`, `down`, `container.pause`."""
+        if self.action is not None:
+            generic = self.action.family == self.action.type
+            return self.action.type if generic else f"{self.action.family}.{self.action.type}"
+        return self.toxic.type if self.toxic is not None else "down"
+
+    @property
+    def on_proxy(self) -> bool:
+        """Whether it is put on the Toxiproxy proxy of its target."""
+        return self.action is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopSignal:
+    """A stop condition on something else than the load. `text` is how it is shown.
+
+    `kind` `http`: trips when a GET of `url` has not been answered with a status below 400 for
+    `for_ms`. `promql`: trips when the `query` has been above (`op` `>`) or below (`<`) `limit` for
+    `for_ms`. `alert`: trips when an alert of that `name` with these `labels` fires. Each of the
+    first two is asked every `every_ms`.
+    """
+
+    text: str
+    kind: str
+    url: str | None = None
+    query: str | None = None
+    op: str = ">"
+    limit: float = 0.0
+    name: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    for_ms: int = 0
+    every_ms: int = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +212,8 @@ class Scenario:
     faults: tuple[FaultSpec, ...]
     expect: Expectations
     stop_when: tuple[Criterion, ...]
+    stop_signals: tuple[StopSignal, ...] = ()
+    call_limit_ms: int = 10_000  # how long one inject or revert may take; generic faults may add
     revert_for_ms: int = 60_000
     profile: str = ""
     file: str = ""

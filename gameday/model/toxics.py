@@ -127,7 +127,9 @@ def warnings_of(
     return tuple(warnings)
 
 
-def with_defaults(kind: str, attributes: Mapping[str, int]) -> dict[str, int]:
+def with_defaults(
+    kind: str, attributes: Mapping[str, int | float | str]
+) -> dict[str, int | float | str]:
     """All attributes of *kind* as they are sent, those left out at their default."""
     return {name: attributes.get(name, spec.default) for name, spec in TOXICS[kind].items()}
 
