@@ -161,8 +161,7 @@ def _start(state: State, step: Step) -> Do | Mark | None:
         return None
     if step.verb not in OPENER_OF:
         return Do(replace(step, data=data))
-    opener = state.book.opener[step.id]
-    debt = next((d for d in state.ledger.owed if d.opened == state.begun.get(opener.id)), None)
+    debt = next((d for d in state.ledger.owed if d.opened in _opened(state, step)), None)
     if debt is None:
         return None  # the inject that it takes out has not begun
     return Do(replace(step, data={**data, "attempt": 1}), debt)
@@ -180,13 +179,16 @@ def _finished(state: State, step: Step) -> bool:
         return True
     if step.verb not in OPENER_OF:
         return False
-    opener = state.book.opener.get(step.id)
-    if opener is None:
-        return True  # nothing in the plan that it could take out
-    if opener.id not in state.begun:
-        return _finished(state, opener)
-    opened = state.begun[opener.id]
-    return not any(d.opened == opened and not state.being_paid(d) for d in state.ledger.owed)
+    opened = _opened(state, step)
+    if not opened:  # also: nothing in the plan that it could take out
+        return all(_finished(state, opener) for opener in state.book.openers.get(step.id, ()))
+    return not any(d.opened in opened and not state.being_paid(d) for d in state.ledger.owed)
+
+
+def _opened(state: State, revert: Step) -> frozenset[int]:
+    """The beginnings of what a scheduled revert takes out: of a fault, and of its stages."""
+    openers = state.book.openers.get(revert.id, ())
+    return frozenset(state.begun[o.id] for o in openers if o.id in state.begun)
 
 
 def _is_over(state: State) -> bool:
@@ -314,7 +316,7 @@ def _news_times(state: State) -> Iterator[int]:
     """Until when there may be news of calls that were given up, where that matters."""
     for lost in state.ledger.lost:
         step = state.book.by_id.get(str(lost.data.get("step", "")))
-        yield _patience_ms(state, lost.at_ms + call_limit_ms(state, lost.kind, step))
+        yield _patience_ms(state, lost.at_ms + call_limit_ms(state, lost, step))
     if any(d.kind != "fault.inject" for d in state.ledger.owed):
         for call in state.unheard:
             yield _patience_ms(state, call.until_ms)

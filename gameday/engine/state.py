@@ -25,8 +25,9 @@ class Book:
     schedule: Schedule
     by_id: Mapping[str, Step]
     triggers: frozenset[Trigger]  # events that some step waits for
-    opener: Mapping[str, Step]  # id of a scheduled revert -> the step whose fault it takes out
+    openers: Mapping[str, tuple[Step, ...]]  # id of a scheduled revert -> what it takes out
     lanes: Mapping[tuple[str, str], str]  # kind of opener and subject -> lane
+    limits_ms: Mapping[tuple[str, str], int]  # the same -> how long a call may take
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,13 +84,18 @@ class State:
 
 def begin(schedule: Schedule) -> State:
     """The state before anything has happened."""
-    opener: dict[str, Step] = {}
-    last: dict[tuple[str, str], Step] = {}
+    openers: dict[str, tuple[Step, ...]] = {}
+    last: dict[tuple[str, str], tuple[Step, ...]] = {}
+    closed: set[tuple[str, str]] = set()
     for step in schedule.steps:
         if step.verb in UNDO_OF:
-            last[step.verb, step.subject] = step
+            key = (step.verb, step.subject)
+            before = () if key in closed else last.get(key, ())  # the stages of one fault
+            last[key] = (*before, step)
+            closed.discard(key)
         elif (kind := OPENER_OF.get(step.verb)) and (kind, step.subject) in last:
-            opener[step.id] = last[kind, step.subject]
+            openers[step.id] = last[kind, step.subject]
+            closed.add((kind, step.subject))
     book = Book(
         schedule=schedule,
         by_id={step.id: step for step in schedule.steps},
@@ -98,8 +104,9 @@ def begin(schedule: Schedule) -> State:
             for step in schedule.steps
             for trigger in (*step.unless, *(t for when in step.when for t in when.all_of))
         ),
-        opener=opener,
-        lanes={key: step.lane for key, step in last.items()},
+        openers=openers,
+        lanes={key: steps[-1].lane for key, steps in last.items()},
+        limits_ms={key: max(s.limit_ms for s in steps) for key, steps in last.items()},
     )
     return State(book=book)
 
@@ -116,19 +123,31 @@ def observe(state: State, event: Event) -> State:
             return _ended(state, event)
 
 
-def call_limit_ms(state: State, kind: str, step: Step | None) -> int:
+def call_limit_ms(state: State, event: Event, step: Step | None) -> int:
     """How long an action may take. Injects and reverts are held to the limit of the plan."""
     limits = state.book.schedule.limits
-    if kind not in UNDO_OF and kind not in OPENER_OF:
+    if event.kind not in UNDO_OF and event.kind not in OPENER_OF:
         return step.limit_ms if step else limits.call_ms
-    return min(limits.call_ms, step.limit_ms) if step else limits.call_ms
+    if step is None:
+        key = (OPENER_OF.get(event.kind, event.kind), event.subject)
+        return min(limits.call_ms, state.book.limits_ms.get(key, limits.call_ms))
+    return min(limits.call_ms, step.limit_ms)
 
 
 def _notice(state: State, event: Event) -> State:
-    trigger = Trigger(kind=event.kind, subject=event.subject, phase=event.phase)
-    if trigger in state.book.triggers and trigger not in state.seen:
-        state = replace(state, seen=_with(state.seen, trigger, event.at_ms))
+    any_step = Trigger(kind=event.kind, subject=event.subject, phase=event.phase)
+    for trigger in (any_step, replace(any_step, step=_step_id(state, event))):
+        if trigger in state.book.triggers and trigger not in state.seen:
+            state = replace(state, seen=_with(state.seen, trigger, event.at_ms))
     return state
+
+
+def _step_id(state: State, event: Event) -> str:
+    """The step of the plan that an event is about: its own, or that of the call that it ends."""
+    if event.cause is None:
+        return str(event.data.get("step", ""))
+    calls = (*state.calls, *state.unheard)
+    return next((c.step for c in calls if c.started.seq == event.cause and c.step), "")
 
 
 def _noted(state: State, event: Event) -> State:
@@ -147,7 +166,7 @@ def _started(state: State, event: Event) -> State:
         started=event,
         lane=lane,
         step=step.id if step else None,
-        until_ms=event.at_ms + call_limit_ms(state, event.kind, step),
+        until_ms=event.at_ms + call_limit_ms(state, event, step),
     )
     state = replace(state, calls=(*state.calls, call), ledger=fold(state.ledger, event))
     if step is not None:

@@ -18,11 +18,12 @@ from gameday.model.scenario import Scenario
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger:
-    """An event to wait for: its kind, subject and phase."""
+    """An event to wait for: its kind, subject and phase; of one `step` only, if that is given."""
 
     kind: str
     subject: str
     phase: Phase = Phase.OK
+    step: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,15 +5,16 @@ Pure: the same scenario, project, environment and seed give the same plan.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import product
 
 from gameday.errors import ScenarioError
 from gameday.model.diagnostics import has_errors
 from gameday.model.event import Phase
+from gameday.model.faults import GENERIC, call_limit_ms
 from gameday.model.plan import Limits, Plan, Schedule, Step, Trigger, When
 from gameday.model.project import Environment, Project, Service
-from gameday.model.scenario import FaultSpec, Scenario
+from gameday.model.scenario import FaultSpec, Scenario, Stage
 from gameday.scenario.lint import lint, scope_of, unknown_environment
 from gameday.scenario.node import Marks
 
@@ -72,10 +73,27 @@ def limits_of(scenario: Scenario) -> Limits:
     phases = scenario.phases
     played_ms = phases.warmup_ms + phases.baseline_ms + phases.fault_ms + phases.recovery_ms
     load_ms = LOAD_START_LIMIT_MS + scenario.load.timeout_ms + LOAD_STOP_MARGIN_MS
+    call_ms = max((fault_limit_ms(scenario, f) for f in scenario.faults), default=0)
     return Limits(
         deadline_ms=played_ms + load_ms + MARGIN_MS + scenario.revert_for_ms,
+        call_ms=max(call_ms, scenario.call_limit_ms),
         revert_for_ms=scenario.revert_for_ms,
     )
+
+
+def fault_limit_ms(scenario: Scenario, fault: FaultSpec) -> int:
+    """How long one inject or revert of *fault* may take; calls of its own have their own limits."""
+    limit_ms = scenario.call_limit_ms
+    for action in (fault.action, *(stage.action for stage in fault.stages)):
+        if action is None:
+            continue
+        if action.family in GENERIC:
+            own_ms = call_limit_ms(action.family, action.type, action.options)
+            limit_ms = max(limit_ms, own_ms)
+        else:
+            grace_ms = int(action.options.get("grace", 0))
+            limit_ms = max(limit_ms, scenario.call_limit_ms + 2 * grace_ms)
+    return limit_ms
 
 
 def _steps(scenario: Scenario, environment: Environment) -> Iterator[Step]:
@@ -87,7 +105,7 @@ def _steps(scenario: Scenario, environment: Environment) -> Iterator[Step]:
 
 
 def _opening(scenario: Scenario, environment: Environment) -> Iterator[Step]:
-    targets = _proxied(scenario, environment)
+    targets = opened_targets(scenario, environment)
     for target in targets:
         yield _step("target.open", target, lane=target, required=True)
     opened = When(all_of=tuple(Trigger(kind="target.open", subject=name) for name in targets))
@@ -125,14 +143,57 @@ def _phases(scenario: Scenario) -> Iterator[Step]:
 def _fault(scenario: Scenario, fault: FaultSpec) -> Iterator[Step]:
     length_ms = fault.length_ms
     end_ms = scenario.phases.fault_ms if length_ms is None else fault.start_ms + length_ms
+    limit_ms = fault_limit_ms(scenario, fault)
     yield _step(
         "fault.inject",
         fault.id,
         lane=fault.target,
         when=(_after_phase("fault", fault.start_ms),),
+        limit_ms=limit_ms,
         required=True,
+        data={"stage": 0},
     )
-    yield _step("fault.revert", fault.id, lane=fault.target, when=(_after_phase("fault", end_ms),))
+    for number, stage in enumerate(fault.stages, start=1):
+        yield _stage(fault, number, stage, limit_ms=limit_ms)
+    yield _step(
+        "fault.revert",
+        fault.id,
+        lane=fault.target,
+        when=(_after_phase("fault", end_ms),),
+        limit_ms=limit_ms,
+    )
+
+
+def _stage(fault: FaultSpec, number: int, stage: Stage, *, limit_ms: int) -> Step:
+    """The next strength: after the one before was confirmed, and never once it is taken out."""
+    first = f"fault.inject:{fault.id}"
+    before = Trigger(
+        kind="fault.inject",
+        subject=fault.id,
+        step=first if number == 1 else f"{first}/{number - 1}",
+    )
+    gates = [before]
+    if stage.after_ms is None:
+        subject = stage.gate or condition_gate(fault.id, number)
+        gates.append(Trigger(kind="gate.opened", subject=subject, phase=Phase.NOTED))
+    out = Trigger(kind="fault.revert", subject=fault.id, phase=Phase.STARTED)
+    return Step(
+        id=f"{first}/{number}",
+        verb="fault.inject",
+        subject=fault.id,
+        lane=fault.target,
+        when=(When(all_of=tuple(gates), delay_ms=stage.after_ms or 0),),
+        unless=(out,),
+        align_ms=EDGE_MS,
+        limit_ms=limit_ms,
+        required=True,
+        data={"stage": number},
+    )
+
+
+def condition_gate(fault: str, number: int) -> str:
+    """The gate before a stage that opens by itself, when the condition of the stage holds."""
+    return f"{fault}/{number}"
 
 
 def _closing(scenario: Scenario, environment: Environment) -> Iterator[Step]:
@@ -168,9 +229,22 @@ def runbooks_of(scenario: Scenario) -> dict[str, dict[str, str | None]]:
     return found
 
 
-def _proxied(scenario: Scenario, environment: Environment) -> tuple[str, ...]:
-    """Targets whose proxy has to be there: those with a fault, and the load's if it has one."""
-    names = [fault.target for fault in scenario.faults]
+def opened_targets(scenario: Scenario, environment: Environment) -> tuple[str, ...]:
+    """Targets that have to be made ready: see `proxied_targets`, and processes that we start."""
+    started = [
+        name
+        for name in (*(fault.target for fault in scenario.faults), scenario.load.target)
+        if (process := environment.targets[name].process) is not None and process.start
+    ]
+    return tuple(dict.fromkeys((*proxied_targets(scenario, environment), *started)))
+
+
+def proxied_targets(scenario: Scenario, environment: Environment) -> tuple[str, ...]:
+    """Targets whose proxy has to be there: those with a fault on it, and the load's if it has one.
+
+    None at all means that the run needs no Toxiproxy.
+    """
+    names = [fault.target for fault in scenario.faults if fault.on_proxy]
     if environment.targets[scenario.load.target].proxy is not None:
         names.append(scenario.load.target)
     return tuple(dict.fromkeys(names))
@@ -185,7 +259,7 @@ def _step(
     limit_ms: int = 30_000,
     required: bool = False,
     always: bool = False,
-    data: dict[str, str | None] | None = None,
+    data: Mapping[str, object] | None = None,
 ) -> Step:
     return Step(
         id=f"{verb}:{subject}",
