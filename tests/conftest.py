@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 
 import pytest
+from docker_support import docker_engine, own_engine  # noqa: F401 - fixtures
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
