@@ -7,7 +7,7 @@ engines that were broken on purpose.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -69,9 +69,24 @@ def fault_steps(draw: Draw, lane: str, subject: str, has_target: bool) -> list[S
         ),
     }[how]
     revert = Step(id=f"out-{subject}", verb="fault.revert", subject=subject, lane=lane, when=when)
-    if draw(st.booleans()):
-        return [inject, revert]
-    return [revert, inject] if how == "by time" else [inject, revert]
+    if how == "by time" and draw(st.booleans()):
+        return [revert, inject]
+    return [inject, *stage_steps(draw, inject), revert]
+
+
+def stage_steps(draw: Draw, inject: Step) -> list[Step]:
+    """Further strengths of a fault: each after the one before, some behind the gate."""
+    stages: list[Step] = []
+    out = Trigger(kind="fault.revert", subject=inject.subject, phase=Phase.STARTED)
+    for number in range(1, 1 + draw(st.sampled_from([0, 0, 1, 2]))):
+        before = stages[-1].id if stages else inject.id
+        gates = [Trigger(kind="fault.inject", subject=inject.subject, step=before)]
+        if draw(st.booleans()):
+            gates.append(Trigger(kind="gate.opened", subject="go", phase=Phase.NOTED))
+        when = When(all_of=tuple(gates), delay_ms=draw(st.integers(0, 300)))
+        name = f"{inject.id}/{number}"
+        stages.append(replace(inject, id=name, when=(when,), unless=(out,)))
+    return stages
 
 
 @st.composite
