@@ -1,8 +1,9 @@
-"""Stop conditions: when the load shows that the damage is too large, or shows nothing any more.
+"""Stop conditions: when something shows that the damage is too large, or shows nothing any more.
 
-A pure fold over `load.window` events. Several workers send a tick each second; a second is judged
-when all workers that are known have sent theirs, or a second later without the slow ones, whose
-ticks then count in the second in which they arrive.
+A pure fold over events. Here are the conditions on the load; those on endpoints, queries and alerts
+are in `gameday.engine.signals`. Several workers send a `load.window` each second; a second is
+judged when all workers that are known have sent theirs, or a second later without the slow ones,
+whose ticks then count in the second in which they arrive.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from gameday.engine.signals import SILENCE_MS, SignalConditions
 from gameday.kpi.live import LiveCriterion, Reading
 from gameday.model.criteria import Criterion
 from gameday.model.event import Event, Phase
+from gameday.model.scenario import StopSignal
 from gameday.model.units import format_ms
 from gameday.model.verdict import RunStatus
 from gameday.model.window import Tick, tick_from_json
 
-#: No tick for so long, while the load should run, means that nobody watches.
-SILENCE_MS = 5_000
+__all__ = ["SILENCE_MS", "Margin", "StopConditions"]
+
 #: A worker whose tick is this much behind the newest second is not waited for.
 _STRAGGLER_S = 1
 #: A worker that has sent nothing for so many seconds is no longer expected.
@@ -38,12 +41,22 @@ class Margin:
 class StopConditions:
     """Watches all stop conditions of a run. A `Fold`; any thread may call `readings`.
 
-    With *lenient* (environments `local` and `ci`) a load that is silent is only noted, as
-    `stop.blind`; a load that died always stops the run. Both make the run invalid: it could not
-    have been stopped. `overdue_ms` is the age from which a request under way counts as failed.
+    With *lenient* (environments of the kinds `local` and `ci`) a load that is silent, and a signal
+    that cannot be read, are only noted, as `stop.blind`; elsewhere they stop the run as invalid. A
+    load that died always does: it could not have been stopped. `overdue_ms` is the age from which a
+    request under way counts as failed. *alert_sources* must be readable for the `alert` signals.
     """
 
-    def __init__(self, criteria: Sequence[Criterion], *, overdue_ms: int, lenient: bool) -> None:
+    def __init__(
+        self,
+        criteria: Sequence[Criterion],
+        *,
+        overdue_ms: int,
+        lenient: bool,
+        signals: Sequence[StopSignal] = (),
+        alert_sources: Sequence[str] = (),
+    ) -> None:
+        self._signals = SignalConditions(signals, alert_sources=alert_sources, lenient=lenient)
         self._live = tuple(LiveCriterion(c, overdue_ms=overdue_ms) for c in criteria)
         self._lenient = lenient
         self._tripped: set[str] = set()
@@ -62,6 +75,7 @@ class StopConditions:
 
     def see(self, event: Event) -> list[Event]:
         """React to one event."""
+        found = self._signals.see(event)
         match event.kind:
             case "load.window":
                 return self._window(event)
@@ -69,14 +83,18 @@ class StopConditions:
                 self._heard_ms = event.at_ms
             case "load.stop" if event.phase is Phase.STARTED:
                 self._ended, self._heard_ms = True, None
+                self._signals.end()
             case "load.lost" if not self._ended:
                 self._ended, self._heard_ms = True, None
                 why = event.data.get("why") or "the load generator is gone"
                 return [_trip("signal", RunStatus.INVALID, f"the load was lost: {why}")]
-        return []
+        return found
 
     def tick(self, now_ms: int) -> list[Event]:
-        """Notice silence."""
+        """Notice silence, and what has held for long enough."""
+        return [*self._signals.tick(now_ms), *self._silence(now_ms)]
+
+    def _silence(self, now_ms: int) -> list[Event]:
         if self._heard_ms is None or self._blind or now_ms - self._heard_ms < SILENCE_MS:
             return []
         self._blind = True
