@@ -21,6 +21,7 @@ from typing import Any, Self
 
 from gameday.errors import JournalError
 from gameday.model.event import JOURNAL_VERSION, Event, Phase
+from gameday.secrets import masked
 
 #: `prev` of the first line.
 GENESIS = "0" * 64
@@ -276,7 +277,7 @@ def plain(value: object, depth: int = 0) -> Any:
     if isinstance(value, Enum):
         return plain(value.value, depth)
     if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+        return masked(value.encode("utf-8", "backslashreplace").decode("utf-8"))
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else str(value)
     if depth < _DEPTH_MAX:

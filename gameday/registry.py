@@ -15,6 +15,7 @@ from gameday.ports import Undoer
 
 GROUP = "gameday.undoers"
 _BUILT_IN = {
+    "several": "gameday.adapters.several:UNDOER",
     "toxiproxy": "gameday.adapters.toxiproxy.undo:UNDOER",
 }
 

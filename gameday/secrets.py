@@ -53,6 +53,8 @@ def remember(value: str) -> None:
 
 def masked(text: str) -> str:
     """*text* with every known secret replaced."""
+    if not _known:
+        return text
     with _lock:
         known = sorted(_known, key=len, reverse=True)
     for value in known:

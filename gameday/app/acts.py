@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from gameday.adapters.runbook import RunbookReader
-from gameday.adapters.toxiproxy.fault import TargetProxy, ToxiproxyFault
 from gameday.app.baseline import look
 from gameday.app.memory import Memory
 from gameday.app.watching import Watching
@@ -16,7 +15,7 @@ from gameday.engine.loop import Loop, RunClock
 from gameday.errors import AdapterError, NoEffectError
 from gameday.model.event import Event, Phase
 from gameday.model.plan import Plan, Step
-from gameday.ports import AlertSource, Load, Undo
+from gameday.ports import AlertSource, Fault, Load, Opener, Undo
 from gameday.registry import undoer
 
 #: How long after a proxy was replaced requests still count as edge: a service's pooled connections
@@ -65,9 +64,9 @@ class RunActs:
         *,
         clock: RunClock,
         memory: Memory,
-        proxies: Mapping[str, TargetProxy],
+        openers: Mapping[str, Opener],
         opening: Mapping[str, Undo],
-        faults: Mapping[str, ToxiproxyFault],
+        faults: Mapping[tuple[str, int], Fault],
         load: Load,
         sources: Mapping[str, AlertSource],
         runbooks: RunbookReader,
@@ -75,7 +74,7 @@ class RunActs:
         note_load: Callable[[int], None],
     ) -> None:
         self._plan, self._clock, self._memory = plan, clock, memory
-        self._proxies, self._opening, self._faults = proxies, opening, faults
+        self._openers, self._opening, self._faults = openers, opening, faults
         self._load, self._sources, self._runbooks = load, sources, runbooks
         self._watching, self._note_load = watching, note_load
         self._loop: Loop | None = None
@@ -111,16 +110,17 @@ class RunActs:
     def inject(self, step: Step, undo: Undo) -> Mapping[str, Any]:
         """Open a target, or put a fault in and read it back."""
         if step.verb == "target.open":
-            return self._proxies[step.subject].open(undo)
-        with self._edges_of().around(step.subject):
-            facts = self._faults[step.subject].inject(undo)
+            return self._openers[step.subject].open(undo)
+        stage = int(step.data.get("stage", 0))
+        with self._edge(step, undo):
+            facts = self._faults[step.subject, stage].inject(undo)
             confirmed_ms = self._clock.now_ms()
-        return {**facts, "confirmed_ms": confirmed_ms}
+        return {**facts, "stage": stage, "confirmed_ms": confirmed_ms}
 
     def revert(self, step: Step, undo: Undo) -> Mapping[str, Any]:
         """Take it out; only a read-back that finds nothing is an end."""
         code = undoer(str(undo["kind"]))
-        with self._edges_of().around(step.subject):
+        with self._edge(step, undo):
             facts = code.revert(undo)
             if code.present(undo):
                 raise AdapterError(f"`{step.subject}` is still there after its revert")
@@ -130,6 +130,15 @@ class RunActs:
     def perform(self, step: Step) -> Mapping[str, Any] | None:
         """Any other step."""
         return self._verbs[step.verb](step)
+
+    def _edge(self, step: Step, undo: Undo) -> AbstractContextManager[None]:
+        """An edge, where our own way of injecting cuts connections: what a proxy is replaced for.
+
+        A container that is stopped cuts them too, but that is the fault itself.
+        """
+        if undo["kind"] == "toxiproxy":
+            return self._edges_of().around(step.subject)
+        return nullcontext()
 
     def _edges_of(self) -> Edges:
         if self._edges is None:
@@ -141,7 +150,7 @@ class RunActs:
             self._loop.emit(event)
 
     def _prepare(self, step: Step) -> Mapping[str, Any]:
-        return {"undo": dict(self._faults[step.subject].prepare())}
+        return {"undo": dict(self._faults[step.subject, 0].prepare())}
 
     def _start_load(self, _step: Step) -> Mapping[str, Any]:
         facts = self._load.start(

@@ -13,6 +13,7 @@ from gameday.model.diagnostics import Diagnostic, has_errors
 from gameday.model.plan import Plan
 from gameday.model.scenario import LoadSpec
 from gameday.model.verdict import ExitCode
+from gameday.secrets import masked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ def error_text(error: GamedayError) -> str:
     """How an error looks in the terminal: the whole message, no traceback."""
     if isinstance(error, ScenarioError):
         return render_diagnostics(error.diagnostics)
-    return f"gameday: {error}\n"
+    return f"gameday: {masked(str(error))}\n"
 
 
 def check_command(

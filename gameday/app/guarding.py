@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gameday import sentinel
-from gameday.adapters.toxiproxy.lease import Lease
+from gameday.app.leases import Leases
 from gameday.engine.loop import Loop
 from gameday.errors import GamedayError, RefusedError
 from gameday.model.event import Event
@@ -41,14 +41,14 @@ class Pulse:
 
 
 @contextlib.contextmanager
-def renewing(lease: Lease, loop: Loop) -> Iterator[None]:
-    """Renew the lease from a thread; losing it to another run stops this one."""
+def renewing(leases: Leases, loop: Loop) -> Iterator[None]:
+    """Renew the leases from a thread; losing one to another run stops this one."""
     ended = threading.Event()
 
     def renew() -> None:
         while not ended.wait(RENEW_S):
             try:
-                lease.renew()
+                leases.renew()
             except RefusedError as error:
                 data = {"reason": str(error), "status": "invalid"}
                 loop.emit(Event(kind="stop.tripped", subject="lease", data=data))

@@ -17,28 +17,30 @@ from gameday.adapters.probe import HealthWatcher, ProbeWatcher
 from gameday.adapters.prometheus import PrometheusSource
 from gameday.adapters.receiver import Receiver
 from gameday.adapters.runbook import RunbookReader
-from gameday.adapters.toxiproxy.fault import TargetProxy, ToxiproxyFault
-from gameday.adapters.toxiproxy.lease import Lease
 from gameday.adapters.toxiproxy.overhead import measure_overhead
 from gameday.adapters.toxiproxy.server import ServerChoice, choose_server
 from gameday.app.acts import RunActs
 from gameday.app.check import load_of
 from gameday.app.guarding import Pulse, interrupts, renewing
+from gameday.app.leases import Leases
 from gameday.app.memory import Memory
+from gameday.app.places import Places, needs_toxiproxy
 from gameday.app.rundir import RunDir
 from gameday.app.stored import without_secrets
 from gameday.app.watching import Watching
 from gameday.engine.control import ControlServer
 from gameday.engine.core import Done
+from gameday.engine.gates import Condition, ConditionGates
 from gameday.engine.loop import Loop, RunClock
 from gameday.engine.stop import StopConditions
 from gameday.errors import GamedayError, RefusedError
 from gameday.journal import Journal
 from gameday.model.event import Event
 from gameday.model.plan import Plan
-from gameday.model.project import LENIENT_ENVIRONMENTS
-from gameday.ports import AlertSource, Undo, Watcher
+from gameday.model.project import Target
+from gameday.ports import AlertSource, Opener, Undo, Watcher
 from gameday.processes import identity_of, own_identity
+from gameday.scenario.compile import condition_gate
 from gameday.scenario.planfile import plan_sha256
 from gameday.secrets import resolve
 
@@ -63,19 +65,24 @@ def play(plan: Plan, where: RunDir, options: RigOptions) -> Done:
     journal = Journal.open(where.journal)
     with contextlib.ExitStack() as stack:
         stack.callback(journal.close)
-        server = choose_server(
-            plan.environment.toxiproxy_url,
-            log_dir=where.evidence,
-            force_kind=options.toxiproxy,
-        )
-        stack.callback(server.stop)
+        server = _server_for(plan, where, options, stack) if needs_toxiproxy(plan) else None
         sentinel.owner.claim(where.path, call_ms=plan.schedule.limits.call_ms)
-        if server.kind == "given":  # its faults end with it, but it is not ours to end
-            server.process = options.server_process
-        elif server.process is not None:
+        if server is not None and server.kind != "given" and server.process is not None:
             sentinel.owner.add_part(where.path, "toxiproxy", server.process)
         rig = _Rig(plan, where, options, clock=clock, journal=journal, server=server)
         return rig.play(stack)
+
+
+def _server_for(
+    plan: Plan, where: RunDir, options: RigOptions, stack: contextlib.ExitStack
+) -> ServerChoice:
+    server = choose_server(
+        plan.environment.toxiproxy_url, log_dir=where.evidence, force_kind=options.toxiproxy
+    )
+    stack.callback(server.stop)
+    if server.kind == "given":  # its faults end with it, but it is not ours to end
+        server.process = options.server_process
+    return server
 
 
 class _Rig:
@@ -89,11 +96,12 @@ class _Rig:
         *,
         clock: RunClock,
         journal: Journal,
-        server: ServerChoice,
+        server: ServerChoice | None,
     ) -> None:
         self._plan, self._where, self._options = plan, where, options
         self._clock, self._journal, self._server = clock, journal, server
-        self._lease = Lease(server.url, where.run_id, server=server.process)
+        self._places = Places(plan, where.run_id, server)
+        self._leases = Leases(self._places.leases())
         self._load = LocustLoad(
             load_of(plan),
             plan.environment.targets[plan.scenario.load.target].url or "",
@@ -111,21 +119,11 @@ class _Rig:
 
     def play(self, stack: contextlib.ExitStack) -> Done:
         """Open, run, close."""
-        plan, run_id = self._plan, self._where.run_id
-        proxies = {
-            step.subject: TargetProxy(
-                self._server.url,
-                run_id,
-                plan.environment.targets[step.subject],
-                server=self._server.process,
-            )
-            for step in plan.schedule.steps
-            if step.verb == "target.open"
-        }
-        sentinel.owner.add_after(self._where.path, self._lease.undo)
-        self._lease.take()
+        plan = self._plan
+        openers = self._places.openers(self._where.evidence)
         stack.callback(self._release)
-        opening = _prepared(proxies)
+        self._leases.take(lambda undo: sentinel.owner.add_after(self._where.path, undo))
+        opening = _prepared(openers)
         self._receiver.open()
         watching = self._watching()
         stack.callback(watching.stop)
@@ -133,15 +131,21 @@ class _Rig:
         if self._builtin is not None:
             listeners.append(self._builtin.see)
         memory = Memory(listeners)
-        acts = self._acts(memory, proxies, opening, watching)
+        acts = self._acts(memory, openers, opening, watching)
         stops = StopConditions(
             plan.scenario.stop_when,
             overdue_ms=overdue_ms(plan),
-            lenient=plan.environment.name in LENIENT_ENVIRONMENTS,
+            lenient=plan.environment.lenient,
         )
+        gates = ConditionGates(_conditions(plan), overdue_ms=overdue_ms(plan))
         pulse = Pulse()
         loop = Loop(
-            plan.schedule, acts, self._clock, self._journal, folds=(memory, stops), pulse=pulse
+            plan.schedule,
+            acts,
+            self._clock,
+            self._journal,
+            folds=(memory, stops, gates),
+            pulse=pulse,
         )
         acts.attach(loop)
         loop.note(self._opened(), sync=True)
@@ -149,14 +153,14 @@ class _Rig:
         guard = sentinel.start(
             self._where.path,
             call_ms=plan.schedule.limits.call_ms,
-            keep_fds=[fd for fd in (self._server.keep_fd,) if fd is not None],
+            keep_fds=self._keep_fds(),
         )
         stack.callback(self._dismiss, guard)
         pulse.guard, pulse.emit = guard, loop.emit
         loop.note(Event(kind="sentinel.started", subject="sentinel", data={"pid": guard.pid}))
         control = ControlServer(self._where.path, loop.emit, gates=_gates(plan))
         stack.callback(control.close)
-        with interrupts(loop), renewing(self._lease, loop):
+        with interrupts(loop), renewing(self._leases, loop):
             watching.start(loop.emit)
             self._begun = True
             done = loop.run()
@@ -173,16 +177,19 @@ class _Rig:
                     Event(kind="run.closed", subject=self._where.run_id, data=data), sync=True
                 )
         if not done.dirty and loop.recording:
-            with contextlib.suppress(GamedayError):  # then the sentinel gives it back
-                self._lease.release()
+            self._leases.release_quietly()  # what stays, the sentinel gives back
             guard.done()
         return done
+
+    def _keep_fds(self) -> list[int]:
+        """What the sentinel holds open while it lives: a server's pipe, and leases of this host."""
+        server = self._server.keep_fd if self._server is not None else None
+        return [*([] if server is None else [server]), *self._leases.keep_fds()]
 
     def _release(self) -> None:
         """Give the server back if nothing was begun; otherwise `_close` or the sentinel does."""
         if not self._begun:
-            with contextlib.suppress(GamedayError):
-                self._lease.release()
+            self._leases.release_quietly()
 
     def _dismiss(self, guard: sentinel.SentinelHandle) -> None:
         """Let the sentinel go if nothing was begun."""
@@ -219,39 +226,31 @@ class _Rig:
     def _watching(self) -> Watching:
         targets = {fault.target for fault in self._plan.scenario.faults}
         probes: list[Watcher] = [
-            ProbeWatcher(found, found.listen)
+            ProbeWatcher(found, address)
             for name in sorted(targets)
-            if (found := self._plan.environment.targets[name]).listen
+            if (address := looked_at(found := self._plan.environment.targets[name])) is not None
         ]
         sources = [s for s in self._sources.values() if hasattr(s, "start")]
-        health: list[Watcher] = [HealthWatcher(self._server.url)]
+        health: list[Watcher] = []
+        if self._server is not None:
+            health = [HealthWatcher(self._server.url)]
         return Watching(always=[self._receiver, *sources, *health], probes=probes)  # type: ignore[list-item]
 
     def _acts(
         self,
         memory: Memory,
-        proxies: Mapping[str, TargetProxy],
+        openers: Mapping[str, Opener],
         opening: Mapping[str, Undo],
         watching: Watching,
     ) -> RunActs:
         plan = self._plan
-        faults = {
-            spec.id: ToxiproxyFault(
-                self._server.url,
-                self._where.run_id,
-                plan.environment.targets[spec.target],
-                spec,
-                server=self._server.process,
-            )
-            for spec in plan.scenario.faults
-        }
         return RunActs(
             plan,
             clock=self._clock,
             memory=memory,
-            proxies=proxies,
+            openers=openers,
             opening=opening,
-            faults=faults,
+            faults=self._places.faults(),
             load=self._load,
             sources=self._sources,
             note_load=self._note_load,
@@ -278,14 +277,16 @@ class _Rig:
 
     def _overhead(self) -> dict[str, float]:
         """What the proxy adds by itself; asked of servers that gameday runs on this machine."""
-        if self._server.kind == "given" and not self._server.version.startswith("embedded"):
+        server = self._server
+        if server is None or (server.kind == "given" and not server.version.startswith("embedded")):
             return {}
-        found = measure_overhead(self._server.url, self._where.run_id)
+        found = measure_overhead(server.url, self._where.run_id)
         return asdict(found) if found is not None else {}
 
     def _parts(self) -> Event:
+        toxiproxy = {**self._server.to_json(), **self._overhead()} if self._server else None
         data = {
-            "toxiproxy": {**self._server.to_json(), **self._overhead()},
+            "toxiproxy": toxiproxy,
             "load": "locust",
             "alerts": sorted(self._sources),
             "receiver": self._receiver.address,
@@ -293,13 +294,33 @@ class _Rig:
         return Event(kind="run.parts", subject="parts", data=data)
 
 
-def _prepared(proxies: Mapping[str, TargetProxy]) -> dict[str, Undo]:
-    """Look at every proxy before anything is touched; all refusals at once."""
+def looked_at(target: Target) -> str | None:
+    """Where our probe looks at a target: through its proxy, or else at its own address."""
+    return target.listen or target.address
+
+
+def _conditions(plan: Plan) -> list[Condition]:
+    """The stages of faults that wait for a condition on the load."""
+    return [
+        Condition(
+            gate=condition_gate(fault.id, number),
+            fault=fault.id,
+            number=number,
+            criterion=stage.when,
+        )
+        for fault in plan.scenario.faults
+        for number, stage in enumerate(fault.stages, start=1)
+        if stage.when is not None
+    ]
+
+
+def _prepared(openers: Mapping[str, Opener]) -> dict[str, Undo]:
+    """Look at every target before anything is touched; all refusals at once."""
     undos: dict[str, Undo] = {}
     refusals: list[str] = []
-    for name, proxy in proxies.items():
+    for name, opener in openers.items():
         try:
-            undos[name] = proxy.prepare()
+            undos[name] = opener.prepare()
         except GamedayError as error:
             refusals.append(str(error))
     if refusals:
@@ -313,12 +334,14 @@ def _token(plan: Plan) -> str | None:
 
 
 def _gates(plan: Plan) -> tuple[str, ...]:
+    """The gates that a person may open."""
+    by_itself = {condition.gate for condition in _conditions(plan)}
     return tuple(
         {
             trigger.subject
             for step in plan.schedule.steps
             for when in step.when
             for trigger in when.all_of
-            if trigger.kind == "gate.opened"
+            if trigger.kind == "gate.opened" and trigger.subject not in by_itself
         }
     )

@@ -187,7 +187,7 @@ def _refuse(request: RunRequest, plan: Plan) -> None:
     from gameday.app.planview import show_plan
     from gameday.recovery import find_dirty_runs
 
-    if plan.environment.name not in LENIENT_ENVIRONMENTS and not request.go:
+    if not plan.environment.lenient and not request.go:
         raise RefusedError(
             f"{show_plan(plan)}\noutside the environments "
             f"{' and '.join(LENIENT_ENVIRONMENTS)} nothing is run without `--go`"

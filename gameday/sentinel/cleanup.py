@@ -18,7 +18,7 @@ from gameday.model.event import UNDO_OF, Event, Phase
 from gameday.model.recovery import RecoveryReport
 from gameday.processes import gone_within, kill
 from gameday.sentinel import owner as owner_file
-from gameday.sentinel.pay import Payer, UndoerOf, attempt
+from gameday.sentinel.pay import CALL_S, Payer, UndoerOf, attempt
 from gameday.sentinel.record import Record
 
 JOURNAL = "journal.jsonl"
@@ -64,7 +64,8 @@ class CleanUp:
         if not owed:
             return
         self._say(f"taking out: {', '.join(owed)}")
-        payer = Payer(record, by=self.by, undoer=self.undoer)
+        call_s = max(CALL_S, 1.5 * owner.call_ms / 1000)  # the adapters end their calls earlier
+        payer = Payer(record, by=self.by, undoer=self.undoer, call_s=call_s)
         paid = payer.pay(for_s=min(for_s, PATIENCE_S))
         record.open_now()
         if not paid and self._end_stubborn_server(record, owner):

@@ -1,0 +1,159 @@
+"""What a run breaks, made from its plan: faults, targets to open, and leases on the places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from gameday.adapters.toxiproxy.server import ServerChoice
+from gameday.model.plan import Plan
+from gameday.model.project import Target
+from gameday.model.scenario import FaultSpec
+from gameday.ports import Fault, Lease, Opener
+from gameday.scenario.compile import opened_targets, proxied_targets
+
+#: Families that break something on this host, or by a call that is made from here.
+HOST_FAMILIES = ("process", "certificate", "clock", "command", "http", "python")
+
+
+class Places:
+    """Makes the adapters of one run. Nothing is touched by making them.
+
+    `server` is the Toxiproxy of the run, None when the plan needs none.
+    """
+
+    def __init__(self, plan: Plan, run_id: str, server: ServerChoice | None) -> None:
+        self._plan, self._run, self._server = plan, run_id, server
+        self._directory = Path(plan.directory)
+        self._commands = plan.environment.commands
+
+    def faults(self) -> Mapping[tuple[str, int], Fault]:
+        """By fault and stage; stage 0 is the first strength."""
+        found: dict[tuple[str, int], Fault] = {}
+        for spec in self._plan.scenario.faults:
+            for stage, one in enumerate(strengths_of(spec)):
+                found[spec.id, stage] = self._fault(one)
+        return found
+
+    def openers(self, evidence: Path) -> Mapping[str, Opener]:
+        """What makes each target ready."""
+        proxied = proxied_targets(self._plan.scenario, self._plan.environment)
+        found: dict[str, Opener] = {}
+        for name in opened_targets(self._plan.scenario, self._plan.environment):
+            parts: list[Opener] = []
+            target = self._target(name)
+            if target.process is not None and target.process.start:
+                parts.append(self._started(target, evidence))
+            if name in proxied:
+                parts.append(self._proxy(target))
+            found[name] = parts[0] if len(parts) == 1 else _several(name, parts)
+        return found
+
+    def leases(self) -> list[Lease]:
+        """On every place that the run breaks something in."""
+        found: list[Lease] = []
+        if self._server is not None:
+            from gameday.adapters.toxiproxy.lease import Lease as ToxiproxyLease
+
+            found.append(ToxiproxyLease(self._server.url, self._run, server=self._server.process))
+        families: dict[str, set[str]] = {}
+        for spec in self._plan.scenario.faults:
+            if spec.action is not None:
+                families.setdefault(spec.action.family, set()).add(spec.target)
+        containers = sorted(families.get("container", set()))
+        found += [lease for name in containers for lease in self._on_containers(name)]
+        hosts = {name for family in HOST_FAMILIES for name in families.get(family, set())}
+        started = {
+            name
+            for name in opened_targets(self._plan.scenario, self._plan.environment)
+            if (process := self._target(name).process) is not None and process.start
+        }
+        found += [self._on_host(name) for name in sorted(hosts | started)]
+        return found
+
+    def _fault(self, spec: FaultSpec) -> Fault:
+        action, target = spec.action, self._target(spec.target)
+        if action is None:
+            from gameday.adapters.toxiproxy.fault import ToxiproxyFault
+
+            assert self._server is not None  # noqa: S101 - a plan with such a fault needs one
+            url, process = self._server.url, self._server.process
+            return ToxiproxyFault(url, self._run, target, spec, server=process)
+        match action.family:
+            case "container":
+                from gameday.adapters.docker.fault import ContainerFault
+
+                docker, seed = self._plan.environment.docker, self._plan.seed
+                return ContainerFault(docker, self._run, target, spec, seed=seed)
+            case "process" | "certificate" | "clock":
+                return self._host_fault(action.family, target, spec)
+            case _:
+                from gameday.adapters.generic.fault import GenericFault
+
+                return GenericFault(
+                    self._directory, self._run, target, spec, commands=self._commands
+                )
+
+    def _host_fault(self, family: str, target: Target, spec: FaultSpec) -> Fault:
+        where, commands = self._directory, self._commands
+        if family == "process":
+            from gameday.adapters.host.process import ProcessFault
+
+            return ProcessFault(where, self._run, target, spec, commands=commands)
+        if family == "clock":
+            from gameday.adapters.host.clock import ClockFault
+
+            return ClockFault(where, self._run, target, spec)
+        from gameday.adapters.host.certificate import CertificateFault
+
+        return CertificateFault(where, self._run, target, spec, commands=commands)
+
+    def _proxy(self, target: Target) -> Opener:
+        from gameday.adapters.toxiproxy.fault import TargetProxy
+
+        assert self._server is not None  # noqa: S101 - a plan with such a target needs one
+        return TargetProxy(self._server.url, self._run, target, server=self._server.process)
+
+    def _started(self, target: Target, evidence: Path) -> Opener:
+        from gameday.adapters.host.started import HostTarget
+
+        return HostTarget(
+            self._directory, self._run, target, commands=self._commands, evidence=evidence
+        )
+
+    def _on_containers(self, name: str) -> list[Lease]:
+        from gameday.adapters.docker.lease import leases_on
+
+        docker, seed = self._plan.environment.docker, self._plan.seed
+        return list(leases_on(docker, self._run, self._target(name), seed=seed))
+
+    def _on_host(self, name: str) -> Lease:
+        from gameday.adapters.host.lease import HostLease
+
+        return HostLease(self._directory, self._run, self._target(name))
+
+    def _target(self, name: str) -> Target:
+        return self._plan.environment.targets[name]
+
+
+def needs_toxiproxy(plan: Plan) -> bool:
+    """Whether any traffic of the run goes through a proxy."""
+    return bool(proxied_targets(plan.scenario, plan.environment))
+
+
+def strengths_of(spec: FaultSpec) -> list[FaultSpec]:
+    """The fault as each of its stages puts it in, the first one first."""
+    return [
+        spec,
+        *(
+            replace(spec, toxic=stage.toxic or spec.toxic, action=stage.action or spec.action)
+            for stage in spec.stages
+        ),
+    ]
+
+
+def _several(name: str, parts: list[Opener]) -> Opener:
+    from gameday.adapters.several import SeveralOpeners
+
+    return SeveralOpeners(name, parts)
