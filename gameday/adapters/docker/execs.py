@@ -14,9 +14,13 @@ _MAX_OUTPUT = 1_000_000
 def read_exec(api: Any, made: str, until: float, what: str) -> str:
     """The output of the exec *made*, at the latest at *until* of the monotonic clock."""
     stream = api.exec_start(made, socket=True)
+    response = getattr(stream, "_response", None)
     raw = getattr(stream, "_sock", stream)
     data = bytearray()
     try:
+        raw.setblocking(False)
+        # What came together with the head of the answer lies in the reader that read the head.
+        data += response.raw._fp.fp.peek(_MAX_OUTPUT) if response is not None else b""
         poll = select.poll()
         poll.register(raw.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
         while len(data) < _MAX_OUTPUT:
@@ -28,10 +32,10 @@ def read_exec(api: Any, made: str, until: float, what: str) -> str:
                 break
             data += piece
     finally:
-        response = getattr(stream, "_response", None)
-        stream.close()
         if response is not None:
             response.close()
+        stream.close()
+        raw.close()
     return _plain(bytes(data))
 
 
