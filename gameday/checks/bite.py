@@ -8,16 +8,29 @@ from statistics import median
 
 from gameday.checks.case import Case
 from gameday.kpi.spans import FaultSpan
-from gameday.model.event import Event
+from gameday.model.event import Event, Phase
 from gameday.model.scenario import FaultSpec
 from gameday.model.units import format_ms
 
-#: How a probe ends when the fault of this kind touches it.
+_GONE = ("refused", "reset", "closed", "timeout")
+_SILENT = ("timeout", "closed", "reset")
+#: How a probe ends when the fault of this kind touches it. Kinds that are not here, and are no
+#: latency, cannot be shown by a small probe.
 ENDS = {
     "down": ("refused", "reset", "closed"),
-    "timeout": ("timeout", "closed", "reset"),
+    "timeout": _SILENT,
     "reset_peer": ("reset", "closed", "refused"),
+    "container.kill": _GONE,
+    "container.stop": _GONE,
+    "container.pause": _SILENT,
+    "container.disconnect": _GONE,
+    "container.drop": _GONE,
+    "container.reset": _GONE,
+    "process.stop": _SILENT,
+    "process.kill": _GONE,
 }
+#: Faults that only some traffic feels: our probe may be among the rest.
+_FILTERS = ("port", "peer", "direction")
 #: A probe that only connects is answered by the proxy itself: it sees a refusal and nothing else.
 ONLY_CONNECTS = "tcp"
 
@@ -33,6 +46,8 @@ class Answer:
 
 def bite_of(case: Case, span: FaultSpan, spec: FaultSpec) -> Answer:
     """Whether the probes differ from the baseline in the way in which this fault must differ."""
+    if spec.action is not None:
+        return _bite_of_action(case, span, spec)
     kind = "down" if spec.toxic is None else spec.toxic.type
     toxicity = 1.0 if spec.toxic is None else spec.toxic.toxicity
     before, during = _samples(case, span)
@@ -46,9 +61,34 @@ def bite_of(case: Case, span: FaultSpan, spec: FaultSpec) -> Answer:
         said = f"`{span.id}` was read back; {len(during)} probes are too few for its toxicity"
         return Answer(shown=True, said=said)
     if kind == "latency":
-        latency = int(spec.toxic.attributes.get("latency", 0)) if spec.toxic is not None else 0
+        latency = weakest_latency_ms(spec)
         return _slower(span, before, during, latency_ms=latency, toxicity=toxicity)
     return _broken(span, during, ends=ENDS[kind], toxicity=toxicity)
+
+
+def weakest_latency_ms(spec: FaultSpec) -> int:
+    """The smallest latency of a fault and its stages: from the first one on it must be felt."""
+    toxics = [t for t in (spec.toxic, *(s.toxic for s in spec.stages)) if t is not None]
+    return min((int(t.attributes.get("latency", 0)) for t in toxics), default=0)
+
+
+def _bite_of_action(case: Case, span: FaultSpan, spec: FaultSpec) -> Answer:
+    """Of faults that are no toxics: the user's own `effect` call, our probe, or the read-back."""
+    action = spec.action
+    injected = case.timeline.first("fault.inject", span.id, phase=Phase.OK)
+    effect = injected.data.get("effect") if injected is not None else None
+    if effect is not None:
+        said = f"the `effect` call of `{span.id}` {'shows' if effect else 'does not show'} it"
+        return Answer(shown=bool(effect), said=said, facts={"effect": bool(effect)})
+    read_back = Answer(shown=True, said=f"`{span.id}` was read back as in place")
+    ends = ENDS.get(spec.kind)
+    partial = action is not None and any(name in action.options for name in _FILTERS)
+    before, during = _samples(case, span)
+    if ends is None or partial or not during or not any(e.data.get("ok") for e in before):
+        return read_back
+    answer = _broken(span, during, ends=ends, toxicity=1.0)
+    blunt = _probe_of(case, span.target, during).startswith(ONLY_CONNECTS)
+    return read_back if blunt and not answer.shown else answer
 
 
 def _slower(

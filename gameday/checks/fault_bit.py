@@ -29,7 +29,7 @@ def check(case: Case) -> Iterator[Finding]:
             summary = f"fault `{span.id}` was never confirmed on"
             yield _found(span, Outcome.INCONCLUSIVE, summary, {})
             continue
-        bite, traffic = bite_of(case, span, spec), traffic_of(case, span)
+        bite, traffic = bite_of(case, span, spec), traffic_of(case, span, spec)
         facts: dict[str, object] = {**bite.facts, **traffic.facts}
         good = bite.shown and traffic.shown
         first_bad = next((answer.said for answer in (traffic, bite) if not answer.shown), "")

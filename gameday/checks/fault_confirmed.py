@@ -18,11 +18,11 @@ NAME = "fault/confirmed"
 
 def check(case: Case) -> Iterator[Finding]:
     """One finding a fault of the plan."""
-    for fault in case.faults:
-        yield _judge(case, fault)
+    for fault, spec in zip(case.faults, case.plan.scenario.faults, strict=True):
+        yield _judge(case, fault, stages=len(spec.stages))
 
 
-def _judge(case: Case, fault: FaultSpan) -> Finding:
+def _judge(case: Case, fault: FaultSpan, *, stages: int) -> Finding:
     if fault.asked_ms is None:
         return _found(fault, Outcome.INCONCLUSIVE, f"fault `{fault.id}` was never injected")
     if fault.on_ms is None:
@@ -36,6 +36,13 @@ def _judge(case: Case, fault: FaultSpan) -> Finding:
             fault, Outcome.INCONCLUSIVE, f"fault `{fault.id}` was never confirmed off{why}"
         )
     lasted = format_ms(fault.off_ms - fault.on_ms)
+    reached = len(fault.stages_ms)
+    if reached < stages + 1:
+        summary = (
+            f"fault `{fault.id}` reached strength {reached} of {stages + 1}: "
+            "what is expected of the last one was not tried"
+        )
+        return _found(fault, Outcome.INCONCLUSIVE, summary)
     return _found(
         fault, Outcome.PASS, f"fault `{fault.id}` was read back as in, and as gone {lasted} later"
     )

@@ -11,11 +11,18 @@ from gameday.checks.bite import Answer
 from gameday.checks.case import Case
 from gameday.kpi.spans import FaultSpan, Window
 from gameday.kpi.stats import Stats, cells_between, stats
+from gameday.model.event import Event, Phase
+from gameday.model.scenario import FaultSpec
 
 #: What one probe is taken to ask with when its sample does not say.
 PROBE_BYTES = 1_024
 #: More than this beyond our own probes is somebody else's traffic.
 SOME_BYTES = 512
+#: What one probe moves in both directions, with the packets around it, as an interface counts.
+PROBE_PACKETS_BYTES = 4_096
+#: How long a closed connection of a probe can still be seen.
+TIME_WAIT_MS = 60_000
+_NO_COUNTERS = "the proxy's counters cannot be read"
 #: More connections than this beyond our own probes are somebody else's.
 SOME_CONNECTIONS = 3
 #: The client's numbers differ if goodput falls, or the median or p95 grows, by so much.
@@ -33,7 +40,79 @@ class _Beyond:
     connections: int
 
 
-def traffic_of(case: Case, span: FaultSpan) -> Answer:
+def traffic_of(case: Case, span: FaultSpan, spec: FaultSpec) -> Answer:
+    """Whether anybody but our probes uses what the fault is in."""
+    if spec.on_proxy:
+        return _through_proxy(case, span)
+    return _without_proxy(case, span)
+
+
+def _without_proxy(case: Case, span: FaultSpan) -> Answer:
+    """By the user's `effect` call, counters of the place, a proxy of the target, or the load."""
+    prepared = case.timeline.first("fault.prepare", span.id, phase=Phase.OK)
+    injected = case.timeline.first("fault.inject", span.id, phase=Phase.OK)
+    if prepared is None or injected is None:
+        return Answer(shown=False, said=f"`{span.id}` was never in place")
+    if injected.data.get("effect"):
+        return Answer(shown=True, said="that is taken for its use too")
+    seen = prepared.data.get("undo", {}).get("facts", {})
+    if (answer := _by_counters(case, span, seen, injected)) is not None:
+        return answer
+    answer = _by_sli(case, span)
+    if answer.shown:
+        return Answer(shown=True, said=answer.said.replace(_NO_COUNTERS, "nothing there counts"))
+    proxied = _through_proxy(case, span) if _has_totals(case, span.target) else None
+    if proxied is not None and proxied.shown:
+        return proxied
+    said = (
+        f"whether the service uses `{span.target}` is not known: nothing there counts its traffic "
+        "and the load felt nothing; give the fault an `effect` call, or a target with a proxy"
+    )
+    return Answer(shown=False, said=said)
+
+
+def _by_counters(
+    case: Case, span: FaultSpan, seen: Mapping[str, Any], injected: Event
+) -> Answer | None:
+    """What was counted between the look before the load and the inject, less our own probes."""
+    prepared = case.timeline.first("fault.prepare", span.id, phase=Phase.OK)
+    since_ms = prepared.at_ms if prepared is not None else 0
+    probes = [
+        e
+        for e in case.timeline.of("probe.sample", span.target)
+        if since_ms <= e.at_ms <= injected.at_ms
+    ]
+    if "traffic_bytes" in seen and "traffic_bytes" in injected.data:
+        moved = int(injected.data["traffic_bytes"]) - int(seen["traffic_bytes"])
+        moved -= len(probes) * PROBE_PACKETS_BYTES
+        facts = {"traffic_bytes_before": moved}
+        if moved > SOME_BYTES:
+            said = f"{_size(moved)} of traffic reached `{span.target}` before the fault"
+            return Answer(shown=True, said=said, facts=facts)
+        said = (
+            f"no traffic of the service reached `{span.target}` before the fault, so the fault "
+            "could hurt nobody; is it the one that the service uses?"
+        )
+        return Answer(shown=False, said=said, facts=facts)
+    if "connections" in injected.data:
+        ours = sum(1 for e in probes if injected.at_ms - e.at_ms < TIME_WAIT_MS)
+        others = int(injected.data["connections"]) - ours
+        if others > 0:
+            said = f"{others} connections to `{span.target}` were there when the fault came"
+            return Answer(shown=True, said=said, facts={"connections": others})
+    return None
+
+
+def _has_totals(case: Case, target: str) -> bool:
+    names = _proxy_names(case, target)
+    return any(
+        name in (event.data.get("proxies") or {})
+        for event in case.timeline.of("proxy.health")
+        for name in names
+    )
+
+
+def _through_proxy(case: Case, span: FaultSpan) -> Answer:
     """Whether anybody but our probes goes through the proxy of the fault's target.
 
     Traffic before and after the fault counts too: a proxy that is down, or a service whose circuit
@@ -78,7 +157,7 @@ def _by_sli(case: Case, span: FaultSpan) -> Answer:
     before, during = _stats(case, baseline), _stats(case, fault)
     changed = _changed(before, during)
     if changed:
-        said = f"the proxy's counters cannot be read, but the load felt the fault: {changed}"
+        said = f"{_NO_COUNTERS}, but the load felt the fault: {changed}"
         return Answer(shown=True, said=said)
     said = (
         f"whether traffic went through the proxy of `{span.target}` is not known: its counters "

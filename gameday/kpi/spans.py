@@ -50,6 +50,7 @@ class FaultSpan:
     on_ms: int | None = None
     off_asked_ms: int | None = None
     off_ms: int | None = None
+    stages_ms: tuple[int, ...] = ()  # when each strength was confirmed, the first one first
     evidence: tuple[int, ...] = ()
 
     @property
@@ -157,8 +158,18 @@ def _span(timeline: Timeline, fault: str, target: str) -> FaultSpan:
         on_ms=None if on is None else _confirmed(on),
         off_asked_ms=None if off_asked is None else off_asked.at_ms,
         off_ms=None if off is None else _confirmed(off),
+        stages_ms=tuple(_confirmed(e) for e in _once_each_stage(timeline, fault)),
         evidence=tuple(e.seq for e in (asked, on, off_asked, off) if e is not None),
     )
+
+
+def _once_each_stage(timeline: Timeline, fault: str) -> list[Event]:
+    """The first confirmation of each strength."""
+    found: dict[int, Event] = {}
+    for event in timeline.of("fault.inject", fault):
+        if event.phase is Phase.OK:
+            found.setdefault(int(event.data.get("stage", 0)), event)
+    return list(found.values())
 
 
 def _confirmed(event: Event) -> int:
