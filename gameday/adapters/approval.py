@@ -13,6 +13,7 @@ import os
 import re
 import stat
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -103,6 +104,14 @@ def verify(text: bytes, signature: Path, *, approver: str, signers: Path) -> Non
             f"`{name}` is not by a key that `{signers.name}` allows for `{approver}`"
             + (f": {why}" if why else "")
         )
+
+
+def prove(approval: Approval, signature: bytes, *, signers: Path) -> None:
+    """Verify a signature that is not in a file yet. Raises `RefusedError`."""
+    with tempfile.TemporaryDirectory(prefix="gameday-") as folder:
+        path = Path(folder, "signature")
+        path.write_bytes(signature)
+        verify(approval_text(approval), path, approver=approval.approver, signers=signers)
 
 
 def read_approvals(

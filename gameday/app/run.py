@@ -32,6 +32,8 @@ class RunRequest:
     reports: Path = Path("reports")
     go: bool = False
     server_process: Mapping[str, Any] | None = None  # of a given Toxiproxy, where that is known
+    change_id: str | None = None
+    operator: str | None = None
 
     @classmethod
     def many(
@@ -45,6 +47,8 @@ class RunRequest:
         reports: Path,
         seed: int,
         go: bool,
+        change_id: str | None = None,
+        operator: str | None = None,
     ) -> list[Self]:
         """One request a scenario file, directories searched."""
         return [
@@ -59,6 +63,8 @@ class RunRequest:
                 toxiproxy=toxiproxy,
                 reports=reports,
                 go=go,
+                change_id=change_id,
+                operator=operator,
             )
             for path in expand(paths)
         ]

@@ -42,6 +42,9 @@ Toxiproxy = Annotated[
     typer.Option("--toxiproxy", help="`embedded`, `started` (from PATH), or the URL of a server."),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+Change = Annotated[
+    str | None, typer.Option("--change", help="The change under which this is, e.g. `CHG-123`.")
+]
 
 
 def run(arguments: list[str]) -> int:
@@ -124,10 +127,20 @@ def plan(
     profile: Profile = None,
     seed: Seed = 0,
     json: Json = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Store the plan in a file, to be approved.")
+    ] = None,
 ) -> int:
     """Print what a run would do, in order, and stop."""
-    from gameday.app.check import plan_command
+    from gameday.app.check import PlanRequest, plan_command
 
+    if out is not None:
+        from gameday.app.approve import write_plan
+
+        return write_plan(
+            PlanRequest(path=path, project=project, environment=env, profile=profile, seed=seed),
+            out,
+        )
     return plan_command(
         path, project=project, environment=env, profile=profile, seed=seed, as_json=json
     )
@@ -145,6 +158,10 @@ def run_(
     go: Annotated[
         bool, typer.Option("--go", help="Really run outside the environments local and ci.")
     ] = False,
+    change: Change = None,
+    operator: Annotated[
+        str | None, typer.Option("--operator", help="Who runs it; GAMEDAY_OPERATOR, else git's.")
+    ] = None,
     json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the verdict.")] = False,
 ) -> int:
@@ -160,8 +177,46 @@ def run_(
         reports=reports,
         seed=seed,
         go=go,
+        change_id=change,
+        operator=operator,
     )
     return int(run_set(requests, as_json=json, quiet=quiet))
+
+
+@app.command()
+def approve(
+    path: Annotated[Path, typer.Argument(help="A scenario file, or a plan stored by `plan`.")],
+    role: Annotated[str, typer.Option("--role", help="As what you approve, e.g. `safety`.")],
+    approver: Annotated[str, typer.Option("--as", help="Who you are, as in the allowed signers.")],
+    key: Annotated[Path, typer.Option("--key", help="Your SSH key, or its .pub for the agent.")],
+    project: Project = None,
+    env: Env = None,
+    profile: Profile = None,
+    seed: Seed = 0,
+    change: Change = None,
+    author: Annotated[
+        str | None, typer.Option("--author", help="Who wrote it, where git does not know.")
+    ] = None,
+    expires: Annotated[str, typer.Option("--expires", help="How long it is valid.")] = "8h",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> int:
+    """Sign that a run may do exactly what its plan says."""
+    from gameday.app.approve import ApproveRequest, approve_command
+    from gameday.app.check import PlanRequest
+
+    request = ApproveRequest(
+        scenario=PlanRequest(
+            path=path, project=project, environment=env, profile=profile, seed=seed
+        ),
+        role=role,
+        approver=approver,
+        key=key,
+        change_id=change,
+        author=author,
+        expires=expires,
+        yes=yes,
+    )
+    return approve_command(request)
 
 
 @app.command()
