@@ -95,6 +95,34 @@ class FaultRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UndoTime:
+    """How long one fault took to be taken out."""
+
+    fault: str = _doc("id of the fault")
+    state: State = _doc("measured, censored (never confirmed off) or not_measured (never put in)")
+    took_ms: int | None = _doc("asked off to read back as gone; if censored, a lower bound")
+    tries: int = _doc("how many reverts were begun")
+    why: str = _doc("why it is censored or not measured; else empty")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Safety:
+    """How a run was stopped, and how fast everything was safe again."""
+
+    stopped_by: str = _doc("condition, `operator`, `deadline`, …; empty if it was not stopped")
+    reason: str = _doc("why it was stopped; empty if it was not")
+    stopped_ms: int | None = _doc("run time of the stop")
+    in_place: tuple[str, ...] = _doc("faults that were in at the stop, or may have been")
+    n: int = _doc("how many these are")
+    state: State = _doc("measured, censored (one was never confirmed off) or not_measured")
+    time_to_safe_ms: int | None = _doc(
+        "from the stop until the last of them was read back as gone; if censored, a lower bound"
+    )
+    why: str = _doc("why it is censored or not measured; else empty")
+    undos: tuple[UndoTime, ...] = _doc("each fault, however the run ended")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
     """One line of the timeline."""
 
@@ -157,6 +185,7 @@ class Report:
     leftovers: tuple[Leftover, ...] = _doc("what may still be broken, and how to undo it")
     expectations: tuple[Finding, ...] = _doc("one entry an expectation")
     validity: tuple[Finding, ...] = _doc("whether the run could have shown anything")
+    safety: Safety = _doc("how it was stopped, and how fast it was safe again")
     ladders: tuple[Ladder, ...] = _doc("from the fault to steady, one an expected alert")
     faults: tuple[FaultRow, ...] = _doc("as they were confirmed")
     phases: tuple[PhaseRow, ...] = _doc("what the load saw")

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from gameday.kpi import seen, spans
+from gameday.kpi.safety import not_stopped, safety_of
 from gameday.kpi.stats import Stats, cells_between, stats, ticks_of
 from gameday.kpi.timings import ladders
 from gameday.model.debts import ledger_of
-from gameday.model.event import Timeline
+from gameday.model.event import Event, Timeline
 from gameday.model.plan import Plan
 from gameday.model.report import (
     SCHEMA,
@@ -24,10 +25,9 @@ from gameday.model.report import (
     ScenarioPart,
     State,
 )
-from gameday.model.scenario import FaultSpec
-from gameday.model.toxics import TOXICS
 from gameday.model.units import format_ms, format_ratio
 from gameday.model.verdict import Outcome, Verdict
+from gameday.report.describe import describe
 from gameday.report.moments import moments_of
 
 _T = TypeVar("_T")
@@ -42,6 +42,7 @@ def build(plan: Plan, timeline: Timeline, verdict: Verdict) -> Report:
     rows = _try("phases", lambda: _phases(plan, timeline), broken)
     rungs = _try("ladders", lambda: ladders(plan, timeline), broken) if opened else ()
     moments = _try("timeline", lambda: moments_of(plan, timeline), broken) if opened else ()
+    safety = _try("safety", lambda: (safety_of(plan, timeline),), broken)
     notes = _try("notes", lambda: tuple(_notes(plan, timeline, rows)), broken)
     return Report(
         schema=SCHEMA,
@@ -64,6 +65,7 @@ def build(plan: Plan, timeline: Timeline, verdict: Verdict) -> Report:
         leftovers=_leftovers(timeline, verdict),
         expectations=tuple(f for f in verdict.findings if not f.validity),
         validity=tuple(f for f in verdict.findings if f.validity),
+        safety=safety[0] if safety else not_stopped("it could not be made"),
         ladders=rungs,
         faults=_faults(plan, timeline),
         phases=rows,
@@ -81,21 +83,6 @@ def _try(name: str, make: Callable[[], tuple[_T, ...]], broken: list[str]) -> tu
         what = f"{type(error).__name__}: {error}"
         broken.append(f"{name} could not be made, by a bug of ours, please report it: {what}")
         return ()
-
-
-def describe(fault: FaultSpec) -> str:
-    """A fault in words: `latency 800 ms, jitter 50 ms (downstream)`."""
-    if fault.toxic is None:
-        return "down: connections are refused"
-    toxic = fault.toxic
-    texts = []
-    for name, value in sorted(toxic.attributes.items(), key=lambda a: (a[0] != toxic.type, a[0])):
-        spec = TOXICS.get(toxic.type, {}).get(name)
-        unit = "" if spec is None else spec.unit.replace("bytes", "B")
-        texts.append(f"{name.replace('_', ' ')} {value} {unit}".strip())
-    share = "" if toxic.toxicity >= 1 else f", on {format_ratio(toxic.toxicity)} of connections"
-    head = "" if texts and texts[0].startswith(toxic.type) else f"{toxic.type} "
-    return f"{head}{', '.join(texts)} ({toxic.stream}{share})".strip()
 
 
 def _started(timeline: Timeline) -> str:
@@ -257,10 +244,26 @@ def _notes(plan: Plan, timeline: Timeline, rows: tuple[PhaseRow, ...]) -> Iterab
     if timeline.first("run.opened") is not None:
         for source in seen.source_names(plan):
             yield _source_note(timeline, source)
+    yield from _blind_notes(timeline)
     if timeline.first("sentinel.lost") is not None:
         yield "the sentinel was lost during the run; the runner itself took the faults out"
     if timeline.first("sentinel.took_over") is not None:
         yield "the sentinel took over from the runner and took the faults out"
+
+
+def _blind_notes(timeline: Timeline) -> Iterable[str]:
+    """Where the environment is lenient, a run goes on that nothing could have stopped."""
+    gaps: dict[str, list[Event]] = {}
+    for event in timeline.of("stop.blind"):
+        gaps.setdefault(event.subject, []).append(event)
+    for subject, found in gaps.items():
+        times = ", ".join(f"{int(e.data.get('since_ms', e.at_ms)) / 1000:.1f} s" for e in found)
+        error = found[-1].data.get("error")
+        why = f": {error}" if error else ""
+        yield (
+            f"stop condition: `{subject}` could not be read from {times} of the run on, so it "
+            f"could not have stopped it then{why}"
+        )
 
 
 def _source_note(timeline: Timeline, source: str) -> str:

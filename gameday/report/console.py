@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from textwrap import wrap
 
-from gameday.model.report import Ladder, Report, Rung, State
+from gameday.model.report import Ladder, Report, Rung, Safety, State, UndoTime
 from gameday.model.units import format_ms
 from gameday.model.verdict import Finding, Outcome, RunStatus
 from gameday.report.text import printable
@@ -48,10 +48,43 @@ def by_name(ladder: Ladder, name: str) -> Rung | None:
     return next((rung for rung in ladder.rungs if rung.name == name), None)
 
 
+def stop_lines(report: Report) -> Iterable[str]:
+    """Why the run was stopped, unless the reason of the verdict says so, and the time to safe."""
+    safety = report.safety
+    if not safety.stopped_by:
+        return
+    why = safety.reason.removeprefix(f"`{safety.stopped_by}`: ") or safety.stopped_by
+    if why not in report.verdict.reason:
+        yield f"stopped by `{safety.stopped_by}`: {why}"
+    yield safe_text(safety)
+
+
+def safe_text(safety: Safety) -> str:
+    """The time to safe in words."""
+    if safety.time_to_safe_ms is None:
+        return f"time to safe not measured: {safety.why}"
+    took = format_ms(safety.time_to_safe_ms)
+    if safety.state is State.CENSORED:
+        return f"not shown to be safe within {took} of the stop: {safety.why}"
+    faults = "the fault" if safety.n == 1 else f"all {safety.n} faults"
+    return f"safe {took} after the stop: {faults} confirmed off"
+
+
+def undo_text(undo: UndoTime) -> str:
+    """How long a fault took to be taken out: `1.2 s`, `1.2 s (2 tries)`, `not within 60 s`."""
+    if undo.took_ms is None:
+        return "-"
+    tries = f" ({undo.tries} tries)" if undo.tries > 1 else ""
+    word = "not within " if undo.state is State.CENSORED else ""
+    return f"{word}{format_ms(undo.took_ms)}{tries}"
+
+
 def _head(report: Report) -> Iterable[str]:
     name = report.scenario.id + (f" ({report.scenario.profile})" if report.scenario.profile else "")
     yield printable(f"{answer_word(report)}  {name}")
     yield from _wrapped(report.verdict.reason)
+    for line in stop_lines(report):
+        yield from _wrapped(line)
     if report.leftovers:
         yield ""
         for left in report.leftovers:

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 from gameday.model.report import Report, State
 from gameday.model.verdict import Finding, Outcome
-from gameday.report.console import answer_word
+from gameday.report.console import answer_word, stop_lines
 
 #: Characters that XML 1.0 cannot carry.
 _FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -60,7 +60,11 @@ def _run_case(suite: ET.Element, report: Report) -> None:
         error = ET.SubElement(
             case, "error", type=report.verdict.status.value, message=_clean(report.verdict.reason)
         )
-        error.text = _clean("\n".join([answer_word(report), report.verdict.reason, *_undo(report)]))
+        error.text = _clean("\n".join([*_words(report), *_undo(report)]))
+
+
+def _words(report: Report) -> list[str]:
+    return [answer_word(report), report.verdict.reason, *stop_lines(report)]
 
 
 def _undo(report: Report) -> list[str]:
@@ -107,16 +111,24 @@ def _properties(report: Report) -> Iterable[tuple[str, str]]:
     for ladder in report.ladders:
         for rung in ladder.rungs:
             name = f"{ladder.fault}.{ladder.alert or 'users'}.{rung.name}"
-            if rung.state is State.MEASURED:
-                yield f"{name}_ms", str(rung.since_ms)
-            else:
-                bound = "" if rung.since_ms is None else f" at {rung.since_ms} ms"
-                yield f"{name}_ms", f"{rung.state.value}{bound}"
+            yield f"{name}_ms", _time(rung.state, rung.since_ms)
+    safety = report.safety
+    if safety.stopped_by:
+        yield "stopped_by", safety.stopped_by
+    yield "time_to_safe_ms", _time(safety.state, safety.time_to_safe_ms)
+    for undo in safety.undos:
+        yield f"{undo.fault}.undo_ms", _time(undo.state, undo.took_ms)
     for row in report.phases:
         if row.subject == "all":
             for metric in ("n", "error_ratio", "p50_ms", "p95_ms", "p99_ms"):
                 value = getattr(row, metric)
                 yield f"{row.phase}.{metric}", "withheld" if value is None else f"{value:g}"
+
+
+def _time(state: State, ms: int | None) -> str:
+    if state is State.MEASURED:
+        return str(ms)
+    return state.value if ms is None else f"{state.value} at {ms} ms"
 
 
 def _class(report: Report) -> str:

@@ -23,7 +23,12 @@ from gameday.report.text import printable
 Mode = Literal["tty", "plain", "json"]
 LINE_EVERY_MS = 5_000
 STATUS_EVERY_MS = 1_000
-_SAMPLES = frozenset({"load.window", "probe.sample", "proxy.health", "clock.offset", "load.edge"})
+_SAMPLES = frozenset(
+    {
+        "load.window", "probe.sample", "proxy.health", "clock.offset", "load.edge",
+        "signal.sample",
+    }
+)  # fmt: skip
 
 
 class _Face(Protocol):
@@ -216,6 +221,10 @@ def status_of(state: LiveState) -> dict[str, Any]:
         "alerts": {name: light.state for name, light in state.alerts.items()},
         "stop_when": {
             m.criterion.text: {"value": m.value, "held_ms": m.held_ms} for m in state.margins
+        },
+        "signals": {
+            text: {"state": s.state, "value": s.value, "held_ms": state.now_ms - s.since_ms}
+            for text, s in state.signals.items()
         },
         "hints": list(state.hints.values()),
     }

@@ -35,6 +35,15 @@ class Margin:
     held_ms: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """A stop condition on something else than the load: `good`, `BAD` or `cannot be read`."""
+
+    state: str
+    value: float | None
+    since_ms: int
+
+
 @dataclass(slots=True, kw_only=True)
 class Numbers:
     """The load over the last five whole seconds; None where nothing can be said."""
@@ -61,6 +70,7 @@ class LiveState:
     fault_on_ms: int | None = None
     numbers: Numbers = field(default_factory=Numbers)
     margins: list[Margin] = field(default_factory=list)
+    signals: dict[str, Watched] = field(default_factory=dict)
     hints: dict[str, str] = field(default_factory=dict)
     stopped: str = ""
     _seconds: dict[int, list[Tick]] = field(default_factory=dict)
@@ -71,7 +81,7 @@ class LiveState:
         scenario = self.plan.scenario
         self.faults = {f.id: Light(state="off", since_ms=0) for f in scenario.faults}
         self.alerts = {a.alert: Light(state="quiet", since_ms=0) for a in scenario.expect.alerts}
-        overdue = scenario.load.timeout_ms
+        overdue = max(1, scenario.load.timeout_ms // 2)  # as the run itself counts
         self._live = [LiveCriterion(c, overdue_ms=overdue) for c in scenario.stop_when]
         self.margins = [Margin(criterion=c, value=None, held_ms=0) for c in scenario.stop_when]
 
@@ -87,6 +97,8 @@ class LiveState:
             self._fault(event)
         elif group == "alert":
             self._alert(event)
+        elif event.kind == "signal.sample":
+            self._signal(event)
         else:
             self._hint(event)
 
@@ -152,6 +164,16 @@ class LiveState:
             if state != "firing" or before is None or not before.state.startswith("delivered"):
                 self.alerts[event.subject] = Light(state=state, since_ms=event.at_ms)
 
+    def _signal(self, event: Event) -> None:
+        data = event.data
+        state = "BAD" if data.get("bad") else "good" if data.get("ok") else "cannot be read"
+        before = self.signals.get(event.subject)
+        same = before is not None and before.state == state
+        since_ms = before.since_ms if before is not None and same else event.at_ms
+        value = data.get("value")
+        value = float(value) if isinstance(value, (int, float)) else None
+        self.signals[event.subject] = Watched(state=state, value=value, since_ms=since_ms)
+
     def _hint(self, event: Event) -> None:
         match event.kind:
             case "stop.tripped":
@@ -159,7 +181,7 @@ class LiveState:
             case "load.lost":
                 self.hints["load"] = f"the load is lost: {event.data.get('why', '')}".rstrip(": ")
             case "stop.blind":
-                self.hints["stop"] = "a stop signal cannot be read"
+                self.hints["stop"] = f"the stop signal of {event.subject} cannot be read"
             case "sentinel.lost":
                 self.hints["sentinel"] = "the sentinel is lost"
             case "proxy.health":

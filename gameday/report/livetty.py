@@ -15,7 +15,7 @@ from rich.text import Text
 from gameday.model.criteria import MetricKind
 from gameday.model.event import Event
 from gameday.model.units import format_ms, format_ratio
-from gameday.report.livestate import LiveState, Margin
+from gameday.report.livestate import LiveState, Margin, Watched
 from gameday.report.text import printable
 
 #: Often enough for a clock that runs, seldom enough not to flicker over a slow line.
@@ -74,7 +74,7 @@ class TtyFace:
 def screen(state: LiveState, news: list[tuple[int, str]]) -> RenderableType:
     """The whole picture, at most 22 lines."""
     blocks: list[RenderableType] = [_head(state), _bar(state), _load(state), _lights(state)]
-    if state.margins:
+    if state.margins or state.signals:
         blocks.append(_margins(state))
     if state.stopped:
         blocks.append(_line(f"STOPPED {state.stopped}", "bold white on red"))
@@ -165,9 +165,18 @@ def _margins(state: LiveState) -> RenderableType:
     table.add_column(width=9, style="dim")
     table.add_column(no_wrap=True, max_width=40, overflow="ellipsis")
     table.add_column(no_wrap=True)
-    for index, margin in enumerate(state.margins[:ROWS]):
-        table.add_row("" if index else "stops if", margin.criterion.text, _margin(margin))
+    rows = [(margin.criterion.text, _margin(margin)) for margin in state.margins]
+    rows += [(name, _signal(state, found)) for name, found in state.signals.items()]
+    for index, (name, text) in enumerate(rows[:ROWS]):
+        table.add_row("" if index else "stops if", name, text)
     return table
+
+
+def _signal(state: LiveState, found: Watched) -> Text:
+    since = _since(state.now_ms - found.since_ms)
+    value = "" if found.value is None else f"now {found.value:g}, "
+    style = {"good": "green", "BAD": "bold red"}.get(found.state, "bold yellow")
+    return Text(f"{value}{found.state} {since}", style=style)
 
 
 def _margin(margin: Margin) -> Text:

@@ -10,7 +10,7 @@ from itertools import pairwise
 from gameday.model.report import Ladder, PhaseRow, Report, State
 from gameday.model.units import format_ms, format_ratio
 from gameday.model.verdict import Finding, Outcome
-from gameday.report.console import answer_word, rung_text
+from gameday.report.console import answer_word, rung_text, stop_lines, undo_text
 from gameday.report.text import encodable, printable
 
 WORDS = {
@@ -54,8 +54,8 @@ def _answer(report: Report) -> Iterable[str]:
     yield ""
     yield f"**{_sentence(report.verdict.reason)}**"
     yield ""
-    for fact in report.verdict.facts:
-        yield f"- {_sentence(fact)}"
+    for line in (*stop_lines(report), *report.verdict.facts):
+        yield f"- {_sentence(line)}"
     yield f"- {_safety(report)}"
     yield ""
     yield f"> {_text(scenario.hypothesis)}"
@@ -195,6 +195,7 @@ def _phase(row: PhaseRow) -> tuple[str, ...]:
 def _faults(report: Report) -> Iterable[str]:
     yield "## What was broken"
     yield ""
+    undone = {undo.fault: undo_text(undo) for undo in report.safety.undos}
     rows = [
         (
             f"`{row.id}`",
@@ -202,10 +203,12 @@ def _faults(report: Report) -> Iterable[str]:
             row.what,
             _confirmed(row.on_ms, row.on_error_ms),
             _confirmed(row.off_ms, row.off_error_ms),
+            undone.get(row.id, "-"),
         )
         for row in report.faults
     ]
-    yield from _table(("fault", "target", "what", "confirmed on", "confirmed off"), rows)
+    head = ("fault", "target", "what", "confirmed on", "confirmed off", "taken out in")
+    yield from _table(head, rows)
 
 
 def _timeline(report: Report) -> Iterable[str]:

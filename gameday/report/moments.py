@@ -8,11 +8,13 @@ from gameday.kpi import seen
 from gameday.model.event import Event, Phase, Timeline
 from gameday.model.plan import Plan
 from gameday.model.report import Moment
+from gameday.model.units import format_ratio
 
 #: Samples, and what is told from the sources' raw samples instead.
 _LEFT_OUT = frozenset(
     {
         "load.window", "load.edge", "probe.sample", "proxy.health", "clock.offset", "run.parts",
+        "signal.sample",
         "alert.pending", "alert.firing", "alert.resolved", "alert.delivered",
     }
 )  # fmt: skip
@@ -41,12 +43,26 @@ _NOTES: Mapping[str, Callable[[Event], str]] = {
     "alert.source.up": lambda e: f"`{e.subject}` can be read",
     "alert.source.down": lambda e: f"`{e.subject}` cannot be read: {e.data.get('error', '')}",
     "stop.tripped": lambda e: f"stop: `{e.subject}`: {e.data.get('reason', '')}",
-    "stop.blind": lambda e: f"stop signal of `{e.subject}` cannot be read",
+    "stop.blind": lambda e: f"stop signal of `{e.subject}` cannot be read{_because(e)}",
+    "budget.read": lambda e: f"error budget of {e.subject}: {_budget(e)}",
+    "preflight.passed": lambda _: "everything was looked at before anything was touched",
     "gate.opened": lambda e: f"gate `{e.subject}` opened by {e.data.get('by', 'somebody')}",
     "human.note": lambda e: f"{e.subject} notes: {e.data.get('text', '')}",
     "human.ack": lambda e: f"{e.subject} acknowledges: {e.data.get('text', '')}",
     "human.decide": lambda e: f"{e.subject} decides: {e.data.get('text', '')}",
 }
+
+
+def _because(event: Event) -> str:
+    error = event.data.get("error")
+    return f": {error}" if error else ""
+
+
+def _budget(event: Event) -> str:
+    left = event.data.get("left")
+    if isinstance(left, (int, float)):
+        return f"{format_ratio(float(left))} left"
+    return f"could not be read{_because(event)}"
 
 
 def moments_of(plan: Plan, timeline: Timeline) -> tuple[Moment, ...]:

@@ -79,6 +79,35 @@ def test_the_margin_of_a_stop_condition_is_its_live_reading() -> None:
     assert margin.held_ms >= 3_000
 
 
+def signal(at_ms: int, **data: Any) -> Event:
+    usual = {"ok": True, "bad": False, "value": 2.0, "ms": 3.0, "error": None}
+    return Event(at_ms=at_ms, kind="signal.sample", subject="lag > 3", data={**usual, **data})
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ({}, "now 2, good for 3 s"),
+        ({"bad": True, "value": 4.5}, "now 4.5, BAD for 1 s"),
+        ({"ok": False, "value": None}, "cannot be read for 1 s"),
+    ],
+)
+def test_a_signal_shows_its_state_and_since_when(data: dict[str, Any], text: str) -> None:
+    out = io.StringIO()
+    view = LiveView(plan(), mode="json", stream=out)
+    for event in (signal(1_000), signal(2_000), signal(3_000, **data)):
+        view.see(event)
+    view.tick(4_000)
+    drawn = io.StringIO()
+    console = Console(file=drawn, width=80, height=24, color_system=None)
+    console.print(screen(view.state, []))
+
+    assert any("lag > 3" in line and text in line for line in drawn.getvalue().splitlines())
+    values = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [v["t"] for v in values] == ["status"] * 4, "samples are no news"
+    assert values[-1]["signals"]["lag > 3"]["state"] in text
+
+
 def test_no_load_is_no_zero() -> None:
     numbers = LiveState(plan()).numbers
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -26,7 +27,7 @@ from checks_support import (
 )
 
 from gameday.checks import judge
-from gameday.model.event import Timeline
+from gameday.model.event import Event, Phase, Timeline
 from gameday.model.report import Report
 from gameday.model.window import Tick
 from gameday.report import render_all, schema, write_all
@@ -45,6 +46,35 @@ def naive(second: int) -> Tick:
     return tick(second)
 
 
+def stopped(*, off: bool = True) -> Timeline:
+    """Stopped by a signal in the fault phase; the fault went out with the second try, or never."""
+    events = list(timeline(good_run(), cut(20_050)))
+    subject = "up{job=payments} < 1 for 5s"
+    reason = f"`{subject}`: 0 is below 1, for 5 s"
+    gone = {"read_back": True, "confirmed_ms": 21_310}
+    done = (Phase.OK, gone) if off else (Phase.UNKNOWN, {"error": "no answer"})
+    status, dirty = "stopped", [] if off else ["slow"]
+    new = Event(kind="fault.revert", subject="slow", phase=Phase.STARTED)
+    more = [
+        Event(kind="signal.sample", subject=subject, data={"ok": True, "bad": True, "value": 0}),
+        Event(kind="stop.tripped", subject=subject, data={"reason": reason, "status": status}),
+        replace(new, data={"attempt": 1}),
+        replace(new, phase=Phase.FAILED, data={"error": "refused"}),
+        replace(new, data={"attempt": 2}),
+        replace(new, phase=done[0], data=done[1]),
+        Event(kind="target.close", subject="payments", phase=Phase.STARTED),
+        Event(kind="target.close", subject="payments", phase=Phase.OK, data={"read_back": True}),
+        Event(kind="run.closed", subject="r1", data={"status": status, "dirty": dirty}),
+    ]
+    times = (20_100, 20_110, 20_120, 20_150, 20_400, 21_330, 22_000, 22_010, 23_000)
+    for at_ms, event in zip(times, more, strict=True):
+        seq = len(events)
+        ended = event.phase not in (Phase.STARTED, Phase.NOTED)
+        cause = seq - 1 if ended else None
+        events.append(replace(event, seq=seq, at_ms=at_ms, cause=cause))
+    return Timeline(events)
+
+
 RUNS: dict[str, Callable[[], Timeline]] = {
     "passed": lambda: timeline(good_run()),
     "failed": lambda: timeline(good_run(ticks=naive, alerts=False)),
@@ -52,6 +82,7 @@ RUNS: dict[str, Callable[[], Timeline]] = {
     "dirty": lambda: timeline(
         good_run(), drop("fault.revert"), change("run.closed", status="stopped", dirty=["slow"])
     ),
+    "stopped": stopped,
     "incomplete": lambda: timeline(good_run(), cut(20_000)),
 }
 
@@ -136,8 +167,6 @@ def test_text_from_outside_cannot_break_a_report() -> None:
     evil = "<script>alert(1)</script> | x\x00\x1b[31m ]]> & \ud800"
     run = timeline(good_run(), change("run.parts", load=evil, toxiproxy={"kind": evil}))
     report = report_of(run)
-    from dataclasses import replace
-
     report = replace(report, scenario=replace(report.scenario, title=evil, service=evil))
     texts = render_all(report)
     assert all(text.encode("utf-8") for text in texts.values())
@@ -161,6 +190,48 @@ def test_what_may_be_broken_comes_before_all_else() -> None:
     assert "gameday recover r1" in texts["summary.txt"].split("ok  ")[0]
     assert texts["report.md"].index("gameday recover r1") < texts["report.md"].index("## What was ")
     assert '"proxy": "payments"' in texts["report.md"]
+
+
+def test_a_stop_is_told_on_top_with_the_time_to_safe() -> None:
+    texts = render_all(report_of(stopped()))
+    why = "0 is below 1, for 5 s"
+    safe = "1.2 s after the stop: the fault confirmed off"
+
+    top = texts["report.md"].split("## ")[0]
+    assert top.count(why) == 1, "told once"
+    assert f"Safe {safe}" in top
+    assert "1.19 s (2 tries)" in texts["report.md"].split("## What was broken")[1]
+    head = texts["summary.txt"].split("ok  ")[0]
+    assert why in head
+    assert safe in head
+    suite = ET.fromstring(texts["junit.xml"])[0]
+    properties = {p.attrib["name"]: p.attrib["value"] for p in suite.iter("property")}
+    assert properties["time_to_safe_ms"] == "1200"
+    assert properties["slow.undo_ms"] == "1190"
+    assert properties["stopped_by"] == "up{job=payments} < 1 for 5s"
+    assert safe in (suite.find("./testcase/error").text or "")  # type: ignore[union-attr]
+    assert json.loads(texts["result.json"])["safety"]["time_to_safe_ms"] == 1200
+
+
+def test_a_stop_that_did_not_come_clean_still_says_why_it_was_stopped() -> None:
+    texts = render_all(report_of(stopped(off=False)))
+
+    for text in (texts["report.md"].split("## ")[0], texts["summary.txt"].split("ok  ")[0]):
+        assert "0 is below 1, for 5 s" in " ".join(text.split())
+        assert "ot shown to be safe within 2.89 s of the stop" in " ".join(text.split())
+    assert "time_to_safe_ms" in texts["junit.xml"]
+    assert "censored at 2890 ms" in texts["junit.xml"]
+
+
+def test_a_run_that_nothing_could_have_stopped_says_so() -> None:
+    blind = Event(at_ms=15_000, kind="stop.blind", subject="lag > 3", data={"since_ms": 10_000})
+    run = Timeline([*timeline(good_run()), blind])
+
+    assert any("`lag > 3` could not be read from 10.0 s" in n for n in report_of(run).notes)
+
+
+def test_samples_of_signals_are_no_news() -> None:
+    assert "signal" not in render_all(report_of(stopped()))["report.md"].split("## Timeline")[1]
 
 
 def test_writing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
