@@ -15,6 +15,9 @@ from gameday.ports import Undoer
 
 GROUP = "gameday.undoers"
 _BUILT_IN = {
+    "command": "gameday.adapters.generic.undo:UNDOER",
+    "http": "gameday.adapters.generic.undo:UNDOER",
+    "python": "gameday.adapters.generic.undo:UNDOER",
     "several": "gameday.adapters.several:UNDOER",
     "toxiproxy": "gameday.adapters.toxiproxy.undo:UNDOER",
 }
