@@ -7,10 +7,9 @@ from dataclasses import replace
 
 from gameday.model.plan import Plan
 from gameday.model.scenario import Journey, RequestStep
+from gameday.model.secret import SECRET_HEADERS
 
 MASK = "***"
-#: Headers whose values are secrets, whatever they hold.
-SECRET_HEADERS = ("authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token")
 _SECRET_LINE = re.compile(
     rf"""(?i)(?P<name>["']?\b(?:{"|".join(SECRET_HEADERS)})["']?\s*:\s*)"""
     r"""(?:"[^"\n]*"|'[^'\n]*'|[^,}\n]+)"""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gameday.model.criteria import Criterion, Steady
+from gameday.model.secret import SecretRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,7 @@ class RequestStep:
     name: str
     json: Any = None
     body: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str | SecretRef] = field(default_factory=dict)
     expect: Expect = Expect()
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: Headers whose values are secrets, whatever they hold.
+SECRET_HEADERS = ("authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretRef:

@@ -10,12 +10,20 @@ import re
 
 _DURATION_MS = {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _RATE_S = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
-_BYTES = {"B": 1, "KB": 1000, "MB": 1_000_000, "KiB": 1024, "MiB": 1_048_576}
+_BYTES = {
+    "B": 1,
+    "KB": 1000,
+    "MB": 1_000_000,
+    "GB": 1_000_000_000,
+    "KiB": 2**10,
+    "MiB": 2**20,
+    "GiB": 2**30,
+}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h|d)")
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:us|ms|s|m|h|d))+")
 _RATIO = re.compile(r"(\d+(?:\.\d+)?) ?%")
 _RATE = re.compile(r"(\d+(?:\.\d+)?) ?/ ?(s|sec|second|m|min|minute|h|hour)")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(B|KB|MB|KiB|MiB)")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(B|KB|MB|GB|KiB|MiB|GiB)")
 
 
 class UnitError(ValueError):
@@ -49,6 +57,14 @@ def ratio(text: object) -> float:
             return share
         raise UnitError(f"`{text}` is more than the whole; write `0%` to `100%`")
     raise UnitError(_no_unit(text, "a share", "`5%` or `0.1%`"))
+
+
+def signed_ms(text: object) -> int:
+    """Whole milliseconds of a shift such as `+1h` or `-5m`; the sign is needed."""
+    if isinstance(text, str) and text.strip()[:1] in ("+", "-") and len(text.strip()) > 1:
+        sign = -1 if text.strip()[0] == "-" else 1
+        return sign * duration_ms(text.strip()[1:])
+    raise UnitError(f"`{text}` is not a shift of time; write `+1h` (ahead) or `-5m` (behind)")
 
 
 def rate_per_s(text: object) -> float:

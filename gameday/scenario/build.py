@@ -42,7 +42,13 @@ _STAND_INS: Mapping[str, Any] = {
 #: Parts in which as much as possible is kept, so that rules inside them can still be asked.
 _REPAIRED = (("load",), ("faults",))
 _REPAIRS = 4
-_MISSING: Mapping[str, Any] = {"target": "x", "steps": [{"get": "/"}]}
+_MISSING: Mapping[str, Any] = {
+    "target": "x",
+    "steps": [{"get": "/"}],
+    "run": ["x"],
+    "module": "x",
+    "func": "x",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

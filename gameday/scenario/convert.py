@@ -9,18 +9,14 @@ from urllib.parse import urlsplit
 
 from gameday.model.diagnostics import Diagnostic, has_errors
 from gameday.model.project import (
-    AlertingSpec,
     BuiltinAlert,
-    Environment,
     Project,
     Service,
-    Target,
 )
 from gameday.model.scenario import (
     AlertExpectation,
     Expect,
     Expectations,
-    FaultSpec,
     Journey,
     LoadSpec,
     Phases,
@@ -28,19 +24,19 @@ from gameday.model.scenario import (
     RunbookExpectation,
     Scenario,
 )
+from gameday.scenario.call_docs import SecretDoc
 from gameday.scenario.documents import (
     AlertDoc,
-    AlertingDoc,
-    EnvironmentDoc,
     ExpectDoc,
-    FaultDoc,
     LoadDoc,
     ProjectDoc,
     ScenarioDoc,
     StepDoc,
 )
+from gameday.scenario.fault_parts import faults_of
 from gameday.scenario.node import Marks, Path
-from gameday.scenario.toxic import read_toxic
+from gameday.scenario.places import environment_of
+from gameday.scenario.secret_rules import in_file, is_secret, secret_ref, unclear
 
 METHODS = ("get", "post", "put", "patch", "delete", "head")
 
@@ -50,7 +46,7 @@ def scenario_of(
 ) -> tuple[Scenario, list[Diagnostic], frozenset[str]]:
     """The scenario, what is wrong in one of its parts, and the names of these parts."""
     load, load_wrong = _load(doc.load, marks)
-    faults, faults_wrong = _faults(doc.faults, marks)
+    faults, faults_wrong = faults_of(doc.faults, marks)
     scenario = Scenario(
         id=doc.id,
         title=doc.title,
@@ -68,6 +64,7 @@ def scenario_of(
         faults=faults,
         expect=_expect(doc.expect),
         stop_when=tuple(doc.stop_when),
+        call_limit_ms=doc.call_limit,
         revert_for_ms=doc.revert_for,
         profile=profile,
         file=marks.file,
@@ -88,8 +85,10 @@ def project_of(
     environments = {}
     for name, environment in doc.environments.items():
         path = ("environments", name)
-        environments[name] = _environment(name, environment)
-        found.extend(_wrong_environment(environments[name], environment, path, marks))
+        environments[name], wrong = environment_of(
+            name, environment, path, marks, directory=directory
+        )
+        found.extend(wrong)
     if not environments:
         found.append(
             marks.problem(
@@ -213,6 +212,10 @@ def _wrong_step(doc: StepDoc, path: Path, marks: Marks) -> Iterator[Diagnostic]:
         yield marks.problem(
             "load/body", (*path, "body"), "this step has `json` and `body`", "keep one", key=True
         )
+    for name, value in doc.headers.items():
+        yield from unclear(value, (*path, "headers", name), marks)
+        if isinstance(value, str) and is_secret(name):
+            yield in_file(name, (*path, "headers", name), marks)
 
 
 def _step(doc: StepDoc) -> RequestStep:
@@ -226,42 +229,12 @@ def _step(doc: StepDoc) -> RequestStep:
         name=doc.name or f"{method.upper()} {path}",
         json=doc.json,
         body=doc.body,
-        headers=doc.headers,
+        headers={
+            name: secret_ref(value) if isinstance(value, SecretDoc) else value
+            for name, value in doc.headers.items()
+        },
         expect=Expect(status=doc.expect.status),
     )
-
-
-def _faults(docs: list[FaultDoc], marks: Marks) -> tuple[tuple[FaultSpec, ...], list[Diagnostic]]:
-    found: list[Diagnostic] = []
-    faults = []
-    for position, doc in enumerate(docs):
-        path: Path = ("faults", position)
-        toxic = None
-        if (doc.toxic is None) != doc.down:
-            how = "both `toxic` and" if doc.down else "neither `toxic` nor"
-            found.append(
-                marks.problem(
-                    "fault/kind",
-                    (*path, "down") if doc.down else path,
-                    f"the fault `{doc.id}` has {how} `down`",
-                    "write `toxic: {type: latency, latency: 800ms}`, or `down: true`",
-                    key=True,
-                )
-            )
-        if doc.toxic is not None:
-            toxic, wrong = read_toxic(doc.toxic, (*path, "toxic"), marks)
-            found.extend(wrong)
-        faults.append(
-            FaultSpec(
-                id=doc.id,
-                target=doc.target,
-                toxic=toxic,
-                down=doc.down,
-                start_ms=doc.start,
-                length_ms=doc.length,
-            )
-        )
-    return tuple(faults), found
 
 
 def _expect(doc: ExpectDoc) -> Expectations:
@@ -288,72 +261,6 @@ def _alert(doc: AlertDoc) -> AlertExpectation:
         runbook=doc.runbook,
         fault=doc.fault,
     )
-
-
-def _environment(name: str, doc: EnvironmentDoc) -> Environment:
-    return Environment(
-        name=name,
-        targets={
-            key: Target(
-                name=key,
-                url=target.url,
-                proxy=target.proxy,
-                listen=target.listen,
-                upstream=target.upstream,
-                probe=target.probe,
-            )
-            for key, target in doc.targets.items()
-        },
-        toxiproxy_url=doc.toxiproxy.url if doc.toxiproxy else None,
-        alerting=_alerting(doc.alerts),
-        receiver_listen=doc.receiver.listen,
-        receiver_token=doc.receiver.token,
-    )
-
-
-def _alerting(doc: AlertingDoc) -> AlertingSpec:
-    used = doc.sources or ["prometheus", "alertmanager"]
-    return AlertingSpec(
-        prometheus_url=doc.prometheus.url if doc.prometheus and "prometheus" in used else None,
-        alertmanager_url=(
-            doc.alertmanager.url if doc.alertmanager and "alertmanager" in used else None
-        ),
-    )
-
-
-def _wrong_environment(
-    environment: Environment, doc: EnvironmentDoc, path: Path, marks: Marks
-) -> Iterator[Diagnostic]:
-    for position, source in enumerate(doc.alerts.sources):
-        if getattr(doc.alerts, source) is None:
-            yield marks.problem(
-                "alerting/source",
-                (*path, "alerts", "sources", position),
-                f"the source `{source}` has no address",
-                f'add `{source}: {{url: "http://…"}}`',
-            )
-    taken: dict[tuple[str, str], str] = {}
-    for name, target in environment.targets.items():
-        at = (*path, "targets", name)
-        parts = {"proxy": target.proxy, "listen": target.listen, "upstream": target.upstream}
-        missing = [part for part, value in parts.items() if value is None]
-        if missing and len(missing) < 3:
-            yield marks.problem(
-                "target/incomplete-proxy",
-                at,
-                f"the target `{name}` has no {' and no '.join(f'`{part}`' for part in missing)}",
-                "a proxy needs its name, where it listens, and its upstream",
-                key=True,
-            )
-        for part in ("proxy", "listen"):
-            value = parts[part]
-            if value is not None and (owner := taken.setdefault((part, value), name)) != name:
-                yield marks.problem(
-                    "target/same-proxy",
-                    (*at, part),
-                    f"`{part}: {value}` is also that of the target `{owner}`",
-                    "give each target a proxy of its own",
-                )
 
 
 def authority(url: str) -> str:

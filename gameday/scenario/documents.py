@@ -8,8 +8,10 @@ from typing import Annotated, Any
 from gameday.model.criteria import Criterion, Steady
 from gameday.model.project import Slo
 from gameday.scenario import fields as f
-from gameday.scenario.toxic import TOXIC
-from gameday.scenario.validate import GIVEN, about, document
+from gameday.scenario.call_docs import Secret
+from gameday.scenario.fault_docs import FaultDoc
+from gameday.scenario.place_docs import EnvironmentDoc
+from gameday.scenario.validate import about, document
 
 Text = Annotated[str, f.TEXT]
 Name = Annotated[str, f.NAME]
@@ -42,7 +44,7 @@ class StepDoc:
     ] = None
     json: Annotated[Any, f.JSON, about("the body, sent as JSON")] = None
     body: Annotated[str | None, f.TEXT, about("the body, sent as it is")] = None
-    headers: Annotated[Labels, about("headers to send")] = field(default_factory=dict)
+    headers: Annotated[dict[Text, Secret], about("headers to send")] = field(default_factory=dict)
     expect: Annotated[AnswerDoc, about("a right answer; any status below 400 unless given")] = (
         field(default_factory=AnswerDoc)
     )
@@ -92,20 +94,6 @@ class PhasesDoc:
     baseline: Annotated[int, f.SECONDS, about("the service as it is")]
     fault: Annotated[int, f.SECONDS_FROM_0, about("with the fault")]
     recovery: Annotated[int, f.SECONDS, about("after the fault")]
-
-
-@document
-class FaultDoc:
-    """One failure: a toxic, or down."""
-
-    id: Annotated[str, f.NAME, about("its name in the report")]
-    target: Annotated[str, f.NAME, about("what breaks: a target with a `proxy`")]
-    toxic: Annotated[dict[str, Any] | None, TOXIC, about("a Toxiproxy toxic")] = None
-    down: Annotated[bool, f.TRUE, about("the target refuses connections")] = False
-    start: Annotated[int, f.SECONDS_FROM_0, about("after the fault phase began")] = 0
-    length: Annotated[
-        int | None, f.SECONDS_FROM_0, about("to the end of the fault phase unless given")
-    ] = None
 
 
 @document
@@ -177,6 +165,9 @@ class ScenarioDoc:
     stop_when: Annotated[
         list[Annotated[Criterion, f.CONDITION]], about("any of these ends the run at once")
     ] = field(default_factory=list)
+    call_limit: Annotated[
+        int, f.between(500, 60_000, "`500ms` to `60s`"), about("how long one inject may take")
+    ] = 10_000
     revert_for: Annotated[int, f.SECONDS, about("how long taking the fault out is tried again")] = (
         60_000
     )
@@ -184,68 +175,6 @@ class ScenarioDoc:
         dict[Name, Annotated[dict[str, Any], f.PROFILE]],
         about("variants: each overrides parts of the scenario"),
     ] = field(default_factory=dict)
-
-
-@document
-class TargetDoc:
-    """Something that can be loaded or broken."""
-
-    url: Annotated[str | None, f.URL, about("where the load goes")] = None
-    proxy: Annotated[str | None, f.NAME, about("the name of its Toxiproxy proxy")] = None
-    listen: Annotated[str | None, f.ADDRESS, about("where the proxy listens")] = None
-    upstream: Annotated[str | None, f.ADDRESS, about("where the proxy sends traffic on to")] = None
-    probe: Annotated[
-        str, f.PROBE, about("how to look at it: `http:/path`, `postgres`, `redis` or `tcp`")
-    ] = "tcp"
-
-
-@document
-class ServerDoc:
-    """A server's address."""
-
-    url: Annotated[str, f.URL, about("its address")]
-
-
-@document
-class AlertingDoc:
-    """Where alerts are read."""
-
-    prometheus: Annotated[ServerDoc | None, GIVEN, about("the Prometheus that fires")] = None
-    alertmanager: Annotated[ServerDoc | None, GIVEN, about("the Alertmanager that delivers")] = None
-    sources: Annotated[
-        list[Annotated[str, f.choice(("prometheus", "alertmanager"))]],
-        about("which of them to use; all unless given"),
-    ] = field(default_factory=list)
-
-
-@document
-class ReceiverDoc:
-    """Our own receiver of notifications."""
-
-    listen: Annotated[str, f.LISTEN, about("where it listens; port 0 is any free one")] = (
-        "127.0.0.1:0"
-    )
-    token: Annotated[
-        str | None, f.NAME, about("the last part of its address; random unless given")
-    ] = None
-
-
-@document
-class EnvironmentDoc:
-    """One place to run in."""
-
-    targets: Annotated[dict[Name, TargetDoc], about("what can be loaded or broken")] = field(
-        default_factory=dict
-    )
-    toxiproxy: Annotated[
-        ServerDoc | None, GIVEN, about("the server to use; one is started unless given")
-    ] = None
-    alerts: Annotated[AlertingDoc, about("where alerts are read; built-in alerts unless given")] = (
-        field(default_factory=AlertingDoc)
-    )
-    receiver: Annotated[ReceiverDoc, about("our own receiver of notifications")] = field(
-        default_factory=ReceiverDoc
-    )
 
 
 @document

@@ -44,8 +44,9 @@ def _text(value: Any) -> str:
     return value.strip()
 
 
-def _matching(pattern: str, code: str, what: str, hint: str) -> Callable[[Any], str]:
-    compiled = re.compile(pattern)
+def matching(regex: str, code: str, what: str, hint: str) -> Callable[[Any], str]:
+    """A parser of text that is *what*, which *regex* says; otherwise *code* and *hint*."""
+    compiled = re.compile(regex)
 
     def parse(value: Any) -> str:
         text = _text(value)
@@ -56,8 +57,9 @@ def _matching(pattern: str, code: str, what: str, hint: str) -> Callable[[Any], 
     return parse
 
 
-def _pattern(pattern: str, **more: Any) -> dict[str, Any]:
-    return {"type": "string", "pattern": rf"^\s*(?:{pattern})\s*$", **more}
+def pattern(regex: str, **more: Any) -> dict[str, Any]:
+    """The JSON Schema of text that `matching` lets pass."""
+    return {"type": "string", "pattern": rf"^\s*(?:{regex})\s*$", **more}
 
 
 def whole(low: int, high: int, what: str) -> Scalar:
@@ -137,7 +139,7 @@ def _seconds(least: int) -> Scalar:
 
 
 def _url(value: Any) -> str:
-    text = _matching(_URL, "value/url", "an address", "write `http://host:port`, in quotes")(value)
+    text = matching(_URL, "value/url", "an address", "write `http://host:port`, in quotes")(value)
     port = re.match(rf"https?://{_HOST}:([0-9]+)", text)
     if port is not None and not 0 < int(port[1]) < 65536:
         raise FieldError("value/url", f"`{text}` is not an address", "a port is 1 to 65535")
@@ -154,7 +156,7 @@ def _address(low: int) -> Scalar:
             raise FieldError("value/address", f"`{text}` is not `host:port`", hint)
         return text
 
-    return Scalar(parse, _pattern(_ADDRESS.replace("?P<host>", "").replace("?P<port>", "")))
+    return Scalar(parse, pattern(_ADDRESS.replace("?P<host>", "").replace("?P<port>", "")))
 
 
 def _json(value: Any) -> Any:
@@ -227,18 +229,18 @@ def _condition_schema(*, steady: bool, window: bool) -> dict[str, Any]:
     percentile = rf"p(?:50|75|90|95|99|99\.9)\s*[<>]=?\s*{time}"
     windows = rf"(?:\s+over\s+{time})?(?:\s+for\s+{time})?" if window else ""
     whole = rf"(?:\S.*?\s+)?(?:{ratio_}|{percentile}){windows}"
-    return _pattern(rf"{whole}|steady\s+within\s+{time}" if steady else whole)
+    return pattern(rf"{whole}|steady\s+within\s+{time}" if steady else whole)
 
 
 TEXT = Scalar(_text, {"type": "string", "pattern": r"\S"})
 NAME = Scalar(
-    _matching(
+    matching(
         _NAME,
         "value/name",
         "a name",
         "write letters, digits, `-`, `_` and `.`, at most 63 of them, a letter or digit first",
     ),
-    _pattern(_NAME),
+    pattern(_NAME),
 )
 DURATION = quantity(
     duration_ms,
@@ -249,35 +251,50 @@ DURATION = quantity(
         "examples": ["800ms", "2s", "1m30s"],
     },
 )
+
+
+def between(low_ms: int, high_ms: int, words: str) -> Scalar:
+    """A duration within bounds; *words* are the bounds as people write them."""
+
+    def parse(value: Any) -> int:
+        ms = int(DURATION.parse(value))
+        if not low_ms <= ms <= high_ms:
+            how = "short" if ms < low_ms else "long"
+            raise FieldError("value/duration", f"`{value}` is too {how}", f"write {words}")
+        return ms
+
+    return Scalar(parse, DURATION.schema)
+
+
 SECONDS = _seconds(1)
 SECONDS_FROM_0 = _seconds(0)
-SHARE = quantity(ratio, "value/share", (1.0, "100%"), _pattern(_SHARE, examples=["5%", "0.1%"]))
+SHARE = quantity(ratio, "value/share", (1.0, "100%"), pattern(_SHARE, examples=["5%", "0.1%"]))
 RATE = quantity(
     rate_per_s,
     "value/rate",
     MOST_PER_S,
-    _pattern(rf"{_NUMBER} ?/ ?(?:s|sec|second|m|min|minute|h|hour)", examples=["100/s", "30/m"]),
+    pattern(rf"{_NUMBER} ?/ ?(?:s|sec|second|m|min|minute|h|hour)", examples=["100/s", "30/m"]),
 )
-URL = Scalar(_url, _pattern(_URL, examples=["http://127.0.0.1:18801"]))
+URL = Scalar(_url, pattern(_URL, examples=["http://127.0.0.1:18801"]))
 LISTEN = _address(0)
 ADDRESS = _address(1)
 HOST = Scalar(
-    _matching(_HOST, "value/address", "the name of a host", "write `wiki.example.org`"),
-    _pattern(_HOST),
+    matching(_HOST, "value/address", "the name of a host", "write `wiki.example.org`"),
+    pattern(_HOST),
 )
 REQUEST_PATH = Scalar(
-    _matching(_PATH, "value/path", "the path of a request", "write `/products`"),
-    _pattern(_PATH),
+    matching(_PATH, "value/path", "the path of a request", "write `/products`"),
+    pattern(_PATH),
 )
 PROBE = Scalar(
-    _matching(
+    matching(
         _PROBE, "value/probe", "a probe", "write `http:/healthz`, `postgres`, `redis` or `tcp`"
     ),
-    _pattern(_PROBE),
+    pattern(_PROBE),
 )
 SLO = Scalar(
     _slo,
-    _pattern(r"0*[0-9]{1,2}(?:\.[0-9]+)? ?%(?:\s*<\s*\S+)?", examples=["99.9%", "99% < 500ms"]),
+    pattern(r"0*[0-9]{1,2}(?:\.[0-9]+)? ?%(?:\s*<\s*\S+)?", examples=["99.9%", "99% < 500ms"]),
 )
 JSON = Scalar(_json, {})
 EXPECTED = Scalar(

@@ -5,14 +5,19 @@ from __future__ import annotations
 from gameday.model.diagnostics import Diagnostic, in_order
 from gameday.model.project import Environment, Project
 from gameday.model.scenario import Scenario
-from gameday.scenario import rules_expect, rules_faults, rules_project
+from gameday.scenario import rules_expect, rules_faults, rules_places, rules_project
 from gameday.scenario.node import Marks
 from gameday.scenario.rules_project import alert_servers_of, project_runbooks
 from gameday.scenario.scope import Rule, Scope
 from gameday.scenario.suggest import did_you_mean
 
 #: The table of rules; one function each.
-RULES: tuple[Rule, ...] = (*rules_faults.RULES, *rules_expect.RULES, *rules_project.RULES)
+RULES: tuple[Rule, ...] = (
+    *rules_faults.RULES,
+    *rules_expect.RULES,
+    *rules_project.RULES,
+    *rules_places.RULES,
+)
 
 
 def lint(scope: Scope) -> tuple[Diagnostic, ...]:

@@ -88,6 +88,13 @@ class Marks:
         """Where the value at *path* stands; the nearest value around it if there is none."""
         return self._mark(self._walk(tuple(path))[0])
 
+    def has(self, path: Iterable[str | int]) -> bool:
+        """Whether there is a value at *path*."""
+        node = self.root
+        for step in path:
+            node = node.child(step) if node is not None else None
+        return node is not None
+
     def key(self, path: Iterable[str | int]) -> Mark:
         """Where the key of the last step of *path* stands; like `at` in a list."""
         return self._mark(self._walk(tuple(path))[1])

@@ -49,20 +49,10 @@ def load_target(scope: Scope) -> Iterator[Diagnostic]:
 
 
 def fault_targets(scope: Scope) -> Iterator[Diagnostic]:
-    """A fault is in a target with a proxy."""
+    """The target of a fault is one of the environment's."""
     for position, fault in enumerate(scope.scenario.faults):
-        path = ("faults", position, "target")
-        target = _target(scope, fault.target)
-        if target is None:
-            yield _unknown_target(scope, fault.target, path)
-        elif target.proxy is None or target.listen is None or target.upstream is None:
-            yield scope.marks.problem(
-                "target/no-proxy",
-                path,
-                f"the target `{fault.target}` has no proxy, so nothing can be broken there",
-                f"add `proxy`, `listen` and `upstream` to `{fault.target}` "
-                f"in the environment `{_environment(scope)}`",
-            )
+        if _target(scope, fault.target) is None:
+            yield _unknown_target(scope, fault.target, ("faults", position, "target"))
 
 
 def load_takes_the_proxy(scope: Scope) -> Iterator[Diagnostic]:
@@ -70,7 +60,7 @@ def load_takes_the_proxy(scope: Scope) -> Iterator[Diagnostic]:
     target = _target(scope, scope.scenario.load.target)
     if target is None or target.url is None or target.upstream is None:
         return
-    broken = {fault.target for fault in scope.scenario.faults}
+    broken = {fault.target for fault in scope.scenario.faults if fault.on_proxy}
     if target.name in broken and authority(target.url) == target.upstream:
         yield scope.marks.problem(
             "target/bypasses-proxy",
@@ -284,7 +274,7 @@ def _unknown_target(scope: Scope, name: str, path: Path) -> Diagnostic:
 RULES = (
     rule(known_service, "service/unknown", needs=("service",), linked=True),
     rule(load_target, "target/unknown", "target/no-url", needs=("load",), linked=True),
-    rule(fault_targets, "target/unknown", "target/no-proxy", needs=("faults",), linked=True),
+    rule(fault_targets, "target/unknown", needs=("faults",), linked=True),
     rule(load_takes_the_proxy, "target/bypasses-proxy", needs=("load", "faults"), linked=True),
     rule(locustfile, "load/locustfile", needs=("load",), linked=True),
     rule(

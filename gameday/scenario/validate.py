@@ -57,9 +57,12 @@ def document(cls: type[T]) -> type[T]:
     return made
 
 
-def about(text: str) -> Any:
-    """Field marker: what it is for, shown by editors and in hints."""
-    return Field(description=text)
+def about(text: str, *, key: str | None = None) -> Any:
+    """Field marker: what it is for, shown by editors and in hints.
+
+    *key* is how it is written where Python does not allow that as a name.
+    """
+    return Field(description=text) if key is None else Field(description=text, alias=key)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +88,35 @@ class Scalar:
         except FieldError as error:
             context = {"code": error.code, "summary": error.summary, "hint": error.hint}
             raise PydanticCustomError("field", "{summary}", context) from None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Either:
+    """Field marker: a mapping or list as *whole* says, or anything else as *short* reads it.
+
+    With *schema* false the short form is only there to say what is wrong with it.
+    """
+
+    whole: Any
+    short: Scalar
+    schema: bool = True
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        wanted = list if typing.get_origin(self.whole) is list else dict
+
+        def read(value: Any, inner: core_schema.ValidatorFunctionWrapHandler) -> Any:
+            return inner(value) if isinstance(value, wanted) else self.short._checked(value)
+
+        inner = handler.generate_schema(self.whole)
+        return core_schema.no_info_wrap_validator_function(read, inner)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchema:
+        whole = handler(schema)
+        return {"anyOf": [dict(self.short.schema), whole]} if self.schema else dict(whole)
 
 
 class Given:
@@ -181,8 +213,17 @@ class Reader(Generic[T]):
                 part = part.get("items", {})
             else:
                 part = part.get("properties", {}).get(step) or part.get("additionalProperties", {})
-            if "$ref" in part:
-                part = self.schema["$defs"][part["$ref"].rsplit("/", 1)[1]]
+            part = self._resolved(part)
+        return part
+
+    def _resolved(self, part: JsonSchema) -> JsonSchema:
+        """What a reference leads to; of alternatives the mapping or list."""
+        for one in part.get("anyOf", ()):
+            if "$ref" in one or "items" in one:
+                part = one
+        if "$ref" in part:
+            found: JsonSchema = self.schema["$defs"][part["$ref"].rsplit("/", 1)[1]]
+            return found
         return part
 
 
