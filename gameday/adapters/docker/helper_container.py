@@ -87,7 +87,8 @@ def run_script(
     what it said was lost.
     """
     wrapped = f"trap 'code=$?; echo; echo \"{_END}\"; exit $code' EXIT\nexec 2>&1\n{script}\n"
-    command = ["timeout", str(LONGEST_S), "sh", "-c", wrapped]
+    # By its whole path: the `timeout` of some busybox takes `sh` for itself, and with it `tc`.
+    command = ["timeout", str(LONGEST_S), "/bin/sh", "-c", wrapped]
     made = create(engine, command, image=image, mark=mark, place=place)
     try:
         engine.start(made)
