@@ -103,7 +103,12 @@ def plan_command(
     made = make_plan(
         PlanRequest(path=path, project=project, environment=environment, profile=profile, seed=seed)
     )
-    sys.stdout.write(dump_plan(made) + "\n" if as_json else show_plan(made))
+    if as_json:
+        sys.stdout.write(dump_plan(made) + "\n")
+        return int(ExitCode.PASS)
+    from gameday.app.preflight import look_around
+
+    sys.stdout.write(show_plan(made, look_around(made, reports=Path("reports"))))
     return int(ExitCode.PASS)
 
 

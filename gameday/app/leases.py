@@ -53,8 +53,8 @@ class Leases:
                 lease.renew()
             except GamedayError as error:
                 errors.append(error)
-        for error in sorted(errors, key=lambda e: not isinstance(e, RefusedError)):
-            raise error
+        if errors:
+            raise min(errors, key=lambda e: not isinstance(e, RefusedError))
 
     def release(self) -> None:
         """Give all of them back, as far as that goes. Raises the first error, after all."""

@@ -33,11 +33,11 @@ class Places:
         found: dict[tuple[str, int], Fault] = {}
         for spec in self._plan.scenario.faults:
             for stage, one in enumerate(strengths_of(spec)):
-                found[spec.id, stage] = self._fault(one)
+                found[spec.id, stage] = self.fault(one)
         return found
 
-    def openers(self, evidence: Path) -> Mapping[str, Opener]:
-        """What makes each target ready."""
+    def openers(self, evidence: Path | None) -> Mapping[str, Opener]:
+        """What makes each target ready; started processes write their output to *evidence*."""
         proxied = proxied_targets(self._plan.scenario, self._plan.environment)
         found: dict[str, Opener] = {}
         for name in opened_targets(self._plan.scenario, self._plan.environment):
@@ -72,7 +72,8 @@ class Places:
         found += [self._on_host(name) for name in sorted(hosts | started)]
         return found
 
-    def _fault(self, spec: FaultSpec) -> Fault:
+    def fault(self, spec: FaultSpec) -> Fault:
+        """One fault, in its first strength."""
         action, target = spec.action, self._target(spec.target)
         if action is None:
             from gameday.adapters.toxiproxy.fault import ToxiproxyFault
@@ -115,7 +116,7 @@ class Places:
         assert self._server is not None  # noqa: S101 - a plan with such a target needs one
         return TargetProxy(self._server.url, self._run, target, server=self._server.process)
 
-    def _started(self, target: Target, evidence: Path) -> Opener:
+    def _started(self, target: Target, evidence: Path | None) -> Opener:
         from gameday.adapters.host.started import HostTarget
 
         return HostTarget(

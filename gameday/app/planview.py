@@ -2,53 +2,79 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from gameday.app.preflight import Preflight
+from gameday.model.criteria import Criterion, Steady
+from gameday.model.faults import UNDONE
 from gameday.model.plan import Plan
 from gameday.model.scenario import FaultSpec, LoadSpec
-from gameday.model.toxics import TOXICS
 from gameday.model.units import format_ms, format_ratio
+from gameday.report.describe import describe
+from gameday.scenario.compile import opened_targets, proxied_targets
+from gameday.scenario.sample import iterations, requests
+
+#: How a toxic, or `down`, is taken out.
+REPLACED = "replacing the proxy as it was"
 
 
-def show_plan(plan: Plan) -> str:
-    """The whole text, ending in a newline."""
+def show_plan(plan: Plan, looked: Preflight | None = None) -> str:
+    """The whole text, ending in a newline. With *looked*, what a look around found."""
     scenario = plan.scenario
     profile = f", profile {scenario.profile}" if scenario.profile else ""
     lines = [
         f"{scenario.id}: {scenario.title}",
-        f"environment {plan.environment.name}{profile}, seed {plan.seed}",
+        f"environment {plan.environment.name} ({plan.environment.kind}){profile}, seed {plan.seed}",
         "",
         f"hypothesis: {' '.join(scenario.hypothesis.split())}",
         "",
         f"load       {_load(scenario.load)}",
-        f"toxiproxy  {plan.environment.toxiproxy_url or 'toxiproxy-server on PATH, else embedded'}",
+        f"toxiproxy  {_toxiproxy(plan)}",
         f"alerts     {_alerts(plan)}",
+        f"blast      {blast_radius(plan)}",
         "",
         "in order:",
-    ]
-    lines += [f"  {line}" for line in _order(plan)]
-    lines += ["", "expected:"]
-    lines += [f"  {line}" for line in _expected(plan)]
-    stops = ", ".join(f"`{c.text}`" for c in scenario.stop_when)
-    limits = plan.schedule.limits
-    lines += [
+        *(f"  {line}" for line in _order(plan)),
         "",
-        f"stops when {stops}; at the latest after {format_ms(limits.deadline_ms)}",
-        f"every revert is tried for {format_ms(limits.revert_for_ms)} and read back",
+        "expected:",
+        *(f"  {line}" for line in _expected(plan)),
+        "",
+        *_stops(plan),
+        *(_found(looked) if looked is not None else ()),
         "nothing was touched",
     ]
     return "\n".join(lines) + "\n"
 
 
-def show_fault(fault: FaultSpec) -> str:
-    """One fault in words: `latency 800 ms, jitter 50 ms on payments (downstream, 100 %)`."""
-    if fault.toxic is None:
-        return f"{fault.target} refuses connections"
-    toxic = fault.toxic
-    values = ", ".join(
-        f"{name} {value} {TOXICS[toxic.type][name].unit}"
-        for name, value in toxic.attributes.items()
-    )
-    share = "" if toxic.toxicity == 1 else f", {format_ratio(toxic.toxicity)} of connections"
-    return f"{toxic.type} ({values}) on {fault.target}, {toxic.stream}{share}"
+def blast_radius(plan: Plan) -> str:
+    """How much is broken at most, in one line."""
+    scenario, everything = plan.scenario, plan.environment.targets
+    broken = sorted({fault.target for fault in scenario.faults})
+    text = f"{len(broken)} of {len(everything)} targets ({', '.join(broken)})"
+    shares = [share for fault in scenario.faults if (share := _share(fault)) < 1]
+    if shares and len(shares) == len(scenario.faults):
+        text += f", at most {format_ratio(max(shares))} of what goes there"
+    length_ms = max((_end_ms(plan, fault) for fault in scenario.faults), default=0)
+    text += f", for at most {format_ms(length_ms)}"
+    seen = iterations(scenario.load, length_ms)
+    return text if seen is None else f"{text}; about {seen:.0f} journeys of our own load meet it"
+
+
+def _share(fault: FaultSpec) -> float:
+    """The share of connections, requests or packets that a fault touches, at its strongest."""
+    shares = []
+    for toxic in (fault.toxic, *(stage.toxic for stage in fault.stages)):
+        if toxic is not None:
+            shares.append(min(toxic.toxicity, float(toxic.attributes.get("share", 1.0))))
+    for action in (fault.action, *(stage.action for stage in fault.stages)):
+        if action is not None:
+            shares.append(float(action.options.get("share", 1.0)))
+    return max(shares, default=1.0)
+
+
+def _end_ms(plan: Plan, fault: FaultSpec) -> int:
+    rest_ms = plan.scenario.phases.fault_ms - fault.start_ms
+    return rest_ms if fault.length_ms is None else fault.length_ms
 
 
 def _load(load: LoadSpec) -> str:
@@ -60,47 +86,87 @@ def _load(load: LoadSpec) -> str:
     return f"{how} on {load.target}: {what}; timeout {format_ms(load.timeout_ms)}"
 
 
+def _toxiproxy(plan: Plan) -> str:
+    if not proxied_targets(plan.scenario, plan.environment):
+        return "not needed"
+    return plan.environment.toxiproxy_url or "toxiproxy-server on PATH, else embedded"
+
+
 def _alerts(plan: Plan) -> str:
     alerting = plan.environment.alerting
     named = [u for u in (alerting.prometheus_url, alerting.alertmanager_url) if u]
     return " and ".join(named) or f"built in ({len(plan.builtin_alerts)} declared)"
 
 
-def _order(plan: Plan) -> list[str]:
+def _order(plan: Plan) -> Iterator[str]:
     scenario, phases = plan.scenario, plan.scenario.phases
-    targets = sorted({f.target for f in scenario.faults})
-    lines = []
-    for name in targets:
+    proxied = proxied_targets(scenario, plan.environment)
+    for name in opened_targets(scenario, plan.environment):
         target = plan.environment.targets[name]
-        lines.append(f"proxy {target.proxy} ({target.listen} -> {target.upstream}) is looked at")
-    lines.append(f"warm-up {format_ms(phases.warmup_ms)}, then baseline")
-    lines.append(f"baseline {format_ms(phases.baseline_ms)}; if it does not hold nothing is broken")
+        if target.process is not None and target.process.start:
+            yield f"{name} is started: {' '.join(target.process.start)}; ended after the run"
+        if name in proxied:
+            yield f"proxy {target.proxy} ({target.listen} -> {target.upstream}) is looked at"
+    yield f"warm-up {format_ms(phases.warmup_ms)}, then baseline"
+    yield f"baseline {format_ms(phases.baseline_ms)}; if it does not hold nothing is broken"
     for fault in scenario.faults:
-        length = fault.length_ms
-        length = phases.fault_ms - fault.start_ms if length is None else length
-        lines.append(
-            f"fault {fault.id}: {show_fault(fault)}; {format_ms(fault.start_ms)} into the phase, "
-            f"for {format_ms(length)}; undone by replacing the proxy as it was"
+        yield (
+            f"fault {fault.id}: {describe(fault)} on {fault.target}; "
+            f"{format_ms(fault.start_ms)} into the phase, for {format_ms(_end_ms(plan, fault))}; "
+            f"undone by {UNDONE.get(fault.kind, REPLACED)}"
         )
-    lines.append(f"recovery {format_ms(phases.recovery_ms)} after the last fault is confirmed off")
-    return lines
+    yield f"recovery {format_ms(phases.recovery_ms)} after the last fault is confirmed off"
 
 
-def _expected(plan: Plan) -> list[str]:
-    expect = plan.scenario.expect
-    lines = [
-        f"{phase}: {criterion.text}"
-        for phase, criteria in (
-            ("baseline", expect.baseline),
-            ("fault", expect.fault),
-            ("recovery", expect.recovery),
-        )
-        for criterion in criteria
-    ]
+def _expected(plan: Plan) -> Iterator[str]:
+    expect, phases = plan.scenario.expect, plan.scenario.phases
+    for phase, criteria, length_ms in (
+        ("baseline", expect.baseline, phases.baseline_ms),
+        ("fault", expect.fault, phases.fault_ms),
+        ("recovery", expect.recovery, phases.recovery_ms),
+    ):
+        for criterion in criteria:
+            yield f"{phase}: {criterion.text}{_seen_by(plan, criterion, length_ms)}"
+    source = " and ".join(_source_names(plan))
     for alert in expect.alerts:
         to = f", delivered to {alert.receiver}" if alert.receiver else ""
-        lines.append(f"alert {alert.alert} within {format_ms(alert.fires_within_ms)}{to}")
+        within = format_ms(alert.fires_within_ms)
+        yield f"alert {alert.alert} within {within}{to}; seen by {source}"
     for matcher in expect.quiet:
-        lines.append("quiet: " + ", ".join(f"{k}={v}" for k, v in matcher.items()))
-    lines += [f"runbook {r.path} has its sections" for r in expect.runbooks]
-    return lines
+        labels = ", ".join(f"{k}={v}" for k, v in matcher.items())
+        yield f"quiet: {labels}; seen by {source}"
+    yield from (f"runbook {r.path} has its sections" for r in expect.runbooks)
+
+
+def _seen_by(plan: Plan, criterion: Criterion | Steady, length_ms: int) -> str:
+    """How much an expectation can observe."""
+    if isinstance(criterion, Steady):
+        return ""
+    n = requests(plan.scenario.load, criterion.subject, length_ms)
+    return "" if n is None else f"; seen on about {n:.0f} requests"
+
+
+def _source_names(plan: Plan) -> list[str]:
+    alerting = plan.environment.alerting
+    named = (("Prometheus", alerting.prometheus_url), ("Alertmanager", alerting.alertmanager_url))
+    return [name for name, url in named if url] or ["the built-in alerts"]
+
+
+def _stops(plan: Plan) -> Iterator[str]:
+    scenario, limits = plan.scenario, plan.schedule.limits
+    texts = [c.text for c in scenario.stop_when] + [s.text for s in scenario.stop_signals]
+    stops = ", ".join(f"`{text}`" for text in texts)
+    yield f"stops when {stops}; at the latest after {format_ms(limits.deadline_ms)}"
+    yield f"every revert is tried for {format_ms(limits.revert_for_ms)} and read back"
+
+
+def _found(looked: Preflight) -> Iterator[str]:
+    yield ""
+    yield "looked at:"
+    yield from (f"  {line}" for line in looked.looked_at)
+    yield from (f"  warning: {line}" for line in looked.warnings)
+    if looked.problems:
+        yield ""
+        yield "a run would be refused now:"
+        yield from (f"  {line}" for line in looked.problems)
+    yield ""

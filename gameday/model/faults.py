@@ -222,3 +222,34 @@ def call_limit_ms(family: str, kind: str, options: Mapping[str, Any]) -> int:
     present = times.get("present", 0)
     longest = max(times.get("inject", 0) + times.get("effect", 0), times.get("revert", 0))
     return longest + present + CALL_MARGIN_MS
+
+
+#: Kind of fault -> how it is taken out, in words. Kinds that are not here are toxics.
+UNDONE: Mapping[str, str] = MappingProxyType(
+    {
+        "container.kill": "starting it again",
+        "container.stop": "starting it again",
+        "container.restart": "making sure that it runs",
+        "container.pause": "unpausing it",
+        "container.disconnect": "connecting it again as it was: aliases, address, links",
+        "container.cpu": "the processor limits of before",
+        "container.memory": "the memory limits of before",
+        "container.stress": "removing the helper container",
+        "container.drop": "deleting exactly our packet rules",
+        "container.reset": "deleting exactly our packet rules",
+        "container.loss": "deleting exactly our packet rules",
+        "container.dns": "deleting exactly our packet rules",
+        "container.blackhole": "deleting exactly our packet rules",
+        "container.disk": "deleting exactly our file",
+        "container.netem": "deleting exactly our queueing rule",
+        "process.stop": "SIGCONT",
+        "process.kill": "its `restart` command, unless it has come back by itself",
+        "certificate.expired": "the files of before, read again by the endpoint",
+        "certificate.wrong_host": "the files of before, read again by the endpoint",
+        "certificate.untrusted": "the files of before, read again by the endpoint",
+        "clock.skew": "the offset of before",
+        "command": "its `revert` call, read back by `present`",
+        "http": "its `revert` call, read back by `present`",
+        "python": "its `revert` call, read back by `present`",
+    }
+)

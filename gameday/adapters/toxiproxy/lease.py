@@ -55,6 +55,13 @@ class Lease:
             "server": self._server,
         }
 
+    def blocked(self) -> str | None:
+        """Who has the server, in words; None if it could be taken. Changes nothing."""
+        there = _lease_of(look(self._client.within(CALLS_S)))
+        if there is None or there.run == self._run:
+            return None
+        return _who_holds(self._client.url, there)
+
     def take(self) -> Undo:
         """Take the server for this run. Raises `RefusedError` naming the run that has it."""
         client = self._client.within(CALLS_S)
