@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path as FilePath
 from urllib.parse import urlsplit
 
+from gameday.model.criteria import Criterion
 from gameday.model.diagnostics import Diagnostic, has_errors
 from gameday.model.project import (
     BuiltinAlert,
@@ -37,6 +38,7 @@ from gameday.scenario.fault_parts import faults_of
 from gameday.scenario.node import Marks, Path
 from gameday.scenario.places import environment_of
 from gameday.scenario.secret_rules import in_file, is_secret, secret_ref, unclear
+from gameday.scenario.signals import signals_of
 
 METHODS = ("get", "post", "put", "patch", "delete", "head")
 
@@ -47,6 +49,7 @@ def scenario_of(
     """The scenario, what is wrong in one of its parts, and the names of these parts."""
     load, load_wrong = _load(doc.load, marks)
     faults, faults_wrong = faults_of(doc.faults, marks)
+    signals, stop_wrong = signals_of(doc.stop_when, marks)
     scenario = Scenario(
         id=doc.id,
         title=doc.title,
@@ -63,18 +66,16 @@ def scenario_of(
         ),
         faults=faults,
         expect=_expect(doc.expect),
-        stop_when=tuple(doc.stop_when),
+        stop_when=tuple(one for one in doc.stop_when if isinstance(one, Criterion)),
+        stop_signals=signals,
         call_limit_ms=doc.call_limit,
         revert_for_ms=doc.revert_for,
         profile=profile,
         file=marks.file,
     )
-    broken = {
-        part
-        for part, wrong in (("load", load_wrong), ("faults", faults_wrong))
-        if has_errors(wrong)
-    }
-    return scenario, [*load_wrong, *faults_wrong], frozenset(broken)
+    wrongs = {"load": load_wrong, "faults": faults_wrong, "stop_when": stop_wrong}
+    broken = {part for part, wrong in wrongs.items() if has_errors(wrong)}
+    return scenario, [one for wrong in wrongs.values() for one in wrong], frozenset(broken)
 
 
 def project_of(

@@ -11,6 +11,7 @@ from gameday.scenario import fields as f
 from gameday.scenario.call_docs import Secret
 from gameday.scenario.fault_docs import FaultDoc
 from gameday.scenario.place_docs import EnvironmentDoc
+from gameday.scenario.signals import Stop
 from gameday.scenario.validate import about, document
 
 Text = Annotated[str, f.TEXT]
@@ -163,7 +164,7 @@ class ScenarioDoc:
     faults: Annotated[list[FaultDoc], about("what breaks")]
     expect: Annotated[ExpectDoc, about("what should hold, and be noticed")]
     stop_when: Annotated[
-        list[Annotated[Criterion, f.CONDITION]], about("any of these ends the run at once")
+        list[Stop], about("any of these ends the run at once: conditions, or other signals")
     ] = field(default_factory=list)
     call_limit: Annotated[
         int, f.between(500, 60_000, "`500ms` to `60s`"), about("how long one inject may take")

@@ -77,7 +77,8 @@ def _wrong_command(call: CommandCallDoc, path: Path, marks: Marks) -> Iterator[D
     yield from _empty(call, ("exit",), path, marks)
     if isinstance(call, CommandPresentDoc):
         yield from _empty(call, ("gone_exit",), path, marks)
-        yes, no = _listed(call.exit) or [0], _listed(call.gone_exit) or [1]
+        usual = [1] if call.stdout is None else []  # without the text the fault is not in
+        yes, no = _listed(call.exit) or [0], _listed(call.gone_exit) or usual
         yield from _both(set(yes) & set(no), "exit", path, marks)
 
 
@@ -105,8 +106,10 @@ def _wrong_request(call: HttpCallDoc, path: Path, marks: Marks) -> Iterator[Diag
     yield from _empty(call, ("status",), path, marks)
     if isinstance(call, HttpPresentDoc):
         yield from _empty(call, ("gone_status",), path, marks)
+        usual = [404] if call.match is None else []
         yes = _listed(call.status) or list(range(200, 300))
-        yield from _both(set(yes) & set(_listed(call.gone_status) or [404]), "status", path, marks)
+        no = _listed(call.gone_status) or usual
+        yield from _both(set(yes) & set(no), "status", path, marks)
 
 
 def _empty(call: Call, names: tuple[str, ...], path: Path, marks: Marks) -> Iterator[Diagnostic]:
@@ -133,8 +136,8 @@ def _command(call: CommandCallDoc) -> dict[str, Any]:
     return _given(
         run=list(call.run),
         timeout_ms=call.timeout,
-        exit=_listed(call.exit) or [0],
-        gone_exit=_gone(call, "gone_exit", 1),
+        exit=_listed(call.exit),
+        gone_exit=_listed(getattr(call, "gone_exit", None)),
         stdout=call.stdout,
         env={name: secret_json(value) for name, value in call.env.items()} or None,
         cwd=call.cwd,
@@ -152,7 +155,7 @@ def _request(call: HttpCallDoc) -> dict[str, Any]:
         timeout_ms=call.timeout,
         status=_listed(call.status),
         match=call.match,
-        gone_status=_gone(call, "gone_status", 404),
+        gone_status=_listed(getattr(call, "gone_status", None)),
     )
 
 
@@ -171,10 +174,6 @@ def _function(call: PythonCallDoc) -> dict[str, Any]:
 def _given(**parts: Any) -> dict[str, Any]:
     """What is there."""
     return {name: value for name, value in parts.items() if value is not None}
-
-
-def _gone(call: Call, name: str, default: int) -> list[int] | None:
-    return (_listed(getattr(call, name)) or [default]) if hasattr(call, name) else None
 
 
 def _listed(value: list[int] | int | None) -> list[int] | None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from gameday.model.diagnostics import Diagnostic, in_order
 from gameday.model.project import Environment, Project
 from gameday.model.scenario import Scenario
-from gameday.scenario import rules_expect, rules_faults, rules_places, rules_project
+from gameday.scenario import (
+    rules_expect,
+    rules_faults,
+    rules_places,
+    rules_project,
+    rules_stops,
+)
 from gameday.scenario.node import Marks
 from gameday.scenario.rules_project import alert_servers_of, project_runbooks
 from gameday.scenario.scope import Rule, Scope
@@ -17,6 +23,7 @@ RULES: tuple[Rule, ...] = (
     *rules_expect.RULES,
     *rules_project.RULES,
     *rules_places.RULES,
+    *rules_stops.RULES,
 )
 
 

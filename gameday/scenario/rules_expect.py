@@ -44,7 +44,9 @@ def known_subjects(scope: Scope) -> Iterator[Diagnostic]:
         return
     conditions = [(path, c) for _, path, c in scope.all_conditions()]
     if "stop_when" not in scope.broken:
-        conditions += [(("stop_when", i), c) for i, c in enumerate(scope.scenario.stop_when)]
+        conditions += [(("stop_when", i), c) for i, c in scope.stop_criteria()]
+    if "faults" not in scope.broken:
+        conditions += scope.stage_conditions()
     for path, condition in conditions:
         if condition.subject is not None and condition.subject not in known:
             yield scope.marks.problem(
@@ -183,7 +185,7 @@ def quiet_alerts(scope: Scope) -> Iterator[Diagnostic]:
 
 def has_stop_condition(scope: Scope) -> Iterator[Diagnostic]:
     """No stop condition, no run."""
-    if not scope.scenario.stop_when:
+    if not scope.scenario.stop_when and not scope.scenario.stop_signals:
         yield scope.marks.problem(
             "scenario/no-stop-condition",
             ("stop_when",),
@@ -195,7 +197,7 @@ def has_stop_condition(scope: Scope) -> Iterator[Diagnostic]:
 
 def stop_conditions(scope: Scope) -> Iterator[Diagnostic]:
     """A stop condition can trip, does not trip at once, and can be read."""
-    for position, condition in enumerate(scope.scenario.stop_when):
+    for position, condition in scope.stop_criteria():
         path = ("stop_when", position)
         if reason := _cannot_hold(condition) or _slower_than_timeout(condition, scope):
             yield scope.marks.problem(
@@ -215,7 +217,7 @@ def stop_conditions(scope: Scope) -> Iterator[Diagnostic]:
 
 def stop_is_measurable(scope: Scope) -> Iterator[Diagnostic]:
     """A stop condition's window has enough requests to read it."""
-    for position, condition in enumerate(scope.scenario.stop_when):
+    for position, condition in scope.stop_criteria():
         seen = requests(scope.scenario.load, condition.subject, condition.over_ms)
         need = needed(condition)
         if seen is not None and 0 < seen < need:
@@ -230,7 +232,7 @@ def stop_is_measurable(scope: Scope) -> Iterator[Diagnostic]:
 
 def stop_spares_good_runs(scope: Scope) -> Iterator[Diagnostic]:
     """A stop condition does not trip while all expectations hold."""
-    for position, stop in enumerate(scope.scenario.stop_when):
+    for position, stop in scope.stop_criteria():
         floor = _as_bad_share(stop)
         if stop.op not in _WORSE[stop.metric == "goodput"] or _always(stop):
             continue

@@ -85,7 +85,7 @@ def locustfile(scope: Scope) -> Iterator[Diagnostic]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Known:
+class KnownAlert:
     """A built-in alert as far as a scenario can expect it; `subject` None is the whole load."""
 
     labels: Mapping[str, str]
@@ -100,7 +100,7 @@ def builtin_alerts(scope: Scope) -> Iterator[Diagnostic]:
     alerting = scope.environment.alerting
     if alerting.prometheus_url is not None or alerting.alertmanager_url is not None:
         return
-    known = _known_alerts(scope.project, scope.scenario.service)
+    known = known_alerts(scope.project, scope.scenario.service)
     for position, expected in enumerate(scope.scenario.expect.alerts):
         path = ("expect", "alerts", position)
         if expected.alert not in known:
@@ -118,11 +118,11 @@ def builtin_alerts(scope: Scope) -> Iterator[Diagnostic]:
         yield from _as_expected(scope, expected, (fitting or alternatives)[0], path)
 
 
-def _known_alerts(project: Project, service: str) -> dict[str, list[_Known]]:
+def known_alerts(project: Project, service: str) -> dict[str, list[KnownAlert]]:
     """What gameday evaluates itself: the project's alerts, and burn rates of the SLOs."""
     known = {
         alert.name: [
-            _Known(
+            KnownAlert(
                 labels={**alert.labels, "alertname": alert.name},
                 receiver=alert.receiver,
                 subject=alert.when.subject,
@@ -133,12 +133,12 @@ def _known_alerts(project: Project, service: str) -> dict[str, list[_Known]]:
     for slo in project.services[service].slos if service in project.services else ():
         name = BURN_ALERTS[slo.latency_ms is not None]
         labels = {"alertname": name, "severity": "page", "slo": slo.name, "service": service}
-        known.setdefault(name, []).append(_Known(labels=labels, receiver=BURN_RECEIVER))
+        known.setdefault(name, []).append(KnownAlert(labels=labels, receiver=BURN_RECEIVER))
     return known
 
 
 def _other_labels(
-    scope: Scope, expected: AlertExpectation, alert: _Known, path: Path
+    scope: Scope, expected: AlertExpectation, alert: KnownAlert, path: Path
 ) -> Iterator[Diagnostic]:
     for label, value in expected.labels.items():
         has = alert.labels.get(label)
@@ -153,7 +153,7 @@ def _other_labels(
 
 
 def _as_expected(
-    scope: Scope, expected: AlertExpectation, alert: _Known, path: Path
+    scope: Scope, expected: AlertExpectation, alert: KnownAlert, path: Path
 ) -> Iterator[Diagnostic]:
     if expected.receiver not in (None, alert.receiver):
         yield scope.marks.problem(

@@ -7,6 +7,7 @@ from typing import Any
 
 from gameday.scenario.build import FIXED_KEYS, project_reader, scenario_reader
 from gameday.scenario.convert import METHODS
+from gameday.scenario.schema_rules import environment_rules, fault_rules, one_of, signal_rules
 from gameday.scenario.validate import JsonSchema
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -17,9 +18,10 @@ def scenario_schema() -> JsonSchema:
     """The schema of scenario files."""
     schema = copy.deepcopy(scenario_reader().schema)
     parts = _partial(schema)
-    _one_of(schema["$defs"]["LoadDoc"], [["arrivals"], ["users"]], [["journeys"], ["locustfile"]])
-    _one_of(schema["$defs"]["StepDoc"], [[method] for method in METHODS])
-    _one_of(schema["$defs"]["FaultDoc"], [["toxic"], ["down"]])
+    one_of(schema["$defs"]["LoadDoc"], ("arrivals", "users"), ("journeys", "locustfile"))
+    one_of(schema["$defs"]["StepDoc"], METHODS)
+    fault_rules(schema["$defs"])
+    signal_rules(schema["$defs"])
     schema["$defs"]["StepDoc"]["not"] = {"required": ["json", "body"]}
     schema["$defs"]["JourneyDoc"]["properties"]["steps"]["minItems"] = 1
     schema["$defs"]["LoadDoc"]["properties"]["journeys"]["minProperties"] = 1
@@ -44,11 +46,7 @@ def project_schema() -> JsonSchema:
     """The schema of `gameday.yaml`."""
     schema = copy.deepcopy(project_reader().schema)
     schema["properties"]["environments"]["minProperties"] = 1
-    schema["$defs"]["TargetDoc"]["dependentRequired"] = {
-        "proxy": ["listen", "upstream"],
-        "listen": ["proxy", "upstream"],
-        "upstream": ["proxy", "listen"],
-    }
+    environment_rules(schema["$defs"])
     return _headed(schema, "gameday project")
 
 
@@ -57,12 +55,6 @@ def _headed(schema: JsonSchema, title: str) -> JsonSchema:
     renamed = _renamed({"$schema": DIALECT, "title": title, **schema})
     assert isinstance(renamed, dict)  # noqa: S101 - for the type checker: a dict stays a dict
     return renamed
-
-
-def _one_of(schema: JsonSchema, *groups: list[list[str]]) -> None:
-    """Exactly one of each group's keys."""
-    rules = [{"oneOf": [{"required": keys} for keys in group]} for group in groups]
-    schema["allOf"] = rules
 
 
 def _partial(schema: JsonSchema) -> JsonSchema:

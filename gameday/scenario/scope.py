@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from gameday.model.criteria import Criterion
 from gameday.model.diagnostics import Diagnostic
 from gameday.model.project import Environment, Project
-from gameday.model.scenario import Scenario
+from gameday.model.scenario import Scenario, StopSignal
 from gameday.scenario.node import Marks, Path
+
+T = TypeVar("T")
 
 #: The parts of `expect` that hold conditions, with the phase in which each is measured.
 PHASES_OF_EXPECT = ("baseline", "fault", "recovery")
@@ -42,6 +44,31 @@ class Scope:
         for phase in PHASES_OF_EXPECT:
             for path, condition in self.conditions(phase):
                 yield phase, path, condition
+
+    def stop_criteria(self) -> Iterator[tuple[int, Criterion]]:
+        """The stop conditions on the load, with their positions in the file."""
+        yield from self._with_positions(self.scenario.stop_when, mapping=False)
+
+    def stop_signals(self) -> Iterator[tuple[int, StopSignal]]:
+        """The stop conditions on other signals, with their positions in the file."""
+        yield from self._with_positions(self.scenario.stop_signals, mapping=True)
+
+    def _with_positions(self, stops: tuple[T, ...], *, mapping: bool) -> Iterator[tuple[int, T]]:
+        """In the file both kinds stand in one list."""
+        root = self.marks.root
+        node = root.child("stop_when") if root is not None else None
+        if node is None or not isinstance(node.value, list):
+            yield from enumerate(stops)
+            return
+        places = [n for n, one in enumerate(node.value) if isinstance(one.value, dict) is mapping]
+        yield from zip(places, stops, strict=False)
+
+    def stage_conditions(self) -> Iterator[tuple[Path, Criterion]]:
+        """The conditions behind which stages stand, with their places."""
+        for position, fault in enumerate(self.scenario.faults):
+            for number, stage in enumerate(fault.stages):
+                if stage.when is not None:
+                    yield ("faults", position, "stages", number, "when"), stage.when
 
     def phase_ms(self, phase: str) -> int:
         """The length of a phase. The recovery begins when the last fault has ended."""
