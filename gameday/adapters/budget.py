@@ -8,10 +8,11 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from gameday.adapters.http import Http, shown
+from gameday.adapters.http import TOTAL_S, Http, shown
 from gameday.errors import CannotSeeError
 from gameday.model.policy import BudgetSource
 
+WITHIN_S = TOTAL_S
 MAX_BYTES = 4 * 1024
 MAX_ANSWER_BYTES = 1024 * 1024
 _NUMBER = re.compile(r"([+-]?\d+(?:\.\d+)?)( ?%)?")
@@ -34,7 +35,7 @@ def read_budget(
 
 
 def _asked(query: str, url: str) -> float:
-    with Http(url, what="Prometheus", max_bytes=MAX_ANSWER_BYTES) as http:
+    with Http(url, what="Prometheus", total_s=WITHIN_S, max_bytes=MAX_ANSWER_BYTES) as http:
         raw, _ = http.get_json("/api/v1/query", {"query": query})
     return _share(_value(raw), "the query of the budget gives")
 

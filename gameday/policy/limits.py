@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from gameday.model.faults import FAMILIES
 from gameday.model.scenario import ActionSpec, FaultSpec, ToxicSpec
+from gameday.model.toxics import TOXICS
 from gameday.model.units import format_ms, format_ratio
 from gameday.policy.spans import fault_spans_ms, most_at_once
 from gameday.policy.values import Case, Refusal, names
@@ -102,8 +103,15 @@ def _share(fault: FaultSpec) -> float | None:
 
 
 def _share_of_toxic(toxic: ToxicSpec) -> float:
-    share = toxic.attributes.get("share", 1.0)
-    return toxic.toxicity * (float(share) if isinstance(share, int | float) else 1.0)
+    """Of the connections, and within them of the requests or pieces where it says so."""
+    known = TOXICS.get(toxic.type, {})
+    shares = [
+        float(value)
+        for name, value in toxic.attributes.items()
+        if isinstance(value, int | float)
+        and (name == "share" or (name in known and known[name].unit == "share"))
+    ]
+    return toxic.toxicity * max(shares, default=1.0)
 
 
 def _share_of_action(action: ActionSpec) -> float | None:

@@ -91,10 +91,10 @@ class Case:
 
 
 def in_force(environment: Environment) -> Policy:
-    """The policy with what holds everywhere: dry runs outside `local` and `ci`, and production.
+    """The policy, with what holds in production whatever the file says.
 
-    Production, by kind or by name, needs a signed approval, a change id, and three different
-    people, whatever the file says.
+    Production, by kind or by name, needs `--go`, a signed approval, a change id, and three
+    different people. Where roles are asked for, there are as many approvals.
     """
     policy = environment.policy
     production = "production" in (environment.kind, kind_of_environment(environment.name))
@@ -103,7 +103,7 @@ def in_force(environment: Environment) -> Policy:
     return replace(
         policy,
         approvals=replace(approvals, needed=needed),
-        go=policy.go or production or not environment.lenient,
+        go=policy.go or production,
         change_id=policy.change_id or production,
         apart=policy.apart or production,
     )

@@ -123,6 +123,7 @@ ALL = ("shop", "payments", "redis")
         (Policy(max_share=0.5), (toxic(0.51),), ["policy.max_share"]),
         (Policy(max_share=0.5), (toxic(1.0, share=0.4),), []),
         (Policy(max_share=0.5), (toxic(1.0, share=0.6),), ["policy.max_share"]),
+        (Policy(max_share=0.2), (toxic(0.5, share=0.4, latency=900),), []),
         (Policy(max_share=0.5), (GONE,), ["policy.max_share"]),
         (Policy(max_share=1.0), (GONE, LATE), []),
         (Policy(max_share=0.5), (container("netem", loss=0.6),), ["policy.max_share"]),
@@ -510,7 +511,7 @@ def test_a_change_has_to_be_named(given_id: str | None) -> None:
     [
         ("local", "local", False, False),
         ("ci", "ci", False, False),
-        ("staging", "staging", True, False),
+        ("staging", "staging", False, False),  # the reader of the file says so
         ("production", "production", True, True),
         ("eu-west", "production", True, True),
         ("prod", "local", True, True),  # the name is enough
