@@ -92,7 +92,7 @@ def test_a_prometheus_that_fails(
 
 
 def test_a_prometheus_that_is_not_there_and_none_at_all() -> None:
-    with pytest.raises(CannotSeeError, match="Prometheus at .*: the connection was refused"):
+    with pytest.raises(CannotSeeError, match=r"Prometheus at .*: the connection was refused"):
         read_budget(QUERY, "http://127.0.0.1:9", Path())
     with pytest.raises(CannotSeeError, match="the environment has no Prometheus"):
         read_budget(QUERY, None, Path())
