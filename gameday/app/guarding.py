@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 from gameday import sentinel
+from gameday.app.interrupts import interrupts
 from gameday.app.leases import Leases
 from gameday.engine.loop import Loop
 from gameday.errors import GamedayError, RefusedError
 from gameday.model.event import Event
 from gameday.ports import Emit
+
+__all__ = ["Pulse", "interrupts", "renewing"]
 
 #: How often a lease is renewed.
 RENEW_S = 8.0
@@ -63,27 +64,3 @@ def renewing(leases: Leases, loop: Loop) -> Iterator[None]:
     finally:
         ended.set()
         thread.join(10.0)
-
-
-@contextlib.contextmanager
-def interrupts(loop: Loop) -> Iterator[None]:
-    """Ctrl-C, SIGTERM and SIGHUP interrupt the run: faults out first. A second one changes nothing.
-
-    `Loop.emit` uses a queue that may be filled from a signal handler.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, _frame: Any) -> None:
-        name = signal.Signals(number).name
-        data = {"reason": f"interrupted by {name}", "status": "interrupted"}
-        loop.emit(Event(kind="stop.tripped", subject="operator", data=data))
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, interrupt) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import deque
 from typing import TextIO
@@ -42,7 +43,7 @@ class TtyFace:
         self._console = Console(file=stream)
         self._live = Live(
             console=self._console, auto_refresh=False, transient=True, redirect_stdout=False,
-            redirect_stderr=False,
+            redirect_stderr=_is_terminal(sys.stderr),
         )  # fmt: skip
         self._news: deque[tuple[int, str]] = deque(maxlen=NEWS)
         self._drawn = 0.0
@@ -197,6 +198,14 @@ def _line(text: str, style: str) -> Text:
 
 def _since(ms: int) -> str:
     return f"for {_seconds(ms)}"
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """Whether what is written there has to be kept out of the picture."""
+    try:
+        return stream is not None and stream.isatty()
+    except (OSError, ValueError):
+        return False
 
 
 def _seconds(ms: int) -> str:

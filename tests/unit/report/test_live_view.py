@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import threading
 from typing import Any
 
@@ -174,6 +175,26 @@ def test_the_terminal_is_left_as_it_was() -> None:
     view.close()
 
     assert out.getvalue().count("\x1b[?25l") == out.getvalue().count("\x1b[?25h")
+
+
+def test_what_others_write_to_the_terminal_stays_above_the_picture(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Tty(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    out, stderr = Tty(), Tty()
+    monkeypatch.setattr(sys, "stderr", stderr)
+    view = LiveView(plan(), mode="tty", stream=out)
+    view.see(good_run().events()[0])
+
+    sys.stderr.write("gameday: taking out slow\n")
+
+    view.close()
+    assert "gameday: taking out slow" in out.getvalue()
+    assert stderr.getvalue() == "", "it would be drawn over"
+    assert sys.stderr is stderr
 
 
 class Stuck(io.StringIO):
