@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -298,6 +299,7 @@ class Engine:
 
     def _do(self, what: str, call: Callable[[Any], T]) -> T:
         try:
+            self._knock()
             api = self._connected()
             api.timeout = self.left_s(self._timeout_s)
             return call(api)
@@ -307,6 +309,13 @@ class Engine:
             raise
         except (docker.errors.DockerException, OSError, ValueError) as error:
             raise SilentError(self._why_silent(what, error)) from error
+
+    def _knock(self) -> None:
+        """See that somebody listens: the SDK leaves a socket open when nobody does."""
+        if self.url.startswith("unix://"):
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.settimeout(self.left_s(self._timeout_s))
+                probe.connect(self.url.removeprefix("unix://"))
 
     def _connected(self) -> Any:
         if self._client is None:
