@@ -31,6 +31,10 @@ _LINES = 5_000
 _PIDS = 256
 
 
+class NotStartedError(NoEffectError):
+    """The engine refused to start a helper: what it was to do was not done."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where a helper stands. By default alone: namespaces of its own, no network, nothing mounted.
@@ -89,9 +93,8 @@ def run_script(
     wrapped = f"trap 'code=$?; echo; echo \"{_END}\"; exit $code' EXIT\nexec 2>&1\n{script}\n"
     # By its whole path: the `timeout` of some busybox takes `sh` for itself, and with it `tc`.
     command = ["timeout", str(LONGEST_S), "/bin/sh", "-c", wrapped]
-    made = create(engine, command, image=image, mark=mark, place=place)
+    made = _started(engine, command, image=image, mark=mark, place=place)
     try:
-        engine.start(made)
         code = engine.wait_exit(made, within_s)
         said = engine.logs(made, tail=_LINES)
     finally:
@@ -108,35 +111,11 @@ def run_script(
 def start_long(
     engine: Engine, command: Sequence[str], *, image: str, mark: Mark, place: Place
 ) -> str:
-    """Start a helper that goes on until its program ends (bound it), then removes itself.
+    """Start a helper that goes on until its program ends (bound it), and is removed then.
 
     Returns its id. Nothing is left when the start fails.
     """
-    made = create(engine, command, image=image, mark=mark, place=place, passing=True)
-    try:
-        engine.start(made)
-    except AdapterError:
-        _remove_quietly(engine, made)
-        raise
-    return made
-
-
-def create(
-    engine: Engine,
-    command: Sequence[str],
-    *,
-    image: str,
-    mark: Mark,
-    place: Place,
-    passing: bool = False,
-) -> str:
-    """Create a helper, do not start it; with *passing* it is removed by the engine when it ends."""
-    name = f"gameday-helper-{mark.run}-{mark.fault}-{secrets.token_hex(4)}"
-    try:
-        return engine.create(name, _config(command, image, mark, place, passing=passing))
-    except SilentError:
-        _remove_quietly(engine, name)  # it may have been made all the same
-        raise
+    return _started(engine, command, image=image, mark=mark, place=place, passing=True)
 
 
 def helpers(engine: Engine, mark: Mark, target: str) -> list[Mapping[str, Any]]:
@@ -153,15 +132,14 @@ def sweep(engine: Engine, mark: Mark, target: str) -> int:
     return len(found)
 
 
-def still_runs(engine: Engine, container: Found, error: EngineError) -> bool:
-    """After a helper could not be started: whether the container it was to join is still there.
+def gone_or_raise(engine: Engine, container: Found, error: NotStartedError) -> None:
+    """After a helper could not join a container: fine when that does not run any more.
 
-    Raises *error* when it is, and so the reason is another one.
+    Raises `CannotSeeError` when it does, so that the reason is another one.
     """
     now = engine.find(container.id)
     if now is not None and now.running:
-        raise error
-    return False
+        raise CannotSeeError(str(error)) from error
 
 
 def last_words(text: str) -> str:
@@ -204,6 +182,29 @@ def _config(
         "Labels": {**mark.labels, TARGET_LABEL: place.target},
         "HostConfig": host,
     }
+
+
+def _started(
+    engine: Engine,
+    command: Sequence[str],
+    *,
+    image: str,
+    mark: Mark,
+    place: Place,
+    passing: bool = False,
+) -> str:
+    """Create and start; with *passing* the engine removes it when it ends. Nothing stays behind."""
+    name = f"gameday-helper-{mark.run}-{mark.fault}-{secrets.token_hex(4)}"
+    try:
+        made = engine.create(name, _config(command, image, mark, place, passing=passing))
+        engine.start(made)
+    except EngineError as error:
+        _remove_quietly(engine, name)
+        raise NotStartedError(f"a helper container cannot be started: {error}") from error
+    except SilentError:
+        _remove_quietly(engine, name)  # it may have been made all the same
+        raise
+    return made
 
 
 def _remove_quietly(engine: Engine, name: str) -> None:

@@ -17,14 +17,15 @@ from typing import Any
 
 from gameday.adapters.docker.actions import Mark
 from gameday.adapters.docker.actions.network import refuse_other_network
-from gameday.adapters.docker.engine import Answer, Engine, EngineError, Found
+from gameday.adapters.docker.engine import Answer, Engine, Found
 from gameday.adapters.docker.helper_container import (
+    NotStartedError,
     Place,
+    gone_or_raise,
     image_again,
     image_of,
     last_words,
     run_script,
-    still_runs,
     sweep,
 )
 from gameday.errors import AdapterError, CannotSeeError, NoEffectError
@@ -249,8 +250,8 @@ class Netem:
         image, place = image_again(engine, part["before"]), _place(container)
         try:
             said = run_script(engine, script, image=image, mark=_mark(part), place=place)
-        except EngineError as error:
-            still_runs(engine, container, error)
+        except NotStartedError as error:
+            gone_or_raise(engine, container, error)
             return None
         if said.code != 0:
             raise CannotSeeError(

@@ -24,15 +24,16 @@ from gameday.adapters.docker.actions.packets import (
     marks,
     rules_of,
 )
-from gameday.adapters.docker.engine import Engine, EngineError, Found
+from gameday.adapters.docker.engine import Engine, Found
 from gameday.adapters.docker.helper_container import (
     PACKETS,
+    NotStartedError,
     Place,
+    gone_or_raise,
     image_again,
     image_of,
     last_words,
     run_script,
-    still_runs,
     sweep,
 )
 from gameday.errors import AdapterError, CannotSeeError, NoEffectError
@@ -146,8 +147,8 @@ class PacketAction:
                 mark=mark,
                 place=_place(container),
             )
-        except EngineError as error:
-            still_runs(engine, container, error)
+        except NotStartedError as error:
+            gone_or_raise(engine, container, error)
             return None
         if said.code != 0:
             raise CannotSeeError(
