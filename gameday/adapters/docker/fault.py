@@ -13,6 +13,7 @@ from gameday.adapters.docker.engine import Engine, Found
 from gameday.adapters.docker.lease import who_holds
 from gameday.adapters.docker.notes import Place, drop_note, place_of, put_note
 from gameday.adapters.docker.resolve import resolve
+from gameday.adapters.docker.traffic import traffic_bytes
 from gameday.errors import AdapterError, GamedayError, NoEffectError
 from gameday.model.faults import FAMILIES
 from gameday.model.project import DockerSpec, Target
@@ -190,10 +191,8 @@ def _parts_of_fault(place: Place | None, fault: str) -> list[Mapping[str, Any]]:
 
 def _traffic(engine: Engine, containers: Sequence[Found]) -> dict[str, int]:
     """`traffic_bytes` of all containers together; nothing where it is not counted."""
-    counted = [c for c in containers if c.networks and "host" not in c.networks and not c.paused]
-    if len(counted) < len(containers):
-        return {}
-    return {"traffic_bytes": sum(engine.traffic_bytes(c.id) for c in counted)}
+    counted = traffic_bytes(engine, containers)
+    return {} if counted is None else {"traffic_bytes": counted}
 
 
 def _drop_quietly(engine: Engine, names: Sequence[str], run: str, fault: str) -> None:
