@@ -241,6 +241,7 @@ class Api:
                 "refused_dials": proxy.counts.refused_dials,
                 "turned_away": proxy.counts.turned_away,
                 "in_flight": proxy.in_flight,
+                "http": proxy.shown_http(),
                 "bytes": {way: moved.get(way, nothing) for way in ("upstream", "downstream")},
             }
         return {

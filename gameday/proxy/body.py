@@ -146,6 +146,17 @@ def float32_field(fields: Mapping[str, object], owner: str, name: str, default: 
     return rounded
 
 
+def float64_field(fields: Mapping[str, object], owner: str, name: str, default: float) -> float:
+    """Return the number in `name`, or `default` when it is missing or null."""
+    value = fields.get(name)
+    if value is None:
+        return default
+    number = float(value.text) if isinstance(value, Number) else float("inf")
+    if number in (float("inf"), float("-inf")):
+        wrong_type(value, f"{owner}.{name}", "float64")
+    return number
+
+
 def int_field(
     fields: Mapping[str, object], owner: str, name: str, default: int, go_type: str = "int64"
 ) -> int:

@@ -1,4 +1,4 @@
-"""One connection: two sockets, and a link with its chain of toxics for each direction.
+"""One direction of a connection: a link with its chain of toxics, from one socket to another.
 
 A link without toxics hands each chunk from one socket to the other in the same callback; that is
 the path nearly all traffic takes, and the reason why this works on sockets and not on streams.
@@ -11,12 +11,16 @@ import contextlib
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
+from gameday.proxy.pipe import PipeStub
 from gameday.proxy.stub import CHUNK_BYTES, Before, Stub
 from gameday.proxy.stubs import make_stub
-from gameday.proxy.toxic import DOWNSTREAM, UPSTREAM, Toxic, lot, takes_part
+from gameday.proxy.toxic import PROXY_BANDWIDTH, Toxic, lot, takes_part
 from gameday.proxy.traffic import Counter
+
+if TYPE_CHECKING:
+    from gameday.proxy.connection import Connection
 
 _READ_BYTES = 64 * 1024
 _RESET = struct.pack("ii", 1, 0)
@@ -232,6 +236,11 @@ class Link:
         stub.start()
         self.wake()
 
+    def insert(self, stub: Stub, *, first: bool) -> None:
+        """Put a side of an HTTP toxic at the upstream's end of the chain; no data has passed."""
+        self.stubs.insert(0 if first else len(self.stubs), ("", stub))
+        self._rewire()
+
     def update(self, toxic: Toxic) -> None:
         """Let the stub of `toxic` follow its new attributes; what it holds back goes at once."""
         for index, (name, old) in enumerate(self.stubs):
@@ -266,6 +275,8 @@ class Link:
         conn = self.conn
         if not takes_part(toxic, conn.seed, conn.proxy, conn.number):
             return Stub(self, before, self)
+        if toxic.type == PROXY_BANDWIDTH:
+            return PipeStub(self, before, self, conn.common.pipe(toxic))
         parts = (conn.proxy, toxic.direction, toxic.name, conn.number, toxic.revision)
         return make_stub(toxic, self, before, self, lot(conn.seed, "draws", *parts))
 
@@ -281,75 +292,3 @@ class Link:
         self.head = self.stubs[0][1] if self.stubs else self
         self.tail = before
         self.size = CHUNK_BYTES if self.stubs else _READ_BYTES
-
-
-class Connection:
-    """A client, its upstream, and a link for each direction between them."""
-
-    __slots__ = (
-        "client", "closed", "links", "loop", "number", "on_closed", "proxy", "seed", "upstream",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        *,
-        loop: asyncio.AbstractEventLoop,
-        client: socket.socket,
-        upstream: socket.socket,
-        proxy: str,
-        number: int,
-        seed: int,
-        counters: tuple[Counter, Counter],
-        on_closed: Callable[[Connection], None],
-    ) -> None:
-        self.loop = loop
-        self.proxy = proxy
-        self.number = number
-        self.seed = seed
-        self.closed = False
-        self.on_closed = on_closed
-        self.client = Endpoint(loop, client)
-        self.upstream = Endpoint(loop, upstream)
-        self.links = (
-            Link(self, UPSTREAM, self.client, self.upstream, counters[0]),
-            Link(self, DOWNSTREAM, self.upstream, self.client, counters[1]),
-        )
-
-    def start(self, toxics: Iterable[Toxic]) -> None:
-        """Put the toxics in place, then let data flow."""
-        for toxic in toxics:
-            self.link(toxic.direction).add(toxic)
-        for link in self.links:
-            link.wake()
-
-    def link(self, direction: str) -> Link:
-        """Return the link of a direction."""
-        return self.links[0] if direction == UPSTREAM else self.links[1]
-
-    def link_done(self) -> None:
-        """Close everything once both directions have ended."""
-        if self.links[0].done and self.links[1].done:
-            self.close()
-
-    def lost(self, endpoint: Endpoint) -> None:
-        """Close one side: what goes to it is dropped, what came from it is still delivered."""
-        if self.closed or not endpoint.open:
-            return
-        to_it, from_it = self.links if endpoint is self.upstream else self.links[::-1]
-        endpoint.close()
-        to_it.drop()
-        if from_it.done:
-            self.close()
-            return
-        from_it.end_source()
-
-    def close(self, *, reset: bool = False) -> None:
-        """Close both sides at once and drop what is under way."""
-        if self.closed:
-            return
-        self.closed = True
-        for link in self.links:
-            link.drop()
-        self.client.close(reset=reset)
-        self.upstream.close(reset=reset)
-        self.on_closed(self)

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 from gameday.proxy import toxic as toxics
 from gameday.proxy.address import Address, bind
+from gameday.proxy.common import Common
+from gameday.proxy.connection import Connection
 from gameday.proxy.dial import Dial, Target, tune
-from gameday.proxy.link import Connection
-from gameday.proxy.toxic import DOWNSTREAM, UPSTREAM, Toxic
+from gameday.proxy.toxic import DOWNSTREAM, SLOW_CONNECT, UPSTREAM, Toxic, takes_part
 from gameday.proxy.traffic import Counter, Traffic
 
 _ACCEPT_AT_ONCE = 64
@@ -57,6 +58,15 @@ class Shared:
 class _Waiting:
     client: socket.socket
     dial: Dial | None = None
+    timer: asyncio.TimerHandle | None = None
+
+    def dial_now(self) -> None:
+        """Wait no longer with dialling."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+            if self.dial is not None:
+                self.dial.start()
 
 
 class Proxy:
@@ -71,6 +81,7 @@ class Proxy:
         self._clients = 0
         self._shared = shared
         self._toxics: dict[str, Toxic] = {}
+        self._common = Common(shared.loop)
         self._listener: socket.socket | None = None
         self._target = Target(upstream)
         self._counters: tuple[Counter, Counter] | None = None
@@ -104,6 +115,10 @@ class Proxy:
         """Clients that are connected or waiting for the upstream."""
         return len(self._connections) + len(self._dials)
 
+    def shown_http(self) -> dict[str, object]:
+        """Return what HTTP toxics saw and did, for the health page."""
+        return self._common.shown(self._toxics.values())
+
     # -- on and off ---------------------------------------------------------------------------
 
     def start(self, address: Address) -> None:
@@ -122,6 +137,8 @@ class Proxy:
             self._listener.close()
             self._listener = None
         for waiting in list(self._dials.values()):
+            if waiting.timer is not None:
+                waiting.timer.cancel()
             if waiting.dial is not None:
                 waiting.dial.abort()
             self._close_client(waiting.client)
@@ -150,19 +167,28 @@ class Proxy:
         """Add a toxic, for open connections too."""
         self._toxics[toxic.name] = toxic
         for connection in list(self._connections):
-            connection.link(toxic.direction).add(toxic)
+            connection.add(toxic)
 
     def update_toxic(self, toxic: Toxic) -> None:
         """Replace a toxic by the one with the same name and new settings."""
         self._toxics[toxic.name] = toxic
+        self._dial_waiting(toxic)
         for connection in list(self._connections):
-            connection.link(toxic.direction).update(toxic)
+            connection.update(toxic)
 
     def remove_toxic(self, name: str) -> None:
         """Take a toxic out; what it holds back goes on at once."""
         toxic = self._toxics.pop(name)
+        self._dial_waiting(toxic)
         for connection in list(self._connections):
-            connection.link(toxic.direction).remove(name)
+            connection.remove(toxic)
+        self._common.forget(name)
+
+    def _dial_waiting(self, toxic: Toxic) -> None:
+        """Serve at once whoever a toxic that was changed or taken out lets wait."""
+        if toxic.type == SLOW_CONNECT:
+            for waiting in list(self._dials.values()):
+                waiting.dial_now()
 
     # -- clients ------------------------------------------------------------------------------
 
@@ -209,7 +235,19 @@ class Proxy:
         waiting.dial = Dial(
             self._shared.loop, self._target, lambda upstream: self._dialled(number, upstream)
         )
-        waiting.dial.start()
+        delay_s = self._connect_delay_s(number)
+        if delay_s > 0:
+            waiting.timer = self._shared.loop.call_later(delay_s, waiting.dial_now)
+        else:
+            waiting.dial.start()
+
+    def _connect_delay_s(self, number: int) -> float:
+        seed = self._shared.seed
+        return sum(
+            int(toxic.attributes["delay"]) / 1000
+            for toxic in self._toxics.values()
+            if toxic.type == SLOW_CONNECT and takes_part(toxic, seed, self.name, number)
+        )
 
     def _dialled(self, number: int, upstream: socket.socket | None) -> None:
         client = self._dials.pop(number).client
@@ -226,6 +264,7 @@ class Proxy:
             seed=self._shared.seed,
             counters=self._counter_pair(),
             on_closed=self._closed,
+            common=self._common,
         )
         self._connections.add(connection)
         connection.start(self._toxics.values())

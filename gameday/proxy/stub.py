@@ -22,8 +22,16 @@ EARLY_S = 0.0005
 _MOVES = 128
 """Chunks that one stub moves before the loop looks at everything else."""
 
+SLACK_S = 0.02
+"""Lateness of a timer that a rate makes up for; more than that was a pause of the sender."""
+
 Chunk = tuple[bytes | memoryview, float]
 """Data and the loop time (seconds) at which it arrived, or left the last stub that delays."""
+
+
+def carry_on(last: float, now: float) -> float:
+    """Return from when to count: the time the last one was due, or `now` after a pause."""
+    return last if now - last < SLACK_S else now
 
 
 class Before(Protocol):

@@ -6,16 +6,11 @@ import random
 from collections import deque
 from collections.abc import Callable, Mapping
 
-from gameday.proxy.stub import EARLY_S, After, Before, Owner, Stub
-from gameday.proxy.toxic import Toxic
+from gameday.proxy.stub import EARLY_S, After, Before, Owner, Stub, carry_on
+from gameday.proxy.toxic import Toxic, Values
 
-_SLACK_S = 0.02
-"""Lateness of a timer that a rate makes up for; more than that was a pause of the sender."""
-
-
-def _carry_on(last: float, now: float) -> float:
-    """Return from when to count: the time the last one was due, or `now` after a pause."""
-    return last if now - last < _SLACK_S else now
+_MAX_LOSSES = 15
+"""A chunk is lost no more often in a row; TCP gives a connection up after about as many."""
 
 
 class Latency(Stub):
@@ -25,11 +20,11 @@ class Latency(Stub):
     __slots__ = ("due", "jitter_s", "latency_s", "rng")
 
     def __init__(
-        self, link: Owner, before: Before, after: After, attributes: Mapping[str, int], lot: int
+        self, link: Owner, before: Before, after: After, attributes: Values, lot: int
     ) -> None:
         super().__init__(link, before, after)
-        self.latency_s = attributes["latency"] / 1000
-        self.jitter_s = attributes["jitter"] / 1000
+        self.latency_s: float = attributes["latency"] / 1000
+        self.jitter_s: float = attributes["jitter"] / 1000
         self.rng = random.Random(lot) if self.jitter_s > 0 else None  # noqa: S311 -- repeatable
         self.due: float | None = None
 
@@ -64,7 +59,7 @@ class Bandwidth(Stub):
     __slots__ = ("due", "free_at", "offset", "piece", "rate")
 
     def __init__(
-        self, link: Owner, before: Before, after: After, attributes: Mapping[str, int], lot: int
+        self, link: Owner, before: Before, after: After, attributes: Values, lot: int
     ) -> None:
         super().__init__(link, before, after)
         del lot
@@ -85,7 +80,7 @@ class Bandwidth(Stub):
         data, stamp = self.queue[0]
         now = self.link.loop.time()
         if self.due is None:
-            start = _carry_on(self.free_at, now)
+            start = carry_on(self.free_at, now)
             self.piece = min(len(data) - self.offset, self.rate * 100)
             self.due = start + self.piece / (self.rate * 1000)
         if self.due > now + EARLY_S:
@@ -115,7 +110,7 @@ class SlowClose(Stub):
     __slots__ = ("delay_s", "waited")
 
     def __init__(
-        self, link: Owner, before: Before, after: After, attributes: Mapping[str, int], lot: int
+        self, link: Owner, before: Before, after: After, attributes: Values, lot: int
     ) -> None:
         super().__init__(link, before, after)
         del lot
@@ -146,7 +141,7 @@ class Timeout(Stub):
     __slots__ = ("deadline", "timeout_s")
 
     def __init__(
-        self, link: Owner, before: Before, after: After, attributes: Mapping[str, int], lot: int
+        self, link: Owner, before: Before, after: After, attributes: Values, lot: int
     ) -> None:
         super().__init__(link, before, after)
         del lot
@@ -188,7 +183,7 @@ class ResetPeer(Stub):
     __slots__ = ("timeout_s", "touched")
 
     def __init__(
-        self, link: Owner, before: Before, after: After, attributes: Mapping[str, int], lot: int
+        self, link: Owner, before: Before, after: After, attributes: Values, lot: int
     ) -> None:
         super().__init__(link, before, after)
         del lot
@@ -232,7 +227,7 @@ class Slicer(Stub):
     __slots__ = ("average", "cuts", "delay_s", "next_at", "offset", "rng", "variation")
 
     def __init__(
-        self, link: Owner, before: Before, after: After, attributes: Mapping[str, int], lot: int
+        self, link: Owner, before: Before, after: After, attributes: Values, lot: int
     ) -> None:
         super().__init__(link, before, after)
         self.average = attributes["average_size"]
@@ -261,7 +256,7 @@ class Slicer(Stub):
             self.offset = 0
         if self.delay_s > 0:
             now = self.link.loop.time()
-            self.next_at = _carry_on(self.next_at, now) + self.delay_s
+            self.next_at = carry_on(self.next_at, now) + self.delay_s
         self.after.push(memoryview(data)[begin:end], stamp)
         return True
 
@@ -301,7 +296,7 @@ class LimitData(Stub):
     __slots__ = ("limit", "passed")
 
     def __init__(
-        self, link: Owner, before: Before, after: After, attributes: Mapping[str, int], lot: int
+        self, link: Owner, before: Before, after: After, attributes: Values, lot: int
     ) -> None:
         super().__init__(link, before, after)
         del lot
@@ -332,7 +327,56 @@ class LimitData(Stub):
             self.passed = old.passed
 
 
-Maker = Callable[[Owner, Before, After, Mapping[str, int], int], Stub]
+class Stall(Stub):
+    """A share of the chunks waits as lost packets do, and what is behind them waits too.
+
+    A chunk is lost with probability `loss` and then waits `pause` ms; each time it is lost again it
+    waits twice as long as before, at most `longest` ms, and not more than 15 times.
+    """
+
+    capacity = 64
+    __slots__ = ("due", "longest_s", "loss", "pause_s", "rng")
+
+    def __init__(
+        self, link: Owner, before: Before, after: After, attributes: Values, lot: int
+    ) -> None:
+        super().__init__(link, before, after)
+        self.loss = float(attributes["loss"])
+        self.pause_s = int(attributes["pause"]) / 1000
+        self.longest_s = int(attributes["longest"]) / 1000
+        self.rng = random.Random(lot)  # noqa: S311 -- repeatable, not secret
+        self.due: float | None = None
+
+    def step(self) -> bool:
+        """Move the head if it is not waiting."""
+        if not self.queue:
+            if self.eof:
+                self.pass_eof()
+            return False
+        data, stamp = self.queue[0]
+        if self.due is None:
+            self.due = stamp + self._wait_s()
+        if self.due > self.link.loop.time() + EARLY_S:
+            self.arm(self.due)
+            return False
+        if not self.after.ready():
+            return False
+        due, self.due = self.due, None
+        self.queue.popleft()
+        self.after.push(data, max(due, stamp))
+        return True
+
+    def _wait_s(self) -> float:
+        total, pause_s = 0.0, min(self.pause_s, self.longest_s)
+        for _ in range(_MAX_LOSSES):
+            if self.rng.random() >= self.loss:
+                break
+            total += pause_s
+            pause_s = min(2 * pause_s, self.longest_s)
+        return total
+
+
+Maker = Callable[[Owner, Before, After, Values, int], Stub]
 
 _MAKERS: Mapping[str, Maker] = {
     "bandwidth": Bandwidth,
@@ -341,6 +385,7 @@ _MAKERS: Mapping[str, Maker] = {
     "reset_peer": ResetPeer,
     "slicer": Slicer,
     "slow_close": SlowClose,
+    "stall": Stall,
     "timeout": Timeout,
 }
 

@@ -5,13 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
+from gameday.model.toxics import KINDS, TOXICS, AttributeSpec, problems_of
 from gameday.proxy import body
 from gameday.proxy.errors import ApiError
 
 UPSTREAM = "upstream"
 DOWNSTREAM = "downstream"
 DIRECTIONS = (UPSTREAM, DOWNSTREAM)
+
+Values = Mapping[str, Any]
+"""Attributes by name: whole numbers, and for our own types numbers and texts too; all checked."""
+
+SLOW_CONNECT = "slow_connect"
+PROXY_BANDWIDTH = "proxy_bandwidth"
 
 _MAX_RATE = (1 << 63) // 100 - 1
 _MAX_JITTER = 1 << 62
@@ -29,10 +37,20 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToxicType:
-    """A kind of toxic: Go's name for it (in error texts) and its attributes in order."""
+    """A kind of toxic: Go's name for it (in error texts) and its attributes in order.
+
+    The real server has no `own` ones; the table of `gameday.model.toxics` says what they are.
+    """
 
     go_name: str
     attributes: tuple[Attribute, ...] = ()
+    own: bool = False
+
+
+def _own(kind: str) -> ToxicType:
+    name = "".join(part.capitalize() for part in kind.split("_")) + "Toxic"
+    attributes = tuple(Attribute(name=attribute) for attribute in TOXICS[kind])
+    return ToxicType(go_name=name, attributes=attributes, own=True)
 
 
 TYPES: Mapping[str, ToxicType] = {
@@ -56,6 +74,7 @@ TYPES: Mapping[str, ToxicType] = {
     ),
     "slow_close": ToxicType(go_name="SlowCloseToxic", attributes=(Attribute(name="delay"),)),
     "timeout": ToxicType(go_name="TimeoutToxic", attributes=(Attribute(name="timeout"),)),
+    **{kind: _own(kind) for kind, about in KINDS.items() if about.embedded},
 }
 
 
@@ -71,8 +90,13 @@ class Toxic:
     stream: str
     direction: str
     toxicity: float
-    attributes: Mapping[str, int]
+    attributes: Values
     revision: int = 0
+
+    @property
+    def http(self) -> bool:
+        """Whether it acts on requests and answers, not on bytes."""
+        return self.type.startswith("http_")
 
     def shown(self) -> dict[str, object]:
         """Return the JSON value of the API."""
@@ -107,14 +131,15 @@ def parse_new(raw: bytes, taken: set[str]) -> Toxic:
     name = name or f"{type_}_{stream}"
     if name in taken:
         raise ApiError("toxic already exists", 409)
-    return Toxic(
+    toxic = Toxic(
         name=name,
         type=type_,
         stream=stream,
         direction=direction,
         toxicity=toxicity,
-        attributes=_attributes(kind, given, {}),
+        attributes=_attributes(type_, given, {}),
     )
+    return _checked(toxic)
 
 
 def parse_update(raw: bytes, toxic: Toxic) -> Toxic:
@@ -129,9 +154,11 @@ def parse_update(raw: bytes, toxic: Toxic) -> Toxic:
     fields = body.as_object(body.decode(raw), go_type)
     kind = TYPES[toxic.type]
     given = _attribute_object(fields, "", kind.go_name)
-    attributes = _attributes(kind, given, toxic.attributes)
+    attributes = _attributes(toxic.type, given, toxic.attributes)
     toxicity = body.float32_field(fields, "", "toxicity", toxic.toxicity)
-    return replace(toxic, attributes=attributes, toxicity=toxicity, revision=toxic.revision + 1)
+    return _checked(
+        replace(toxic, attributes=attributes, toxicity=toxicity, revision=toxic.revision + 1)
+    )
 
 
 def _attribute_object(fields: Mapping[str, object], owner: str, go_name: str) -> dict[str, object]:
@@ -141,10 +168,24 @@ def _attribute_object(fields: Mapping[str, object], owner: str, go_name: str) ->
     return body.as_object(value, go_name)
 
 
-def _attributes(
-    kind: ToxicType, given: Mapping[str, object], before: Mapping[str, int]
-) -> dict[str, int]:
+def _checked(toxic: Toxic) -> Toxic:
+    """Return the toxic; raises `ApiError` 400 if it is one of our own and cannot be."""
+    if TYPES[toxic.type].own:
+        stream = toxic.direction
+        problems = problems_of(toxic.type, toxic.attributes, toxic.toxicity, stream)
+        if problems:
+            raise _invalid("; ".join(problems))
+    return toxic
+
+
+def _attributes(type_: str, given: Mapping[str, object], before: Values) -> dict[str, Any]:
+    kind = TYPES[type_]
     owner = f"{kind.go_name}.attributes"
+    if kind.own:
+        return {
+            name: _own_value(given, owner, name, spec, before.get(name))
+            for name, spec in TOXICS[type_].items()
+        }
     values = {
         item.name: body.int_field(given, owner, item.name, before.get(item.name, 0), item.go_type)
         for item in kind.attributes
@@ -157,6 +198,17 @@ def _attributes(
             f"got {values['size_variation']}"
         )
     return values
+
+
+def _own_value(
+    given: Mapping[str, object], owner: str, name: str, spec: AttributeSpec, before: Any
+) -> int | float | str:
+    default = spec.default if before is None else before
+    if spec.unit == "text":
+        return body.text_field(given, owner, name, str(default))
+    if spec.unit == "share":
+        return body.float64_field(given, owner, name, float(default))
+    return body.int_field(given, owner, name, int(default))
 
 
 def _check_range(item: Attribute, value: int) -> None:

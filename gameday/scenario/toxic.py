@@ -8,7 +8,14 @@ from typing import Any
 
 from gameday.model.diagnostics import Diagnostic
 from gameday.model.scenario import ToxicSpec
-from gameday.model.toxics import STREAMS, TOXICS, AttributeSpec, problems_of, warnings_of
+from gameday.model.toxics import (
+    KINDS,
+    STREAMS,
+    TOXICS,
+    AttributeSpec,
+    problems_of,
+    warnings_of,
+)
 from gameday.model.units import (
     UnitError,
     bandwidth_kb_per_s,
@@ -20,13 +27,38 @@ from gameday.model.units import (
 from gameday.scenario.fields import SHARE, split_hint
 from gameday.scenario.node import Marks, Path
 from gameday.scenario.suggest import did_you_mean
-from gameday.scenario.validate import FieldError, JsonSchema, Scalar, kind_of, with_key
+from gameday.scenario.validate import (
+    FieldError,
+    JsonSchema,
+    Scalar,
+    kind_of,
+    shown,
+    with_key,
+)
 
-_UNITS: Mapping[str, tuple[Callable[[object], int], str]] = {
+
+def _whole(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise UnitError(f"`{shown(value)}` is not a whole number; write it without quotes and unit")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str) and value:
+        return value
+    hint = "put it in quotes" if isinstance(value, (bool, int, float)) else "write one line of text"
+    raise UnitError(f"`{shown(value)}` is {kind_of(value)}, it must be text; {hint}")
+
+
+_UNITS: Mapping[str, tuple[Callable[[object], int | float | str], str]] = {
     "ms": (duration_ms, "value/duration"),
     "us": (duration_us, "value/duration"),
     "bytes": (size_bytes, "value/size"),
     "KB/s": (bandwidth_kb_per_s, "value/bandwidth"),
+    "share": (ratio, "value/share"),
+    "count": (_whole, "value/number"),
+    "status": (_whole, "value/number"),
+    "text": (_text, "document/wrong-type"),
 }
 _PATTERNS = {
     "ms": r"^\s*(?:[0-9.]+(?:us|ms|s|m|h|d))+\s*$",
@@ -34,7 +66,13 @@ _PATTERNS = {
     "bytes": r"^\s*[0-9.]+ ?(?:B|KB|MB|KiB|MiB)\s*$",
     "KB/s": r"^\s*[0-9.]+ ?(?:B|KB|MB|KiB|MiB) ?/s\s*$",
 }
-_COMMON = ("type", "stream", "toxicity")
+
+
+_WITH_UNIT = {"text": "", "count": "", "status": ""}
+_INSTEAD = {
+    "stream": "remove it, there is no direction to choose",
+    "toxicity": "write `share: 20%`, the share of the requests",
+}
 
 
 def _mapping(value: Any) -> dict[str, Any]:
@@ -53,25 +91,42 @@ def toxic_schema() -> JsonSchema:
 
 
 def _schema_of(kind: str, specs: Mapping[str, AttributeSpec]) -> JsonSchema:
-    properties: JsonSchema = {
-        "type": {"const": kind},
-        "stream": {"enum": list(STREAMS), "description": "downstream is what the client reads"},
-        "toxicity": {
+    about = KINDS[kind]
+    properties: JsonSchema = {"type": {"const": kind}}
+    if about.streams:
+        properties["stream"] = {
+            "enum": list(STREAMS),
+            "description": "downstream is what the client reads",
+        }
+    if about.toxicity:
+        properties["toxicity"] = {
             **SHARE.schema,
             "description": "the share of connections that it touches",
-        },
-    }
+        }
     for name, spec in specs.items():
-        quantity: list[JsonSchema] = [{"type": "string", "pattern": _PATTERNS[spec.unit]}]
-        if spec.unit in ("ms", "us"):
-            quantity.append({"const": 0})
-        properties[name] = {"anyOf": quantity, "description": spec.help}
+        properties[name] = {**_value_schema(spec), "description": spec.help}
+    only = " (only gameday's embedded server can do it)" if about.embedded else ""
     return {
         "type": "object",
+        "description": about.help + only,
         "additionalProperties": False,
         "required": ["type", *(name for name, spec in specs.items() if spec.required)],
         "properties": properties,
     }
+
+
+def _value_schema(spec: AttributeSpec) -> JsonSchema:
+    if spec.unit == "share":
+        return dict(SHARE.schema)
+    if spec.unit in ("count", "status"):
+        return {"type": "integer", "minimum": spec.minimum, "maximum": spec.maximum}
+    if spec.unit == "text":
+        text: JsonSchema = {"type": "string", "minLength": 1, "maxLength": spec.maximum}
+        return {**text, "pattern": f"^(?:{spec.pattern})$"} if spec.pattern else text
+    quantity: list[JsonSchema] = [{"type": "string", "pattern": _PATTERNS[spec.unit]}]
+    if spec.unit in ("ms", "us"):
+        quantity.append({"const": 0})
+    return {"anyOf": quantity}
 
 
 TOXIC = Scalar(_mapping, toxic_schema())
@@ -87,7 +142,7 @@ def read_toxic(
     if specs is None or not isinstance(kind, str):
         return None, [*found, _unknown_type(kind, path, marks)]
     found.extend(_wrong_keys(kind, specs, raw, path, marks))
-    attributes: dict[str, int] = {}
+    attributes: dict[str, int | float | str] = {}
     for name in specs.keys() & raw.keys():
         read, code = _UNITS[specs[name].unit]
         try:
@@ -145,14 +200,18 @@ def _wrong_common(raw: Mapping[str, Any], path: Path, marks: Marks) -> Iterator[
 def _wrong_keys(
     kind: str, specs: Mapping[str, AttributeSpec], raw: Mapping[str, Any], path: Path, marks: Marks
 ) -> Iterator[Diagnostic]:
-    known = (*_COMMON, *specs)
+    about = KINDS[kind]
+    offered = {"type": True, "stream": about.streams, "toxicity": about.toxicity}
+    known = (*(name for name, there in offered.items() if there), *specs)
     for name in raw:
         if name not in known:
             yield marks.problem(
                 "document/unknown-key",
                 (*path, name),
                 f"`{name}` is not a key of a `{kind}` toxic",
-                did_you_mean(name, known, what="the keys are"),
+                _INSTEAD[name]
+                if name in offered
+                else did_you_mean(name, known, what="the keys are"),
                 key=True,
             )
     for name, spec in specs.items():
@@ -161,7 +220,7 @@ def _wrong_keys(
                 "document/missing-key",
                 path,
                 f"`{name}` is missing from the `{kind}` toxic",
-                f"add `{name}:` with its unit, {spec.help}",
+                f"add `{name}:`{_WITH_UNIT.get(spec.unit, ' with its unit')}, {spec.help}",
             )
 
 

@@ -491,6 +491,7 @@ def test_health(embedded: Server, upstream: Upstream) -> None:
             "accepted": 1,
             "refused_dials": 0,
             "turned_away": 0,
+            "http": {"requests": 0, "not_http": 0, "ambiguous": 0, "faults": {}},
             "in_flight": 1,
             "bytes": {
                 "upstream": {"received": 5, "sent": 5},

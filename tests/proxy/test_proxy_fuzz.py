@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from proxy_support import Server, Upstream, client, echo, http_quoted, read_end
 
-from gameday.proxy.link import Connection
+from gameday.proxy.connection import Connection
 from gameday.proxy.toxic import TYPES, Toxic
 from gameday.proxy.traffic import Counter
 
