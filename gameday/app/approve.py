@@ -105,7 +105,7 @@ def _plan(request: PlanRequest) -> Plan:
     ):
         if asked is not None and asked != there:
             raise UsageError(
-                f"`{request.path}` is a plan with `{option} {there}`, not `{asked}`: "
+                f"`{request.path}` is a plan with the `{option}` {there or 'none'}, not `{asked}`: "
                 "leave the option out, or store another plan"
             )
     return plan
