@@ -24,6 +24,8 @@ from gameday.errors import CannotSeeError, RefusedError
 MAX_BYTES = 1024 * 1024
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _CONNECT_S = 2.0
+#: An answer that fails to come this shortly before the limit is one that did not come in time.
+_LAST_S = 0.1
 
 
 def shown(call: Call) -> str:
@@ -43,7 +45,7 @@ def ask(name: str, call: Call, place: Place, within_s: float) -> Outcome:
     except RefusedError as error:
         return not_started(str(error))
     asking = _Asking(deadline=time.monotonic() + within_s)
-    arguments = (asking, call, headers, body)
+    arguments = (asking, call, headers, body, within_s)
     thread = threading.Thread(target=_exchange, args=arguments, name=f"http-{name}", daemon=True)
     thread.start()
     thread.join(within_s)
@@ -102,7 +104,9 @@ class _Session(Http):
         return self._ask(method, path)
 
 
-def _exchange(asking: _Asking, call: Call, headers: Mapping[str, str], body: bytes | None) -> None:
+def _exchange(
+    asking: _Asking, call: Call, headers: Mapping[str, str], body: bytes | None, within_s: float
+) -> None:
     try:
         parts = urlsplit(call["url"])
         address = _reachable(parts, asking)
@@ -121,7 +125,8 @@ def _exchange(asking: _Asking, call: Call, headers: Mapping[str, str], body: byt
             http.speak_for(parts.hostname or "", parts.port)
             asking.end(answer=http.send(_method(call), path, headers, body))
     except CannotSeeError as error:
-        asking.end(outcome=Outcome(why=tail(str(error)).removeprefix(f"it at {base}").lstrip(": ")))
+        why = tail(str(error)).removeprefix(f"it at {base}").lstrip(": ")
+        asking.end(outcome=Outcome(why=why) if asking.left_s > _LAST_S else too_late(within_s))
     except Exception as error:  # noqa: BLE001 - whatever a library raises must reach who waits
         asking.end(outcome=Outcome(why=tail(f"{type(error).__name__}: {error}")))
 
