@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import zlib
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from gameday.scenario.load import load_file, load_text
 from gameday.scenario.schema import project_schema, scenario_schema
 from gameday.scenario.scope import Scope
 from gameday.scenario.starter import starter_files
+from tests.unit.scenario.forms import FORMS, PLACES, SMALL
 from tests.unit.scenario.golden import ROOT
 from tests.unit.scenario.samples import PROJECT, SCENARIO, changed, text_of
 
@@ -30,6 +32,14 @@ SCENARIOS = VALIDATOR(scenario_schema())
 PROJECTS = VALIDATOR(project_schema())
 #: What only the parser can see: more than shapes and words.
 BEYOND_SHAPES = {"load/ambiguous-name", "fault/attribute", "target/same-proxy", "alerting/source"}
+#: What the schema sees in part only: bounds, other languages, and what must be there together.
+IN_PART = {
+    "fault/attribute", "fault/option", "fault/call", "stage/kind", "path/outside",
+    "value/address", "value/argument", "value/date", "value/match", "value/regex",
+    "value/timezone", "target/same-proxy", "target/same-place",
+    "policy/budget", "policy/fault", "policy/freeze", "policy/hours", "policy/production",
+    "policy/target",
+}  # fmt: skip
 LIBRARY = Path(__file__).parents[3] / "scenarios"
 
 
@@ -40,12 +50,14 @@ SHAPES = {"fault/none", "scenario/no-stop-condition", "expect/no-baseline", "val
 SIZES = {"value/whole-seconds", "value/duration"}
 
 
-def complaints(data: Any, *, project: bool) -> set[str]:
+def complaints(
+    data: Any, *, project: bool, beyond: Collection[str] = frozenset(BEYOND_SHAPES)
+) -> set[str]:
     """Codes of errors about the shape of a file, in all its profiles."""
     document = load_text(text_of(data), "x.yaml")
     if project:
         found = read_project_document(document, Path("x.yaml"))[2]
-        return {d.code for d in found} - BEYOND_SHAPES
+        return {d.code for d in found if _refuses(d)} - set(beyond)
     codes: set[str] = set()
     for profile in (None, *profiles_of(document)):
         reading = read_document(document, profile)
@@ -53,7 +65,7 @@ def complaints(data: Any, *, project: bool) -> set[str]:
         scope = Scope(scenario=reading.scenario, marks=reading.marks, broken=reading.broken)
         codes |= {d.code for d in reading.diagnostics if _refuses(d)}
         codes |= {d.code for d in lint(scope)} & SHAPES
-    return codes - BEYOND_SHAPES
+    return codes - set(beyond)
 
 
 def _refuses(found: Diagnostic) -> bool:
@@ -112,6 +124,17 @@ VALUES: tuple[Any, ...] = (
 )  # fmt: skip
 
 
+FORM_VALUES: tuple[Any, ...] = (
+    {"env": "X"}, {"env": "X", "file": "y"}, {"env": "X", "prefix": ""}, {"file": "a b"}, ["a", ""],
+    ["", "a"], [0, 2], [-1], 404, 1000, "+1h", "-5m", "app=x", "mon-fri", "tue", ["sun"], "09:30",
+    "2026-12-20", "25:00", 0.5, False, "1GiB", "unix:///x", "tcp://h:1", "k/v=*", "container.*",
+    {"type": "pause"}, {"type": "cpu"}, {"type": "cpu", "cpus": 2}, {"type": "expired"},
+    {"type": "stress"}, {"type": "skew", "offset": "-1d"}, {"run": ["x"]}, {"get": "http://h/x"},
+    {"alert": "X"}, {"http": "http://h"}, {"promql": "x", "below": 3}, {"name": "c"}, "local",
+    "production", "a-b:1", "pidfile",
+)  # fmt: skip
+
+
 def paths_of(data: Any, path: str = "") -> Iterator[str]:
     """Dotted paths of everything in plain data."""
     items: Any = ()
@@ -140,6 +163,46 @@ def test_parser_and_schema_agree_on_projects(path: str) -> None:
         data = changed(PROJECT, path, value)
         found, valid = complaints(data, project=True), PROJECTS.is_valid(data)
         assert valid == (not found), (path, value, valid, found)
+
+
+ONE_BY_ONE = [
+    *({**SMALL, "faults": [fault]} for fault in FORMS["faults"]),
+    *({**SMALL, "stop_when": [stop]} for stop in FORMS["stop_when"]),
+]
+FORM_PATHS = [
+    (number, path)
+    for number, data in enumerate(ONE_BY_ONE)
+    for path in sorted(paths_of(data))
+    if path.startswith(("faults.", "stop_when.", "call_limit"))
+]
+
+
+@pytest.mark.parametrize(("number", "path"), FORM_PATHS)
+def test_parser_and_schema_agree_on_all_forms(number: int, path: str) -> None:
+    for value in (*some(path, of=4), ...):
+        data = changed(ONE_BY_ONE[number], path, value)
+        found = complaints(data, project=False, beyond=())
+        valid = SCENARIOS.is_valid(data)
+        assert valid == (not found) or (valid and found <= SIZES | IN_PART), (path, value, found)
+
+
+@pytest.mark.parametrize("path", sorted(p for p in paths_of(PLACES) if p.startswith("env")))
+def test_parser_and_schema_agree_on_all_places(path: str) -> None:
+    for value in (*some(path, of=3), ...):
+        data = changed(PLACES, path, value)
+        found, valid = complaints(data, project=True, beyond=()), PROJECTS.is_valid(data)
+        assert valid == (not found) or (valid and found <= SIZES | IN_PART), (path, value, found)
+
+
+def some(path: str, *, of: int) -> tuple[Any, ...]:
+    """A part of all values, another one for each path: all of them would take their time."""
+    return (VALUES + FORM_VALUES)[zlib.crc32(path.encode()) % of :: of]
+
+
+def test_all_forms_are_valid() -> None:
+    for data, validator, project in ((FORMS, SCENARIOS, False), (PLACES, PROJECTS, True)):
+        assert complaints(data, project=project) == set()
+        assert [error.message for error in validator.iter_errors(data)] == []
 
 
 @pytest.mark.parametrize(
