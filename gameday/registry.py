@@ -20,6 +20,7 @@ _BUILT_IN = {
     "python": "gameday.adapters.generic.undo:UNDOER",
     "several": "gameday.adapters.several:UNDOER",
     "toxiproxy": "gameday.adapters.toxiproxy.undo:UNDOER",
+    "host": "gameday.adapters.host.undo:UNDOER",
     "docker": "gameday.adapters.docker.undo:UNDOER",
 }
 

@@ -150,7 +150,8 @@ def folder(directory: Path, *, make: bool = False) -> Path:
     """Where notes lie, inside the project's folder, made if asked. Raises `NoEffectError`."""
     found = inside(directory, FOLDER, "the folder of notes")
     if make and not found.is_dir():
-        found.mkdir(parents=True, exist_ok=True, mode=0o700)
+        found.parent.mkdir(exist_ok=True)  # not the project's folder itself
+        found.mkdir(exist_ok=True, mode=0o700)
         create(found.parent / ".gitignore", b"*\n", mode=0o644)
     return found
 
