@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import http.client
 import os
+import signal
+import socket
+import socketserver
 import subprocess
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -62,8 +66,13 @@ class DockerLab:
         return self.client.containers.run(image, name=name, labels=labels, detach=True, **more)
 
     def http(self, short: str = "box", **more: Any) -> tuple[Any, int]:
-        """A container whose httpd is published on a fixed port of 127.0.0.1, and answers there."""
+        """A container whose httpd is published on a fixed port of 127.0.0.1, and answers there.
+
+        Alone on a network of its own, so that nobody takes its address while it is away.
+        """
         port = free_port()
+        if "network" not in more and "network_mode" not in more:
+            more["network"] = self.network(f"of-{short}").name
         box = self.run(short, ports={"80/tcp": ("127.0.0.1", port)}, **more)
         wait_until("httpd answers", lambda: http_ok(port))
         return box, port
@@ -153,6 +162,12 @@ class OwnEngine:
     def start(self) -> None:
         _script("start", self.directory)
 
+    def end(self, how: int = signal.SIGTERM) -> None:
+        """End the daemon, and wait until it is gone. Its containers end, or are left alone."""
+        pid = self.pid
+        os.kill(pid, how)
+        wait_until("the daemon is gone", lambda: not Path(f"/proc/{pid}/exe").exists(), 30)
+
 
 def _script(what: str, directory: Path) -> str:
     done = subprocess.run(
@@ -174,3 +189,57 @@ def own_engine() -> Iterator[OwnEngine]:
             yield made
         finally:
             _script("stop", made.directory)
+
+
+class _Gateway(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Connections are cut here on purpose."""
+
+
+@contextmanager
+def holding_gateway(url: str, held: str) -> Iterator[str]:
+    """Another address of the engine at *url*, which keeps back some answers for ever.
+
+    The requests arrive at the engine, also those whose first line contains *held*.
+    """
+    over = threading.Event()
+    behind = url.removeprefix("unix://")
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.socket(socket.AF_UNIX) as engine:
+                engine.connect(behind)
+                hold = threading.Event()
+                back = threading.Thread(target=self.back, args=(engine, hold), daemon=True)
+                back.start()
+                while data := self.request.recv(65_536):
+                    if held.encode() in data.partition(b"\r\n")[0]:
+                        hold.set()
+                    engine.sendall(data)
+                with suppress(OSError):
+                    engine.shutdown(socket.SHUT_RDWR)
+                back.join(5)
+
+        def back(self, engine: socket.socket, hold: threading.Event) -> None:
+            with suppress(OSError):
+                while data := engine.recv(65_536):
+                    if hold.is_set():
+                        over.wait(30)
+                        return
+                    self.request.sendall(data)
+                self.request.shutdown(socket.SHUT_RDWR)
+
+    with tempfile.TemporaryDirectory(prefix="gdt") as short:
+        place = f"{short}/gateway.sock"
+        with _Gateway(place, Handler) as server:
+            thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+            thread.start()
+            try:
+                yield f"unix://{place}"
+            finally:
+                over.set()
+                server.shutdown()
+                thread.join(5)
