@@ -120,7 +120,7 @@ class Places:
         from gameday.adapters.host.started import HostTarget
 
         return HostTarget(
-            self._directory, self._run, target, commands=self._commands, evidence=evidence
+            self._directory, self._run, target, commands=self._commands, logs=evidence
         )
 
     def _on_containers(self, name: str) -> list[Lease]:

@@ -39,7 +39,7 @@ def _recover_place(target: str, *, force: bool) -> RecoveryReport:
 
         return recover_target(target, force=force)
     if target == "docker" or target.startswith(("unix://", "tcp://")):
-        from gameday.adapters.docker.lease import recover_target as recover_engine
+        from gameday.adapters.docker.recover import recover_target as recover_engine
 
         return recover_engine(None if target == "docker" else target, force=force)
     if target == "host":
