@@ -41,7 +41,8 @@ _STAND_INS: Mapping[str, Any] = {
 }
 #: Parts in which as much as possible is kept, so that rules inside them can still be asked.
 _REPAIRED = (("load",), ("faults",))
-_REPAIRS = 4
+#: What stands for an entry of a list that cannot be read: tried one after the other.
+_ENTRIES: tuple[Any, ...] = ({}, "x", 200, {})
 _MISSING: Mapping[str, Any] = {
     "target": "x",
     "steps": [{"get": "/"}],
@@ -219,14 +220,14 @@ def _understood(
     sound = _with_stand_ins(data, problems, broken)
     holes = [problem.path for problem in problems]
     left = [problem for problem in problems if problem.path[:1] in _REPAIRED]
-    for _ in range(_REPAIRS):
+    for entry in _ENTRIES:
         for problem in left:
-            _repair(sound, problem)
+            _repair(sound, problem, entry)
         doc, left = scenario_reader().read(sound)
         if doc is not None:
             return doc, holes
         holes.extend(problem.path for problem in left)
-    for part in ("load", "faults"):
+    for part in {str(problem.path[0]) for problem in left}:
         sound[part] = copy.deepcopy(_STAND_INS[part])
     doc, left = scenario_reader().read(sound)
     if doc is None:
@@ -248,14 +249,17 @@ def _with_stand_ins(data: Any, problems: list[Problem], broken: frozenset[str]) 
     return sound
 
 
-def _repair(data: dict[str, Any], problem: Problem) -> None:
-    """Take the smallest part out that a problem is about, or put in what is missing."""
+def _repair(data: dict[str, Any], problem: Problem, entry: Any) -> None:
+    """Take the smallest part out that a problem is about, or put in what is missing.
+
+    In a list *entry* takes its place, which keeps the positions of the others.
+    """
     *around, last = problem.path
     part: Any = data
     for step in around:
         part = part[step]
     if isinstance(part, list):
-        part[int(last)] = {}  # keeps the positions of the others
+        part[int(last)] = copy.deepcopy(entry)
     elif problem.missing:
         part[last] = copy.deepcopy(_STAND_INS.get(str(last), _MISSING.get(str(last), {})))
     else:

@@ -216,7 +216,7 @@ def _wrong_step(doc: StepDoc, path: Path, marks: Marks) -> Iterator[Diagnostic]:
     for name, value in doc.headers.items():
         yield from unclear(value, (*path, "headers", name), marks)
         if isinstance(value, str) and is_secret(name):
-            yield in_file(name, (*path, "headers", name), marks)
+            yield in_file(name, value, (*path, "headers", name), marks)
 
 
 def _step(doc: StepDoc) -> RequestStep:

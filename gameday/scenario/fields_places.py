@@ -21,15 +21,21 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY = "|".join(DAYS)
 
 
+def _calendar(value: Any, regex: str, code: str, what: str, hint: str) -> str:
+    if not isinstance(value, str):
+        raise FieldError(code, f"`{shown(value)}` is not {what}", hint)
+    return f.matching(regex, code, what, hint)(value)
+
+
 def _minute(value: Any) -> int:
-    text = f.matching(_TIME, "value/time", "a time of the day", "write `09:00` to `23:59`")(value)
+    text = _calendar(value, _TIME, "value/time", "a time of the day", "write `09:00`")
     hours, minutes = text.split(":")
     return int(hours) * 60 + int(minutes)
 
 
 def _date(value: Any) -> str:
     hint = "write `2026-12-20`"
-    text = f.matching(_DATE, "value/date", "a date", hint)(value)
+    text = _calendar(value, _DATE, "value/date", "a date", hint)
     try:
         return datetime.date.fromisoformat(text).isoformat()
     except ValueError:

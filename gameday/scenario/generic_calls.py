@@ -61,7 +61,7 @@ def _wrong_call(call: Call, path: Path, marks: Marks) -> Iterator[Diagnostic]:
                 at = (*path, "secrets", name)
                 yield from unclear(value, at, marks)
                 if isinstance(value, str):
-                    yield in_file(name, at, marks)
+                    yield in_file(name, value, at, marks)
 
 
 def _wrong_command(call: CommandCallDoc, path: Path, marks: Marks) -> Iterator[Diagnostic]:
@@ -102,7 +102,7 @@ def _wrong_request(call: HttpCallDoc, path: Path, marks: Marks) -> Iterator[Diag
         at = (*path, "headers", name)
         yield from unclear(value, at, marks)
         if isinstance(value, str) and is_secret(name):
-            yield in_file(name, at, marks)
+            yield in_file(name, value, at, marks)
     yield from _empty(call, ("status",), path, marks)
     if isinstance(call, HttpPresentDoc):
         yield from _empty(call, ("gone_status",), path, marks)

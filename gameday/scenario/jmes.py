@@ -23,6 +23,7 @@ def check_expression(text: str) -> None:
         unknown = sorted(_called(parsed) - set(Functions.FUNCTION_TABLE))
     except JMESPathError as error:
         first = str(error).strip().split("\n", 1)[0].rstrip(":")
+        first = first.partition("jmespath expression: ")[2] or first
         raise JmesError(first[:1].lower() + first[1:]) from None
     except RecursionError:
         raise JmesError("too many levels") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from gameday.model.diagnostics import Diagnostic
 from gameday.model.secret import SECRET_HEADERS, SecretRef
@@ -28,15 +29,17 @@ def unclear(value: str | SecretDoc | None, path: Path, marks: Marks) -> Iterator
         )
 
 
-def in_file(name: str, path: Path, marks: Marks) -> Diagnostic:
-    """The warning about a secret that stands in the file itself."""
+def in_file(name: str, value: str, path: Path, marks: Marks) -> Diagnostic:
+    """The warning about a secret that stands in the file itself; it does not show the secret."""
     variable = "".join(c if c.isalnum() else "_" for c in name.upper())
-    return marks.problem(
+    found = marks.problem(
         "secret/in-file",
         path,
         f"the value of `{name}` stands in the file for everybody to read",
         f'write `{{env: {variable}}}`, with `prefix: "Bearer "` where one is needed',
+        key=True,
     )
+    return replace(found, source_line=found.source_line.replace(value, "***"))
 
 
 def secret_ref(value: SecretDoc) -> SecretRef:

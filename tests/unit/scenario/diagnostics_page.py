@@ -22,15 +22,17 @@ Each profile of a scenario is checked as well; a problem that only a profile has
 Where a part cannot be read, nothing is concluded from it: repair it and check again.
 
 The first part of a code says what it is about: the file, the YAML, the document, a value, a
-condition (`criterion`), a profile, the scenario, load, fault, expectation (`expect`), stop
-condition, alert, the project, service, target, source of alerts (`alerting`) or runbook.
+condition (`criterion`), a profile, the scenario, load, fault, stage of a fault, command, secret,
+expectation (`expect`), stop condition, alert, source of alerts (`alerting`), the project, service,
+target, Docker engine, a path, the policy or runbook.
 
 This page is made from the table of codes and the golden cases of the tests
 (`python -m tests.unit.scenario.diagnostics_page`). Each example is one of the cases.
 """
 _ORDER = (
     "file", "yaml", "document", "value", "criterion", "profile", "scenario", "load", "fault",
-    "expect", "stop", "alert", "alerting", "project", "service", "target", "runbook",
+    "stage", "command", "secret", "expect", "stop", "alert", "alerting", "project", "service",
+    "target", "docker", "path", "policy", "runbook",
 )  # fmt: skip
 _HINT = re.compile(r"^ {6}(?:\| *\^+| =) (?P<hint>.*)$", re.MULTILINE)
 
