@@ -24,7 +24,7 @@ from gameday.adapters.toxiproxy.state import PREFIX, Note, ProxyState, Snapshot,
 from gameday.errors import AdapterError, GamedayError, NoEffectError
 from gameday.model.project import Target
 from gameday.model.scenario import FaultSpec
-from gameday.model.toxics import problems_of, with_defaults
+from gameday.model.toxics import embedded_only, problems_of, with_defaults
 from gameday.ports import Undo
 
 #: All calls of one prepare, open or inject together; less than the engine's limit of a call.
@@ -131,6 +131,8 @@ class ToxiproxyFault:
         _checked(self._spec.id)
         toxic = self._toxic()
         snapshot = _look(self._client)
+        if toxic is not None:
+            _refuse_unknown_type(self._client, toxic.type)
         base, created = self._base(name, snapshot)
         return {
             "kind": "toxiproxy",
@@ -247,6 +249,21 @@ def _look(client: ToxiproxyClient) -> Snapshot:
 
 def _same_definition(one: ProxyState, other: ProxyState) -> bool:
     return same_address(one.listen, other.listen) and same_address(one.upstream, other.upstream)
+
+
+def _refuse_unknown_type(client: ToxiproxyClient, kind: str) -> None:
+    """Some kinds of toxics only gameday's own server has."""
+    if not embedded_only(kind):
+        return
+    try:
+        software = client.within(CALLS_S).software()
+    except AdapterError as error:
+        raise NoEffectError(str(error)) from error
+    if not software.startswith("embedded"):
+        raise NoEffectError(
+            f"`{kind}` is a toxic of gameday's embedded server alone, and at {client.url} is "
+            f"{software}; run with `--toxiproxy embedded`, or start `gameday proxy serve` there"
+        )
 
 
 def _refuse_other_definition(client: ToxiproxyClient, target: Target, found: ProxyState) -> None:
