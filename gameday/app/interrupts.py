@@ -32,10 +32,26 @@ _LINES_MAX = 8
 
 
 @contextlib.contextmanager
-def interrupts(loop: Loop, clock: Clock | None = None) -> Iterator[None]:
+def restored() -> Iterator[None]:
+    """Around everything that a run is made of: signals mean afterwards what they meant before."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in _NUMBERS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def interrupts(loop: Loop, clock: Clock | None = None, *, calm: bool = False) -> Iterator[None]:
     """The first signal interrupts the run; each further one tells what is being undone.
 
-    With a *clock* (the run's) it also tells how long that may take. Only in the main thread.
+    With a *clock* (the run's) it also tells how long that may take. With *calm*, signals that come
+    after this block change nothing either, until `restored` ends: the run is over, and what is left
+    is to put its parts away and to write its reports. Only in the main thread.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -58,8 +74,12 @@ def interrupts(loop: Loop, clock: Clock | None = None) -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, _over if calm else handler)
         teller.close()
+
+
+def _over(_number: int, _frame: Any) -> None:
+    """The run is over: there is nothing to interrupt that would be better undone."""
 
 
 class _Teller:

@@ -90,6 +90,8 @@ class _Alert:
 
     def __init__(self, signal: StopSignal) -> None:
         self.signal = signal
+        for name, wanted in signal.labels.items():  # a pattern that is none is told now, not later
+            label_match({}, {name: wanted})
         self._firing: dict[tuple[Any, ...], int] = {}  # since when, by source and labels
         self._tripped = False
 

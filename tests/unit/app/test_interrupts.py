@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from gameday.app.interrupts import interrupts, undoing
+from gameday.app.interrupts import interrupts, restored, undoing
 from gameday.engine.core import State, begin, observe
 from gameday.model.event import Event, Phase
 from gameday.model.plan import Limits, Schedule, Step
@@ -348,6 +348,20 @@ def test_a_run_that_is_stopping_already_answers_the_first_signal(
     assert not any(t.name == "gameday-teller" for t in threading.enumerate())
 
 
+def test_after_the_run_signals_wait_for_the_reports_and_then_mean_what_they_did() -> None:
+    loop: Any = FakeLoop(state_of())
+    before = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    with restored():
+        with interrupts(loop, calm=True):
+            pass
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.raise_signal(number)
+
+    assert loop.emitted == []
+    after = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    assert after == before
+
+
 def test_a_bug_in_what_is_said_never_reaches_the_deciding_thread(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -369,7 +383,7 @@ def test_outside_the_main_thread_signals_are_left_alone() -> None:
 
     def run() -> None:
         loop: Any = FakeLoop(state_of())
-        with interrupts(loop):
+        with restored(), interrupts(loop):
             seen.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=run)
