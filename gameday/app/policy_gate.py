@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gameday.adapters.authorship import author_of, configured_email
+from gameday.app.check import load_of
 from gameday.app.stored import without_secrets
 from gameday.errors import CannotSeeError
 from gameday.model.plan import Plan
@@ -34,8 +36,8 @@ class Gate:
     """The policy's answer. `opened` and `budget` are data for the journal, without any name.
 
     `opened` goes into `run.opened`: `change_id`, and `approvals` with the `role`, `at_wall_ms`,
-    `expires_wall_ms` and `sha256` of each approval file that counted. `budget` is the data of
-    `budget.read`, None where the policy names no source.
+    `expires_wall_ms`, `sha256` of the file and `plan_sha256` (the `approved_sha256`) of each that
+    counted. `budget` is the data of `budget.read`, None where the policy names no source.
     """
 
     refusals: tuple[Refusal, ...]
@@ -53,10 +55,17 @@ def approved_sha256(plan: Plan) -> str:
 
     The seed, the profile, the environment with its policy and every step are part of it. The folder
     of the project and the path of the scenario are not: who approves and who runs it have checkouts
-    of their own. So the hash is the same for a plan and for the `plan.json` of its run.
+    of their own. A locustfile is bound by its content, read here, since it is part of what is run.
+    So the hash is the same for a plan and for its `plan.json`, beside the same project.
     """
     stored = without_secrets(plan)
-    scenario = replace(stored.scenario, file="")
+    load = stored.scenario.load
+    if load.locustfile is not None:
+        content = (
+            f"{load.locustfile} sha256:{_content_sha256(Path(load_of(plan).locustfile or ''))}"
+        )
+        load = replace(load, locustfile=content)
+    scenario = replace(stored.scenario, file="", load=load)
     return plan_sha256(replace(stored, directory="", scenario=scenario))
 
 
@@ -108,7 +117,19 @@ def _row(approval: Approval) -> dict[str, Any]:
         "at_wall_ms": approval.not_before_wall_ms,
         "expires_wall_ms": approval.expires_wall_ms,
         "sha256": approval.sha256,
+        "plan_sha256": approval.plan_sha256,
     }
+
+
+def _content_sha256(path: Path) -> str:
+    """Of a file; of one that cannot be read, a word: a run with it fails anyway."""
+    try:
+        if not path.is_file():
+            return "missing"
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return "unreadable"
 
 
 def _approvals(plan: Plan, sha256: str) -> tuple[tuple[Approval, ...], tuple[str, ...]]:

@@ -157,6 +157,9 @@ def test_an_approved_run_is_allowed_and_its_journal_gets_roles_not_names(desk: D
     assert row["role"] == "safety"
     assert row["expires_wall_ms"] - row["at_wall_ms"] == 8 * 3_600_000
     assert len(row["sha256"]) == 64
+    assert row["plan_sha256"] == approved_sha256(
+        make_plan(PlanRequest(path=desk.scenario, environment="production"))
+    )
     assert gate.opened["change_id"] == "CHG-1"
     assert gate.budget == {
         "floor": 0.25, "left": 0.42, "source": "file budget.txt", "when": "start",
@@ -237,6 +240,23 @@ def test_what_was_changed_afterwards_is_not_approved(
 
     assert rules(gate) == ["policy.approvals"]
     assert "none is in `approvals` for the plan" in gate.lines[0]
+
+
+def test_the_content_of_a_locustfile_is_approved_with_the_plan(desk: Desk) -> None:
+    text = desk.scenario.read_text()
+    start, end = text.index("  journeys:"), text.index("phases:")
+    desk.scenario.write_text(text[:start] + "  locustfile: load.py\n\n" + text[end:])
+    edit(desk.scenario, "checkout p90 < 2s", "p90 < 2s")
+    load = desk.root / "load.py"
+    load.write_text("# gentle\n")
+    commit(desk.root)
+    ended = desk.approve()
+    assert ended.returncode == 0, ended.stderr
+    assert desk.gate().lines == ()
+
+    load.write_text("# harsh\n")
+
+    assert rules(desk.gate()) == ["policy.approvals"]
 
 
 def test_an_approval_under_the_name_of_another_plan_does_not_count(desk: Desk) -> None:
