@@ -159,14 +159,15 @@ class _Memory:
         the limit afterwards, and the facts say so.
         """
         before = part["before"]
-        changed = memory_limit(container, before) != before["Memory"]
+        changed = not as_before(container, before)
         if changed:
-            engine.update(container.id, memory_back(before))
+            for update in memory_back(before):
+                engine.update(container.id, update)
             read_until(
                 engine,
                 container.id,
                 "did not take its former memory limit",
-                lambda c: memory_limit(c, before) == before["Memory"],
+                lambda c: as_before(c, before),
             )
         started = _out_of_memory(container)
         if started:
@@ -179,22 +180,32 @@ class _Memory:
 
     def present(self, engine: Engine, container: Found, part: Mapping[str, Any]) -> bool:
         """Whether its limit is another one than before, or it ended for want of memory."""
-        before = part["before"]
-        return memory_limit(container, before) != before["Memory"] or _out_of_memory(container)
+        return not as_before(container, part["before"]) or _out_of_memory(container)
 
 
-def memory_limit(container: Found, before: Mapping[str, Any]) -> int:
-    """The memory limit in bytes; 0 for none, and where there was none for one that is not felt."""
-    limit = int(container.host.get("Memory") or 0)
-    return 0 if not before["Memory"] and limit >= int(before["total"]) else limit
+def as_before(container: Found, before: Mapping[str, Any]) -> bool:
+    """Whether its limits are the former ones; where there were none, whether none is felt."""
+    memory = int(container.host.get("Memory") or 0)
+    if not before["Memory"]:
+        return memory == 0 or memory >= int(before["total"])
+    swap = int(container.host.get("MemorySwap") or 0)
+    return memory == before["Memory"] and (not before["swap"] or swap == before["MemorySwap"])
 
 
-def memory_back(before: Mapping[str, Any]) -> dict[str, int]:
-    """What to send to get the former limits."""
+def memory_back(before: Mapping[str, Any]) -> list[dict[str, int]]:
+    """What to send, one after the other, to get the former limits."""
     memory, swap = int(before["Memory"]), int(before["MemorySwap"])
     if not memory:
-        return {"Memory": int(before["total"]), "MemorySwap": 2 * int(before["total"])}
-    return {"Memory": memory, "MemorySwap": swap or 2 * memory}
+        total = int(before["total"])
+        return [{"Memory": total, "MemorySwap": 2 * total}]
+    if swap != -1:
+        return [{"Memory": memory, "MemorySwap": swap or 2 * memory}]
+    # Memory must never be more than both together, and runc takes a swap without limit only after
+    # it has set the memory: so first one that is high enough.
+    return [
+        {"Memory": memory, "MemorySwap": 2 * memory},
+        {"Memory": memory, "MemorySwap": -1},
+    ]
 
 
 def _out_of_memory(container: Found) -> bool:
