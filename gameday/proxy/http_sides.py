@@ -71,7 +71,8 @@ class _Side(Stub):
         if self.session.through or self.session.over:
             return True
         if self.queue:
-            data, self.stamp = self.queue.popleft()
+            data, stamp = self.queue.popleft()
+            self.stamp = max(self.stamp, stamp)  # what follows a held answer leaves after it
             self.parser.feed(data)
             self._work()
             return True
@@ -240,7 +241,7 @@ class Answers(_Side):
         self.left = None
         self.corrupter = None
         if self.due is not None:
-            self.due = 0.0
+            self.due = self.link.loop.time()
         self.pump()
 
     def handle(self, piece: Piece) -> bool:
@@ -286,7 +287,7 @@ class Answers(_Side):
                 if self.due > self.link.loop.time() + EARLY_S:
                     self.arm(self.due)
                     return False
-                self.due = None
+                self.stamp, self.due = max(self.stamp, self.due), None
             case "http_truncate":
                 self.left = rule.number("bytes")
             case "http_corrupt":
