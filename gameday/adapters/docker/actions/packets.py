@@ -49,6 +49,7 @@ def rules_of(kind: str, options: Mapping[str, Any], peers: Sequence[str] = ()) -
     if kind == "reset":
         verdict = ("-j", "REJECT", "--reject-with", "tcp-reset")
         protocol = ("-p", "tcp")
+        match = ("-m", "tcp", "!", "--tcp-flags", "RST", "RST")  # resets themselves get through
     if kind == "loss":
         share = float(options["share"])
         match = ("-m", "statistic", "--mode", "random", "--probability", f"{share:.9f}")

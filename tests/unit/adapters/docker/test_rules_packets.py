@@ -73,6 +73,8 @@ def test_a_reset_is_for_tcp_alone() -> None:
     for rule in rules_of("reset", {"direction": "both"}):
         assert rule[4:6] == ("-p", "tcp")
         assert rule[-2:] == ("--reject-with", "tcp-reset")
+        # The reset that answers a packet leaves through the other chain, and must not be stopped.
+        assert "! --tcp-flags RST RST" in " ".join(rule)
 
 
 def test_a_share_is_written_without_an_exponent() -> None:
