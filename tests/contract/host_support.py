@@ -152,6 +152,16 @@ class Host:
         folder = self.directory / ".gameday" / "host"
         return sorted(p.name for p in folder.glob("*.json"))
 
+    def ours(self) -> list[int]:
+        """All that runs in the project with the mark of the run's target."""
+        mark = f"\0GAMEDAY_RUN={RUN}/t@".encode()
+        found = []
+        for pid in self._left():
+            with suppress(OSError):
+                if mark in b"\0" + Path(f"/proc/{pid}/environ").read_bytes() and running(pid):
+                    found.append(pid)
+        return found
+
     def clean(self) -> None:
         """End what the test started, and what was started again in its folder."""
         for pid in self._left():

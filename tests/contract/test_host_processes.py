@@ -512,7 +512,8 @@ def test_a_slow_restart_is_waited_for_and_not_doubled(
             UNDOER.revert(undo)
     (host.directory / "go").touch()
     monkeypatch.setattr(undo_module, "RESTART_S", 8.0)
-    assert UNDOER.revert(undo)["restarted"]
+    assert UNDOER.revert(undo)["pid"] == host.named()
+    assert not UNDOER.present(undo)
     assert (host.directory / "starts").read_text() == "x"
 
 

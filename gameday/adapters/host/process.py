@@ -77,7 +77,7 @@ class ProcessFault:
             "target": self._target.name,
             "by": own_identity(),
             "pidfile": pidfile_of(self._directory, ref),
-            "marker": marker_of(self._run, self._target),
+            "marker": marker_of(self._directory, self._run, self._target),
             "root": found.root,
             "facts": _facts(found),
         }

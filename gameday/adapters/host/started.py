@@ -49,7 +49,7 @@ class HostTarget:
             "target": checked(self._target.name, "target"),
             "by": own_identity(),
             "pidfile": pidfile_of(self._directory, ref),
-            "marker": marker_of(self._run, self._target),
+            "marker": marker_of(self._directory, self._run, self._target),
         }
         if not ref.start:
             if undo["pidfile"] is not None:

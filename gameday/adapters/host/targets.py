@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ class Found:
 def look(directory: Path, run: str, target: Target) -> Found:
     """The process of a target as it is now. Raises `NoEffectError` saying why there is none."""
     ref = process_ref(target)
-    marker, pidfile = marker_of(run, target), pidfile_of(directory, ref)
+    marker, pidfile = marker_of(directory, run, target), pidfile_of(directory, ref)
     root: dict[str, Any] | None = None
     if marker is not None:
         note = find_note(directory, {"run": run, "target": target.name})
@@ -63,17 +64,19 @@ def pidfile_of(directory: Path, ref: ProcessRef) -> str | None:
     return str(directory / ref.pidfile) if ref.pidfile else None
 
 
-def marker_of(run: str, target: Target) -> str | None:
+def marker_of(directory: Path, run: str, target: Target) -> str | None:
     """What marks the processes that this run starts for the target; None if it starts none."""
-    starts = target.process is not None and target.process.start
-    return f"{run}/{checked(target.name, 'target')}" if starts else None
+    if target.process is None or not target.process.start:
+        return None
+    project = hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:12]
+    return f"{run}/{checked(target.name, 'target')}@{project}"
 
 
 def service_of(
     directory: Path, run: str, target: Target, *, command: Iterable[str], logs: Path | None = None
 ) -> dict[str, Any]:
     """How a service is started, as plain data: all that `start` and `bring_back` need."""
-    marker = marker_of(run, target)
+    marker = marker_of(directory, run, target)
     name = f"{checked(run, 'run')}-{checked(target.name, 'target')}.log"
     extra = {MARKER: marker, **clock_environment(directory, run, target)} if marker else {}
     return {
