@@ -77,6 +77,72 @@ def test_every_fault_bites_and_leaves_the_proxy_as_it_was(lab: Lab, spec: FaultS
     assert probe_once("http:/", "127.0.0.1", lab.port).ok
 
 
+OURS = [
+    toxic("status", "http_status", status=503, method="GET", path="/*"),
+    toxic("held", "http_delay", delay=300),
+    toxic("cut-body", "http_truncate", bytes=100),
+    toxic("changed", "http_corrupt", portion=0.5),
+    toxic("no-header", "http_header", remove="Connection"),
+    toxic("lossy", "stall", loss=0.9, pause=400),
+    toxic("late", "slow_connect", delay=300),
+    toxic("thin", "proxy_bandwidth", rate=5),
+]
+#: What a small probe through the proxy shows of them; the others it cannot see.
+PROBE_SEES = {"status", "held", "cut-body", "late", "thin"}
+
+
+@pytest.mark.parametrize("spec", OURS, ids=lambda s: s.id)
+def test_faults_of_the_embedded_server_bite_and_leave_the_proxy_as_it_was(
+    lab: Lab, spec: FaultSpec
+) -> None:
+    if lab.server.kind != "embedded":
+        before = lab.client.proxies()
+        assert spec.toxic is not None
+        with pytest.raises(NoEffectError, match=f"`{spec.toxic.type}`.*--toxiproxy embedded"):
+            lab.fault(spec).prepare()
+        assert lab.client.proxies() == before
+        return
+    lab.create(FOREIGN)
+    before = lab.client.proxies()
+    calm = probe_once("http:/", "127.0.0.1", lab.port)
+    assert calm.ok
+    fault = lab.fault(spec)
+    undo = fault.prepare()
+    assert lab.client.proxies() == before
+    assert json.loads(json.dumps(undo)) == undo
+    assert fault.inject(undo)["read_back"]
+    assert UNDOER.present(undo)
+    hit = probe_once("http:/", "127.0.0.1", lab.port, timeout_s=1.0)
+    if spec.id in PROBE_SEES:
+        assert not hit.ok or hit.ms > calm.ms + 150
+    assert UNDOER.revert(json.loads(json.dumps(undo)))["replaced"]
+    assert UNDOER.revert(undo)["replaced"] is False
+    assert not UNDOER.present(undo)
+    assert lab.client.proxies() == before
+    assert probe_once("http:/", "127.0.0.1", lab.port).ok
+
+
+def test_a_fault_with_text_stays_when_another_is_taken_out(lab: Lab) -> None:
+    if lab.server.kind != "embedded":
+        pytest.skip("the real server has no such toxic")
+    lab.create()
+    text = toxic("status", "http_status", status=503, body='{"no": "é"}', share=0.25, path="/x*")
+    one, other = lab.fault(text), lab.fault(SLOW)
+    undo_one, undo_other = one.prepare(), other.prepare()
+    one.inject(undo_one)
+    other.inject(undo_other)
+    UNDOER.revert(undo_other)
+    found = lab.payments()
+    assert found is not None
+    (there,) = found.toxics
+    assert there.attributes == {
+        "status": 503, "body": '{"no": "é"}', "share": 0.25, "path": "/x*", "method": ""
+    }  # fmt: skip
+    assert UNDOER.present(undo_one)
+    UNDOER.revert(undo_one)
+    assert not UNDOER.present(undo_one)
+
+
 def test_toxicity_and_stream_arrive(lab: Lab) -> None:
     lab.create()
     spec = toxic("some", "latency", "upstream", latency=5, jitter=1)

@@ -78,7 +78,7 @@ class Lab:
             self.client.delete(name)
 
 
-def toxic(fault_id: str, kind: str, stream: str = "downstream", **attributes: int) -> FaultSpec:
+def toxic(fault_id: str, kind: str, stream: str = "downstream", **attributes: Any) -> FaultSpec:
     spec = ToxicSpec(type=kind, stream=stream, attributes=attributes)
     return FaultSpec(id=fault_id, target="pay", toxic=spec)
 

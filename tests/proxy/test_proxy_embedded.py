@@ -461,16 +461,21 @@ def test_toxicity_repeats_with_the_seed(embedded: Server) -> None:
         same.end()
 
 
+def is_slow(sock: socket.socket) -> bool:
+    """The best of three: a busy machine can make any one of them late."""
+    return min(round_trip_s(sock) for _ in range(3)) >= 0.05
+
+
 def test_update_draws_anew_and_neighbours_do_not(embedded: Server, upstream: Upstream) -> None:
     at = embedded.proxy(upstream)
     embedded.toxic("latency", latency=60, toxicity=0.5)
     with client(at) as sock:
         drawn = []
         for _ in range(12):
-            drawn.append(round_trip_s(sock) >= 0.05)
+            drawn.append(is_slow(sock))
             embedded.toxic("noop", name="other")
             embedded.ok("DELETE", "/proxies/p/toxics/other")
-            assert (round_trip_s(sock) >= 0.05) == drawn[-1]
+            assert is_slow(sock) == drawn[-1]
             embedded.ok("PATCH", "/proxies/p/toxics/latency_downstream", {})
     assert len(set(drawn)) == 2
 

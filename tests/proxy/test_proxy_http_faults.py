@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from gameday.proxy.http_rule import Corrupter, Rule, Tally, glob, path_of
 
-FUZZ = settings(max_examples=200, deadline=None, derandomize=True)
+FUZZ = settings(max_examples=100, deadline=None, derandomize=True)
 TYPES: list[tuple[str, dict[str, Any]]] = [
     ("http_status", {"status": 503}),
     ("http_delay", {"delay": 100}),
