@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -12,7 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from docker_support import HELPER, DockerLab
+import docker
+import pytest
+from docker.errors import NotFound
+from docker_support import HELPER, DockerLab, missing
 
 from gameday.adapters.docker.fault import ContainerFault
 from gameday.adapters.docker.undo import UNDOER
@@ -26,6 +30,34 @@ undo = json.load(sys.stdin)
 facts = UNDOER.revert(undo)
 print(json.dumps({"facts": facts, "present": UNDOER.present(undo)}))
 """
+
+
+class HelperLab(DockerLab):
+    """A lab whose clean-up does not mind that helpers of other tests come and go meanwhile."""
+
+    def clean(self) -> None:
+        for _ in range(50):
+            try:
+                return super().clean()
+            except NotFound:  # it was there when they were listed
+                continue
+        return super().clean()
+
+
+@pytest.fixture
+def docker_engine() -> Iterator[DockerLab]:
+    """The engine of the tests, with nothing of this test on it."""
+    url = os.environ.get("GAMEDAY_TEST_DOCKER")
+    if not url:
+        missing("GAMEDAY_TEST_DOCKER is not set: this was NOT tested against a real Docker engine")
+    assert url
+    client = docker.DockerClient(base_url=url, version="auto", timeout=30)
+    lab = HelperLab(url=url, client=client)
+    try:
+        yield lab
+    finally:
+        lab.clean()
+        client.close()
 
 
 def fault(

@@ -11,6 +11,7 @@ import pytest
 from docker_helper_support import (
     address,
     connects,
+    docker_engine,
     fault,
     in_its_network,
     left_behind,
@@ -20,7 +21,7 @@ from docker_helper_support import (
     revert_elsewhere,
     silent_engine,
 )
-from docker_support import BOX, DockerLab, docker_engine, wait_until
+from docker_support import BOX, DockerLab, wait_until
 
 from gameday.adapters.docker.actions import network
 from gameday.adapters.docker.engine import Engine

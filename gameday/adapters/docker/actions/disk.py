@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gameday.adapters.docker.actions import Mark
-from gameday.adapters.docker.engine import Answer, Engine, Found
+from gameday.adapters.docker.engine import Answer, Engine, Found, NotThereError
 from gameday.adapters.docker.helper_container import (
     NotStartedError,
     Place,
@@ -26,6 +26,8 @@ from gameday.adapters.docker.helper_container import (
 )
 from gameday.errors import AdapterError, CannotSeeError, NoEffectError
 
+#: Folder and name of our file -> a shell script.
+_Script = Callable[[str, str], str]
 _MOUNTED = "/gameday-volume"
 #: The floor on the disk on which the engine itself lives, with all its other containers.
 SHARED_RESERVE = 1_000_000_000
@@ -174,42 +176,52 @@ class Disk:
     ) -> Mapping[str, Any]:
         """Delete exactly our file; read back that it is gone, and what is free."""
         sweep(engine, _mark(part), container.id)  # a call that was given up ends here
-        said = self._ask(engine, container, part, delete_script)
-        if said is None:
-            return {"deleted": False, "unmounted": True}
-        facts = _facts(said)
-        if facts.get("there") != "no":
-            raise AdapterError(
-                f"`{_name(part)}` in `{part['before']['where']['path']}` of container "
-                f"`{container.name}` cannot be deleted: {last_words(said.output)}"
-            )
-        return {"deleted": facts.get("was") == "yes", "free_bytes": int(facts.get("free", -1))}
+        return _deleted(self._ask(engine, container, part, delete_script), part)
 
     def present(self, engine: Engine, container: Found, part: Mapping[str, Any]) -> bool:
         """Whether our file is there."""
         said = self._ask(engine, container, part, seen_script)
         return said is not None and _facts(said).get("there") == "yes"
 
+    def revert_gone(self, engine: Engine, part: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The same when the container is gone: its volume may not be."""
+        sweep(engine, _mark(part), part["id"])
+        there = _volume_there(engine, part)
+        return _deleted(self._run(engine, part, delete_script) if there else None, part)
+
+    def present_gone(self, engine: Engine, part: Mapping[str, Any]) -> bool:
+        """The same when the container is gone."""
+        if not _volume_there(engine, part):
+            return False
+        return _facts(self._run(engine, part, seen_script)).get("there") == "yes"
+
     def _ask(
-        self, engine: Engine, container: Found, part: Mapping[str, Any], script: Any
+        self, engine: Engine, container: Found, part: Mapping[str, Any], script: _Script
     ) -> Answer | None:
         """What a script says of our file; None when the tmpfs is gone with the process."""
         where = part["before"]["where"]
         if where["kind"] == "tmpfs" and not container.running:
             return None
-        image = image_again(engine, part["before"])
-        text = script(_folder(where), _name(part))
-        place = _place(where, container.id)
         try:
-            said = run_script(engine, text, image=image, mark=_mark(part), place=place)
+            return self._run(engine, part, script)
         except NotStartedError as error:
             if where["kind"] == "tmpfs":
                 gone_or_raise(engine, container, error)
                 return None
             raise CannotSeeError(str(error)) from error
+
+    def _run(self, engine: Engine, part: Mapping[str, Any], script: _Script) -> Answer:
+        where = part["before"]["where"]
+        said = run_script(
+            engine,
+            script(_folder(where), _name(part)),
+            image=image_again(engine, part["before"]),
+            mark=_mark(part),
+            place=_place(where, part["id"]),
+        )
         if said.code != 0 or "there" not in _facts(said):
             raise CannotSeeError(
-                f"`{where['path']}` of container `{container.name}` cannot be looked at: "
+                f"`{where['path']}` of container `{part['name']}` cannot be looked at: "
                 f"{last_words(said.output)}"
             )
         return said
@@ -291,6 +303,32 @@ _THERE = (
 
 def _facts(said: Answer) -> dict[str, str]:
     return dict(_FACTS.findall(said.output))
+
+
+def _deleted(said: Answer | None, part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Facts of a deletion that was read back; None: there is nothing to delete from any more."""
+    if said is None:
+        return {"deleted": False, "unmounted": True}
+    facts = _facts(said)
+    if facts["there"] != "no":
+        raise AdapterError(
+            f"`{_name(part)}` in `{part['before']['where']['path']}` of container `{part['name']}` "
+            f"cannot be deleted: {last_words(said.output)}"
+        )
+    return {"deleted": facts.get("was") == "yes", "free_bytes": int(facts.get("free", -1))}
+
+
+def _volume_there(engine: Engine, part: Mapping[str, Any]) -> bool:
+    """Whether it is a volume, and on the engine: mounting one that is not would make it anew."""
+    where = part["before"]["where"]
+    if where["kind"] != "volume":
+        return False
+    name = str(where["volume"])
+    try:
+        engine._do(f"looking at volume `{name}`", lambda api: api.inspect_volume(name))
+    except NotThereError:
+        return False
+    return True
 
 
 def _mark(part: Mapping[str, Any]) -> Mark:
