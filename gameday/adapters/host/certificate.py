@@ -88,7 +88,7 @@ class CertificateFault:
         new = {"cert": certificate, "key": key}
         if kept["cert"][0] == kept["key"][0]:
             new = dict.fromkeys(new, key + certificate)
-        put_note(self._directory, {**undo, "planted": {w: sha256(d) for w, d in new.items()}})
+        put_note(self._directory, undo)
         try:
             for what, (_, before) in kept.items():
                 create(Path(undo["files"][what]["backup"]), before.data, like=before)

@@ -14,15 +14,16 @@ from typing import Any
 
 from gameday.adapters.host import commands
 from gameday.adapters.host.files import Kept, keep, remove, replace
-from gameday.adapters.host.notes import drop_note, find_note
+from gameday.adapters.host.notes import drop_note
 from gameday.adapters.host.proc import named_by, send
 from gameday.errors import AdapterError, CannotSeeError
 from gameday.ports import Undo
 from gameday.processes import Life, life_of
 
-HANDSHAKE_S = 1.0
-RELOAD_S = 3.0
-SERVED_S = 3.0
+#: A look, a reload, looks until it is served, and the look of `present`: less than 10 s together.
+HANDSHAKE_S = 1.5
+RELOAD_S = 2.0
+SERVED_S = 2.0
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -41,6 +42,7 @@ def served(endpoint: str, name: str | None) -> bytes | None:
     Raises OSError when somebody does but shows none in time.
     """
     host, _, port = endpoint.rpartition(":")
+    deadline = time.monotonic() + HANDSHAKE_S
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # it is looked at, not trusted
@@ -48,8 +50,14 @@ def served(endpoint: str, name: str | None) -> bytes | None:
         plain = socket.create_connection((host.strip("[]"), int(port)), timeout=HANDSHAKE_S)
     except ConnectionRefusedError:
         return None
+    plain.settimeout(max(0.05, deadline - time.monotonic()))
     with plain, context.wrap_socket(plain, server_hostname=name) as secure:
         return secure.getpeercert(binary_form=True)
+
+
+def carries(pem: bytes, token: str) -> bool:
+    """Whether a file is a planted one: the token is in its first certificate, or in its text."""
+    return token.encode() in pem or token.encode() in (first_of(pem) or b"")
 
 
 def sha256(data: bytes | None) -> str | None:
@@ -155,17 +163,9 @@ def _state(undo: Undo, what: str) -> str:
         data = keep(path).data
     except FileNotFoundError:
         return "planted" if backup.exists() else "gone"
-    now = sha256(data)
-    if now == file["sha256"]:
+    if sha256(data) == file["sha256"]:
         return "original"
-    note = find_note(Path(undo["directory"]), undo)
-    ours = (note.undo.get("planted") if note else None) or {}
-    if what in ours:
-        return "planted" if now == ours[what] else "foreign"
-    der = first_of(data)
-    if what == "cert":
-        return "planted" if der is not None and undo["token"].encode() in der else "foreign"
-    return "planted" if backup.exists() else "foreign"
+    return "planted" if carries(data, undo["token"]) else "foreign"
 
 
 def _restore(file: Mapping[str, Any]) -> None:

@@ -50,7 +50,8 @@ def issue(kind: str, present: bytes, ca: bytes, ca_key: bytes, token: str) -> tu
             f"no `{kind}` certificate can be made from the present one: {error}"
         ) from error
     rest = b"" if kind == "untrusted" else b"".join(_PEM.findall(present)[1:])
-    return made.cert_chain_pems[0].bytes() + rest, made.private_key_pem.bytes()
+    key = made.private_key_pem.bytes() + f"# {token}\n".encode()  # what it is, without a note
+    return made.cert_chain_pems[0].bytes() + rest, key
 
 
 def server_name(pem: bytes) -> str | None:
