@@ -23,7 +23,7 @@ from gameday.model.scenario import ActionSpec, FaultSpec
 RUN = "run-1"
 SECRET = "s3cr3t/tok en"
 #: Short, as tests wait for it; still enough for a busy machine to start a process.
-HURRY_MS = 1_500
+HURRY_MS = 2_000
 
 SCRIPT = """#!/bin/sh
 # flag.sh on|off|is-on: throws the switch. Prints its token, as careless programs do.
@@ -41,6 +41,18 @@ case "$1" in
   is-on) test -e switch ;;
   *) exit 9 ;;
 esac
+"""
+
+FAKE_KUBECTL = """#!/bin/sh
+# A cluster of one deployment in files: set image, rollout undo --to-revision, get -o jsonpath.
+[ -e cluster ] || { echo "The connection to the server was refused" >&2; exit 1; }
+case "$1 $2" in
+  "set image") echo "${4#*=}" > cluster/wanted ;;
+  "rollout undo") echo shop:1.0 > cluster/wanted ;;
+  "get deployment") cat cluster/now ;;
+  *) echo "unknown command" >&2; exit 1 ;;
+esac
+[ "$1" = get ] || (sleep 0.3; cp cluster/wanted cluster/now) > cluster/log 2>&1 &
 """
 
 MODULE = '''"""Throws the switch, in the manner of an extension of the Chaos Toolkit."""
@@ -261,6 +273,12 @@ def _http_kit(directory: Path, port: int) -> Kit:
         "present": {"method": "GET", "url": url, "match": "on", "headers": headers},
     }
     return Kit(family="http", directory=directory, calls=calls, extra={"port": port})
+
+
+def hurried(undo: Mapping[str, Any]) -> dict[str, Any]:
+    """The record with calls that may take only HURRY_MS."""
+    calls = {name: {**call, "timeout_ms": HURRY_MS} for name, call in undo["calls"].items()}
+    return {**undo, "calls": calls}
 
 
 @contextmanager

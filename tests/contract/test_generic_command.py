@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from generic_support import HURRY_MS, Kit, command_kit, program, takes_at_most
+from generic_support import FAKE_KUBECTL, HURRY_MS, Kit, command_kit, program, takes_at_most
 
 from gameday.adapters.generic.fault import GenericFault
 from gameday.adapters.generic.undo import UNDOER
@@ -334,18 +334,6 @@ def test_no_inject_goes_on_after_its_runner(tmp_path: Path, family: str) -> None
 
 
 # -- things people do with it -----------------------------------------------------------------
-
-FAKE_KUBECTL = """#!/bin/sh
-# A cluster of one deployment in files: set image, rollout undo --to-revision, get -o jsonpath.
-[ -e cluster ] || { echo "The connection to the server was refused" >&2; exit 1; }
-case "$1 $2" in
-  "set image") echo "${4#*=}" > cluster/wanted ;;
-  "rollout undo") echo shop:1.0 > cluster/wanted ;;
-  "get deployment") cat cluster/now ;;
-  *) echo "unknown command" >&2; exit 1 ;;
-esac
-[ "$1" = get ] || (sleep 0.3; cp cluster/wanted cluster/now) > cluster/log 2>&1 &
-"""
 
 
 def test_a_bad_deploy_with_its_rollback(tmp_path: Path) -> None:

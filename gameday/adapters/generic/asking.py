@@ -11,6 +11,7 @@ from gameday.adapters.generic.outcome import Outcome
 from gameday.adapters.generic.place import Call, Place
 from gameday.errors import CannotSeeError
 from gameday.model.faults import CALL_TIMEOUT_MS
+from gameday.secrets import masked
 
 _PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 0.5
@@ -45,8 +46,8 @@ class Asking:
         return name in self._calls
 
     def shown(self, name: str) -> str:
-        """The call in one line, for facts and plans: nothing secret, no arguments."""
-        return self._driver.shown(self._calls[name])
+        """The call in one line, for facts and plans: nothing secret, no arguments of functions."""
+        return masked(self._driver.shown(self._calls[name]))
 
     def problems(self) -> list[str]:
         """Everything that is wrong with the calls, found without making one."""
@@ -60,7 +61,7 @@ class Asking:
 
     def told(self, name: str, why: str) -> str:
         """An error about a call: whose it is and what it was."""
-        return f"`{name}` of fault `{self._place.fault}` ({self.shown(name)}): {why}"
+        return masked(f"`{name}` of fault `{self._place.fault}` ({self.shown(name)}): {why}")
 
     def present(self, within_s: float | None = None) -> bool:
         """Look once. Raises `CannotSeeError` when that does not say."""
