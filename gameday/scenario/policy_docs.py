@@ -67,7 +67,7 @@ class PolicyDoc:
     """What an environment allows. Without a key there is no limit of that sort."""
 
     targets: Annotated[
-        list[Annotated[str, f.NAME]] | None, GIVEN, about("targets that may be broken")
+        list[Annotated[str, f.NAME]] | None, GIVEN, about("targets that may be broken or loaded")
     ] = None
     faults: Annotated[
         list[Text] | None,

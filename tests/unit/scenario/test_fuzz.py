@@ -18,6 +18,7 @@ from gameday.scenario.load import load_text
 from gameday.scenario.planfile import dump_plan, load_plan
 from gameday.scenario.render import render, to_json
 from gameday.scenario.scope import Scope
+from tests.unit.scenario.forms import FORMS, PLACES
 from tests.unit.scenario.samples import PROJECT, SCENARIO, a_project, changed, text_of
 from tests.unit.scenario.test_schema import VALUES, paths_of
 
@@ -29,7 +30,8 @@ SCALARS = st.one_of(
     st.sampled_from(["`", "\u200b", "\x1b[31m", "9" * 400 + "s", "9" * 400 + "%", "1e999", "; "]),
 )
 KEYS = st.one_of(
-    st.sampled_from([*SCENARIO, *PROJECT, "type", "toxic", "steps"]), st.text(max_size=9)
+    st.sampled_from([*SCENARIO, *PROJECT, "type", "toxic", "steps", "run", "env", "container"]),
+    st.text(max_size=9),
 )
 DATA = st.recursive(
     SCALARS,
@@ -88,6 +90,16 @@ def test_a_scenario_with_something_else_in_it(path: str, value: Any, profile: st
 @given(st.sampled_from([*paths_of(PROJECT)]), DATA)
 def test_a_project_with_something_else_in_it(path: str, value: Any) -> None:
     told(text_of(changed(PROJECT, path, value)))
+
+
+@given(st.sampled_from([*paths_of(FORMS)]), DATA)
+def test_any_form_with_something_else_in_it(path: str, value: Any) -> None:
+    told(text_of(changed(FORMS, path, value)))
+
+
+@given(st.sampled_from([*paths_of(PLACES)]), DATA)
+def test_any_place_with_something_else_in_it(path: str, value: Any) -> None:
+    told(text_of(changed(PLACES, path, value)))
 
 
 @given(st.data())
