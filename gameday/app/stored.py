@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
+from gameday.model.faults import GENERIC
 from gameday.model.plan import Plan
-from gameday.model.scenario import Journey, RequestStep
+from gameday.model.scenario import FaultSpec, Journey, RequestStep
 from gameday.model.secret import SECRET_HEADERS
 
 MASK = "***"
 _SECRET_LINE = re.compile(
-    rf"""(?i)(?P<name>["']?\b(?:{"|".join(SECRET_HEADERS)})["']?\s*:\s*)"""
+    rf"""(?i)(?P<name>["']?\b(?:{"|".join(SECRET_HEADERS)})["']?\s*:\s*+)"""
+    r"""(?!\{\s*["']?(?:env|file|prefix)\b|(?:env|file|prefix)\s*:)"""  # where it is may be told
     r"""(?:"[^"\n]*"|'[^'\n]*'|[^,}\n]+)"""
 )
 
@@ -21,12 +25,13 @@ def without_secrets(plan: Plan) -> Plan:
     environment = plan.environment
     load = plan.scenario.load
     load = replace(load, journeys=tuple(_journey(journey) for journey in load.journeys))
+    faults = tuple(_fault(fault) for fault in plan.scenario.faults)
     return replace(
         plan,
         environment=replace(
             environment, receiver_token=MASK if environment.receiver_token else None
         ),
-        scenario=replace(plan.scenario, load=load),
+        scenario=replace(plan.scenario, load=load, faults=faults),
     )
 
 
@@ -41,7 +46,33 @@ def _journey(journey: Journey) -> Journey:
 
 def _step(step: RequestStep) -> RequestStep:
     headers = {
-        name: MASK if name.lower() in SECRET_HEADERS else value
+        name: MASK if _is_secret(name) and isinstance(value, str) else value
         for name, value in step.headers.items()
     }
     return replace(step, headers=headers)
+
+
+def _fault(fault: FaultSpec) -> FaultSpec:
+    """Without what stands in the calls of a generic fault; references to secrets stay."""
+    action = fault.action
+    if action is None or action.family not in GENERIC:
+        return fault
+    options = {name: _call(call) for name, call in action.options.items()}
+    return replace(fault, action=replace(action, options=options))
+
+
+def _call(call: Mapping[str, Any]) -> dict[str, Any]:
+    masked = dict(call)
+    for part in ("headers", "secrets"):
+        if part in call:
+            masked[part] = {
+                name: MASK
+                if isinstance(value, str) and (part == "secrets" or _is_secret(name))
+                else value
+                for name, value in call[part].items()
+            }
+    return masked
+
+
+def _is_secret(header: str) -> bool:
+    return header.strip().lower() in SECRET_HEADERS

@@ -66,6 +66,44 @@ def test_the_stored_plan_holds_no_secret_and_everything_else(directory: Path) ->
     assert stored.environment.receiver_token == "***"
 
 
+HTTP = """\
+faults:
+  - id: flag
+    target: payments
+    http:
+      inject: {post: "http://127.0.0.1:9/x", headers: {Authorization: hunter2, Cookie: {env: C}}}
+      revert: {delete: "http://127.0.0.1:9/x", headers: {x-api-key: hunter2, Accept: a}}
+      present: {get: "http://127.0.0.1:9/x"}
+  - id: bridge
+    target: payments
+    python:
+      inject: {module: a, func: b, secrets: {token: hunter2, other: {file: secrets/o}}}
+      revert: {module: a, func: c}
+      present: {module: a, func: d}
+"""
+
+
+def test_the_stored_plan_holds_no_secret_of_a_call(directory: Path) -> None:
+    text = SCENARIO.replace("LOAD", JOURNEY)
+    faults = next(line for line in text.splitlines(keepends=True) if line.startswith("faults:"))
+    (directory / "scenario.yaml").write_text(text.replace(faults, HTTP))
+    plan = make_plan(PlanRequest(path=directory / "scenario.yaml"))
+    assert dump_plan(plan).count("hunter2") == 5
+
+    stored = dump_plan(without_secrets(plan))
+
+    assert "hunter2" not in stored
+    flag, bridge = (fault.action for fault in load_plan(stored).scenario.faults)
+    assert flag is not None
+    assert bridge is not None
+    assert flag.options["inject"]["headers"] == {"Authorization": "***", "Cookie": {"env": "C"}}
+    assert flag.options["revert"]["headers"] == {"x-api-key": "***", "Accept": "a"}
+    assert bridge.options["inject"]["secrets"] == {
+        "token": "***",
+        "other": {"file": "secrets/o"},
+    }
+
+
 @pytest.mark.parametrize(
     ("line", "stored"),
     [
@@ -74,6 +112,9 @@ def test_the_stored_plan_holds_no_secret_and_everything_else(directory: Path) ->
         ("{'X-Api-Key': 'hunter2'}", "{'X-Api-Key': \"***\"}"),
         ("headers: {cookie: hunter2}", 'headers: {cookie: "***"}'),
         ("owner: team-authorization", "owner: team-authorization"),
+        ('{Cookie: {env: C, prefix: "a="}}', '{Cookie: {env: C, prefix: "a="}}'),
+        ("Cookie:\n  file: secrets/c", "Cookie:\n  file: secrets/c"),
+        ("Cookie:\n  hunter2", 'Cookie:\n  "***"'),
     ],
 )  # fmt: skip
 def test_the_stored_scenario_holds_no_header_that_authenticates(line: str, stored: str) -> None:
