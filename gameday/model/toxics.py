@@ -116,8 +116,8 @@ def _problems_of_value(name: str, value: object, spec: AttributeSpec) -> list[st
     if spec.unit == "share":
         if _number(value) and spec.minimum <= value <= spec.maximum:
             return []
-        bounds = f"between {spec.minimum:g} and {spec.maximum:g}"
-        return [f"`{name}` is `{value}`; it has to be a share, a number {bounds}"]
+        most = f"{spec.maximum:g} ({spec.maximum * 100:g} %)"
+        return [f"`{name}` is `{value}`; it has to be a share from {spec.minimum:g} to {most}"]
     what = _NOUNS.get(spec.unit, f"whole number of {spec.unit}")
     unit = "" if spec.unit in _NOUNS else f" {spec.unit}"
     if not _whole(value):
