@@ -346,4 +346,6 @@ class Engine:
             )
         if "timed out" in said.lower():
             return f"the Docker engine at {self.url} did not answer in time ({what})"
+        if "Connection aborted" in said or "Connection reset" in said or "Broken pipe" in said:
+            return f"the Docker engine at {self.url} went away in the middle ({what})"
         return f"the Docker engine at {self.url} gave no usable answer ({what}): {said}"
