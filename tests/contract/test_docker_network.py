@@ -47,13 +47,13 @@ def test_prepare_changes_nothing(docker_engine: DockerLab) -> None:
     ("kind", "options", "felt"),
     [
         ("drop", {}, "timeout"),
-        ("drop", {"direction": "in"}, "timeout"),
+        pytest.param("drop", {"direction": "in"}, "timeout", marks=pytest.mark.slow),
         ("drop", {"direction": "out", "port": 80}, "timeout"),
         ("drop", {"port": 81}, "ok"),
         ("reset", {"port": 80}, "refused"),
-        ("reset", {"direction": "in"}, "refused"),
-        ("loss", {"share": 1.0}, "timeout"),
-        ("loss", {"share": 0.0}, "ok"),
+        pytest.param("reset", {"direction": "in"}, "refused", marks=pytest.mark.slow),
+        pytest.param("loss", {"share": 1.0}, "timeout", marks=pytest.mark.slow),
+        pytest.param("loss", {"share": 0.0}, "ok", marks=pytest.mark.slow),
     ],
 )
 def test_a_connection_from_outside_feels_it_and_recovers(

@@ -16,10 +16,7 @@ from docker_helper_support import (
 )
 from docker_support import BOX, DockerLab, wait_until
 
-from gameday.adapters.docker.actions import Mark
-from gameday.adapters.docker.actions.stress import LONGEST_S, STRESS
-from gameday.adapters.docker.engine import Engine
-from gameday.adapters.docker.helper_container import helpers
+from gameday.adapters.docker.actions.stress import LONGEST_S
 from gameday.adapters.docker.undo import UNDOER
 from gameday.errors import NoEffectError
 
@@ -42,12 +39,11 @@ def burn(lab: DockerLab, box: Any) -> float:
     return time.monotonic() - began
 
 
-def the_helper(lab: DockerLab) -> Any:
-    found = lab.client.containers.list(
-        filters={"label": [f"gameday.run={lab.tag}", "gameday.role=helper"]}
-    )
-    assert len(found) == 1
-    return found[0]
+def stress_helpers(lab: DockerLab) -> list[Any]:
+    """The helpers of this test's run, in whatever state."""
+    labels = [f"gameday.run={lab.tag}", "gameday.role=helper"]
+    found = lab.client.containers.list(all=True, filters={"label": labels}, ignore_removed=True)
+    return list(found)
 
 
 def test_work_in_the_container_takes_longer_and_then_not(docker_engine: DockerLab) -> None:
@@ -74,7 +70,7 @@ def test_all_workers_are_in_the_containers_group(docker_engine: DockerLab) -> No
             "the memory is the container's",
             lambda: box.stats(stream=False)["memory_stats"]["usage"] > 45_000_000,
         )
-        helper = the_helper(docker_engine)
+        (helper,) = stress_helpers(docker_engine)
         assert helper.attrs["HostConfig"]["CgroupParent"] == facts["group"]
         assert helper.attrs["HostConfig"]["AutoRemove"] is True
         assert f"{LONGEST_S}s" in helper.attrs["Config"]["Cmd"]
@@ -85,42 +81,27 @@ def test_all_workers_are_in_the_containers_group(docker_engine: DockerLab) -> No
 def test_a_helper_that_is_killed_is_no_fault_any_more_and_is_said(docker_engine: DockerLab) -> None:
     box = docker_engine.run()
     with put_in(docker_engine, box, "stress", cpu=1) as (undo, _):
-        the_helper(docker_engine).kill()
-        wait_until("it is gone", lambda: left_behind(docker_engine) == _notes(docker_engine, box))
+        (helper,) = stress_helpers(docker_engine)
+        helper.kill()
+        wait_until("it is gone", lambda: stress_helpers(docker_engine) == [])
 
         assert revert(undo)["ran_until_now"] is False
 
 
-def _notes(lab: DockerLab, box: Any) -> list[str]:
-    return [f"gameday-lease-{box.name}"]
-
-
-def test_a_restart_does_not_end_it_and_the_undo_does(docker_engine: DockerLab) -> None:
+@pytest.mark.parametrize("how", ["restart", "remove", pytest.param("kill", marks=pytest.mark.slow)])
+def test_it_never_outlives_the_process_that_it_is_beside(
+    docker_engine: DockerLab, how: str
+) -> None:
     box = docker_engine.run()
     with put_in(docker_engine, box, "stress", cpu=1) as (undo, _):
-        box.restart(timeout=0)
+        ends = {"restart": {"timeout": 0}, "remove": {"force": True}}
+        getattr(box, how)(**ends.get(how, {}))
 
-        assert UNDOER.present(undo)
-        assert revert(undo)["helpers"] == 1
+        wait_until("it is gone", lambda: stress_helpers(docker_engine) == [])
+        facts = revert(undo)
 
+    assert facts.get("gone") or facts["ran_until_now"] is False
     assert left_behind(docker_engine) == []
-
-
-def test_it_outlives_its_container_and_is_ended_all_the_same(docker_engine: DockerLab) -> None:
-    box = docker_engine.run()
-    with (
-        put_in(docker_engine, box, "stress", cpu=1) as (undo, _),
-        Engine(docker_engine.url) as engine,
-    ):
-        box.remove(force=True)
-        part = undo["containers"][0]
-        assert STRESS.present_gone(engine, part)
-
-        assert STRESS.revert_gone(engine, part) == {"helpers": 1, "ran_until_now": True}
-
-        assert not STRESS.present_gone(engine, part)
-        assert STRESS.revert_gone(engine, part)["helpers"] == 0
-        assert helpers(engine, Mark(run=part["run"], fault=part["fault"]), part["id"]) == []
 
 
 def test_one_container_of_several_is_mended_without_the_others(docker_engine: DockerLab) -> None:

@@ -1,9 +1,10 @@
 """Processor, memory and disk work beside a container, in its own control group.
 
 stress-ng runs in a helper whose control group is made inside that of the container, so that limits
-and accounting of the container hold for both together, and the container needs no tools. Neither a
-restart nor the removal of the container ends the helper: the undo removes it whatever became of the
-container, and it ends by itself after an hour.
+and accounting of the container hold for both together, and the container needs no tools. The helper
+shares the container's process numbers, too: when the first process of the container ends, the
+kernel ends the helper with it, so that nothing outlives a container that is restarted or removed.
+Whatever happens, it ends by itself after an hour.
 """
 
 from __future__ import annotations
@@ -32,8 +33,10 @@ _POLL_S = 0.1
 #: Controllers of version 1 whose groups have to be the container's.
 _CONTROLLERS = ("cpu", "memory")
 _ENDED = ("exited", "dead", "removing")
-#: Name and control groups of each process of the helper, one a line.
+#: Name and control groups of the helper itself (`self`), and of each process that it can see: those
+#: of the container too.
 _LIST = (
+    'printf "self "; tr "\\n" " " </proc/self/cgroup; echo; '
     'for p in /proc/[0-9]*; do printf "%s " "$(cat $p/comm 2>/dev/null)"; '
     'tr "\\n" " " <$p/cgroup 2>/dev/null; echo; done'
 )
@@ -72,9 +75,9 @@ def group_of(listing: str) -> str | None:
 
 
 def inside(line: str, group: str) -> bool:
-    """Whether all controllers in one line of the listing of processes are below that group."""
+    """Whether processor and memory in one line of the listing are of that group."""
     found = {name: path for path, names in _groups(line.replace(" ", "\n")) for name in names}
-    return all(found.get(name, "").startswith(f"{group}/") for name in _CONTROLLERS)
+    return all(found.get(name) == group for name in _CONTROLLERS)
 
 
 def _groups(listing: str) -> list[tuple[str, list[str]]]:
@@ -123,17 +126,19 @@ class Stress:
         mark: Mark,
     ) -> Mapping[str, Any]:
         """Start the workers, and see each of them in the control group of the container."""
-        place = Place(target=container.id, cgroup_parent=before["group"], host_cgroups=True)
+        place = Place(
+            target=container.id, pids=True, cgroup_parent=before["group"], host_cgroups=True
+        )
         made = start_long(engine, before["words"], image=image_of(engine), mark=mark, place=place)
-        wanted = workers_of(options)
+        wanted, own = workers_of(options), f"{before['group']}/{made}"
         deadline = time.monotonic() + engine.left_s(_SEEN_S)
         while True:
-            seen, astray = self._workers(engine, made, before["group"])
-            if astray:
+            seen = self._workers(engine, made, own)
+            if seen is None:
                 engine.remove(made)
                 raise NoEffectError(
-                    f"stress-ng did not come into the control group of `{container.name}` but into "
-                    f"another one ({last_words(astray)}); it was ended"
+                    f"stress-ng did not come into the control group of `{container.name}` but "
+                    "into another one; it was ended"
                 )
             if all(seen.get(name, 0) >= count for name, count in wanted.items()):
                 return {"workers": seen, "group": before["group"], "helper": made[:12]}
@@ -148,37 +153,29 @@ class Stress:
         self, engine: Engine, container: Found, part: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """End the workers; says whether they still ran until then."""
-        return self.revert_gone(engine, {**part, "id": container.id})
+        mark = Mark(run=part["run"], fault=part["fault"])
+        found = helpers(engine, mark, container.id)
+        ran = any(one.get("State") == "running" for one in found)
+        return {"helpers": sweep(engine, mark, container.id), "ran_until_now": ran}
 
     def present(self, engine: Engine, container: Found, part: Mapping[str, Any]) -> bool:
         """Whether the helper is there."""
-        return self.present_gone(engine, {**part, "id": container.id})
-
-    def revert_gone(self, engine: Engine, part: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The same when the container is gone: the helper is not."""
-        mark = Mark(run=part["run"], fault=part["fault"])
-        ran = sum(one.get("State") == "running" for one in helpers(engine, mark, part["id"]))
-        return {"helpers": sweep(engine, mark, part["id"]), "ran_until_now": ran > 0}
-
-    def present_gone(self, engine: Engine, part: Mapping[str, Any]) -> bool:
-        """The same when the container is gone."""
-        mark = Mark(run=part["run"], fault=part["fault"])
-        found = helpers(engine, mark, part["id"])
+        found = helpers(engine, Mark(run=part["run"], fault=part["fault"]), container.id)
         return any(one.get("State") not in _ENDED for one in found)
 
-    def _workers(self, engine: Engine, helper: str, group: str) -> tuple[dict[str, int], str]:
-        """Workers by name, and the first that is in another control group."""
+    def _workers(self, engine: Engine, helper: str, group: str) -> dict[str, int] | None:
+        """Workers in the helper's control group by name; None when the helper is in another one."""
         said = engine.exec(helper, ["/bin/sh", "-c", _LIST])
-        if said.code != 0:
+        lines = [line.partition(" ") for line in said.output.splitlines()]
+        if said.code != 0 or not lines or lines[0][0] != "self":
             raise CannotSeeError(f"the workers cannot be listed: {last_words(said.output)}")
+        if not inside(lines[0][2], group):
+            return None
         seen: dict[str, int] = {}
-        for line in said.output.splitlines():
-            name, _, groups = line.partition(" ")
-            if name.startswith("stress-ng-"):
+        for name, _, groups in lines:
+            if name.startswith("stress-ng-") and inside(groups, group):
                 seen[name] = seen.get(name, 0) + 1
-                if not inside(groups, group):
-                    return seen, line
-        return seen, ""
+        return seen
 
 
 STRESS = Stress()

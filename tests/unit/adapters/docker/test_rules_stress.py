@@ -83,12 +83,12 @@ def test_the_group_is_one_for_processor_and_memory_or_unknown() -> None:
     assert group_of("") is None
 
 
-def test_below_the_group_is_inside_and_beside_it_is_not() -> None:
-    group = f"/docker/{BOX}"
+def test_only_the_very_group_counts() -> None:
+    group = f"/docker/{BOX}/made"
 
-    assert inside(f"4:memory:{group}/x 1:cpu,cpuacct:{group}/x 0::/", group)
-    assert not inside(f"4:memory:{group}/x 1:cpu:/docker/other/x", group)
-    assert not inside(f"4:memory:{group}x/x 1:cpu:{group}x/x", group)
+    assert inside(f"4:memory:{group} 1:cpu,cpuacct:{group} 0::/", group)
+    assert not inside(f"4:memory:{group} 1:cpu:/docker/other", group)
+    assert not inside(f"4:memory:{group}x 1:cpu:{group}x", group)
     assert not inside("0::/", group)
 
 
@@ -108,11 +108,33 @@ def test_other_control_groups_are_refused_with_what_can_be_done_instead(
         STRESS.look(engine, FOUND, {"cpu": 1})
 
 
+def listed(group: str, *more: str) -> str:
+    return "".join(f"{line}\n" for line in (f"self 4:memory:{group} 1:cpu:{group}", *more))
+
+
+BEFORE = {"group": f"/docker/{BOX}", "words": ["stress-ng"]}
+
+
 def test_workers_that_went_elsewhere_are_ended_at_once() -> None:
-    fake = FakeEngine("stress-ng 4:memory:/x 1:cpu:/x\nstress-ng-cpu 4:memory:/x/y 1:cpu:/x/y\n")
-    before = {"group": f"/docker/{BOX}", "words": ["stress-ng"]}
+    fake = FakeEngine(listed("/x/made", "stress-ng-cpu 4:memory:/x/made 1:cpu:/x/made"))
 
     with pytest.raises(NoEffectError, match="another one"):
-        STRESS.inject(cast("Engine", fake), FOUND, {"cpu": 1}, before, Mark(run="r", fault="f"))
+        STRESS.inject(cast("Engine", fake), FOUND, {"cpu": 1}, BEFORE, Mark(run="r", fault="f"))
 
     assert fake.removed == ["made"]
+
+
+def test_workers_that_the_container_had_before_are_not_taken_for_ours() -> None:
+    own, theirs = f"/docker/{BOX}/made", f"/docker/{BOX}"
+    fake = FakeEngine(
+        listed(
+            own,
+            f"stress-ng-cpu 4:memory:{theirs} 1:cpu:{theirs}",
+            f"stress-ng-cpu 4:memory:{own} 1:cpu:{own}",
+        )
+    )
+
+    facts = STRESS.inject(cast("Engine", fake), FOUND, {"cpu": 1}, BEFORE, Mark(run="r", fault="f"))
+
+    assert facts["workers"] == {"stress-ng-cpu": 1}
+    assert fake.removed == []
