@@ -456,6 +456,7 @@ def test_a_pidfile_that_means_another_process_gets_no_signal(endpoint: Endpoint)
         ({"cert": "/etc/ssl/cert.pem"}, "outside of the project"),
         ({"key": "../key.pem"}, "outside of the project"),
         ({"cert": "tls/none.pem"}, "cannot be read"),
+        ({"ca": "/etc/hostname"}, "outside of the project"),
         ({"ca": None}, "needs the `ca` and `ca_key`"),
         ({"ca_key": "tls/none.key"}, "the test authority cannot be read"),
         ({"ca_key": "tls/cert.pem"}, "no `expired` certificate can be made"),

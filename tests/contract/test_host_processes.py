@@ -584,7 +584,10 @@ def test_a_restarted_service_sees_little_of_our_environment(
     assert b"hunter22" not in environment
 
 
-def test_after_a_kill_that_never_came_nothing_is_restarted(host: Host) -> None:
+def test_a_process_that_ended_before_the_kill_is_owed_its_restart_all_the_same(
+    host: Host,
+) -> None:
+    """Nobody can tell afterwards who ended it; it ran when the run looked at it."""
     process = host.sleeper()
     fault = host.fault(KILL)
     undo = fault.prepare()
@@ -592,6 +595,9 @@ def test_after_a_kill_that_never_came_nothing_is_restarted(host: Host) -> None:
     process.wait()
     with pytest.raises(NoEffectError, match="does not run"):
         fault.inject(undo)
+    assert UNDOER.present(undo)
+    assert UNDOER.revert(undo)["restarted"]
+    assert not UNDOER.present(undo)
 
 
 # -- without a journal ------------------------------------------------------------------------

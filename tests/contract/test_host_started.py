@@ -149,6 +149,25 @@ def test_it_is_found_by_its_mark_when_the_note_is_gone(host: Host) -> None:
     assert host.ours() == []
 
 
+def test_it_outlives_a_runner_that_is_killed_and_is_still_found(host: Host) -> None:
+    undo = host.opener(target()).prepare()
+    program = (
+        "from pathlib import Path; import os;"
+        "from gameday.adapters.host.started import HostTarget;"
+        "from gameday.model.project import ProcessRef, Target;"
+        "t = Target(name='t', process=ProcessRef(start=('sleep', '120')));"
+        "HostTarget(Path(u['directory']), u['run'], t, commands=('sleep',)).open(u);"
+        "os.kill(os.getpid(), 9)"
+    )
+    with pytest.raises(subprocess.CalledProcessError):
+        elsewhere(undo, program, host.directory)
+    (pid,) = host.ours()
+    assert awake(pid)
+    assert UNDOER.present(undo)
+    assert UNDOER.revert(undo) == {"ended": 1}
+    assert not running(pid)
+
+
 def test_it_is_found_by_its_note_when_the_mark_is_gone(host: Host) -> None:
     """Some programs write over their environment."""
     code = "import os, time; os.path.exists('x') or (open('x', 'w'), time.sleep(1.5)); "

@@ -153,7 +153,11 @@ class CertificateFault:
                     "test authority that issues its certificates"
                 )
             try:
-                ca, ca_key = (keep(self._directory / name).data for name in (ref.ca, ref.ca_key))
+                what = f"the test authority of target `{self._target.name}`"
+                names = (ref.ca, ref.ca_key)
+                ca, ca_key = (keep(inside(self._directory, n, what)).data for n in names)
+            except NoEffectError:
+                raise
             except (OSError, AdapterError) as error:
                 raise NoEffectError(f"the test authority cannot be read: {error}") from error
         return issue(kind, present, ca, ca_key, token_of(self._run, self._spec.id))

@@ -72,12 +72,12 @@ class ClockFault:
         count = connections(pids)
         text = offset_text(self._offset_ms)
         put_note(self._directory, undo)
-        kept = keep(path)
         try:
-            replace(path, text, like=kept)
+            replace(path, text, like=keep(path))
+            now = keep(path).data
         except OSError as error:
             raise AdapterError(f"the clock file `{path}` cannot be written: {error}") from error
-        if keep(path).data != text:
+        if now != text:
             raise AdapterError(f"somebody else writes the clock file `{path}` at the same time")
         facts = {"read_back": True, "offset_ms": self._offset_ms, "processes": len(pids)}
         return facts if count is None else {**facts, "connections": count}
