@@ -49,6 +49,7 @@ def look_around(plan: Plan, *, toxiproxy: str | None = None, reports: Path) -> P
     server = _server(plan, toxiproxy, found) if needs_toxiproxy(plan) else None
     _places(plan, server, found)
     _sources(plan, found)
+    _signals(plan, found)
     found.ask("receiver", lambda: _receiver(plan.environment.receiver_listen))
     found.ask("journal", lambda: _room(reports))
     return found
@@ -127,6 +128,26 @@ def _sources(plan: Plan, found: Preflight) -> None:
 
         alertmanager = AlertmanagerSource(alerting.alertmanager_url)
         found.ask("alertmanager", lambda: alertmanager.check().text)
+
+
+def _signals(plan: Plan, found: Preflight) -> None:
+    """Stop conditions that are asked: a run that one of them would stop at once is no run."""
+    from gameday.adapters.signals import ask
+
+    url = plan.environment.alerting.prometheus_url
+    for signal in plan.scenario.stop_signals:
+        if signal.kind == "alert":
+            continue
+        what = f"stop condition `{signal.text}`"
+        sample = ask(signal, prometheus_url=url)
+        if sample.bad:
+            said = sample.error or f"it is {sample.value} now"
+            found.problems.append(f"{what}: {said}, so the run would be stopped at once")
+        elif not sample.ok:
+            said = f"{what}: cannot be read: {sample.error}"
+            (found.warnings if plan.environment.lenient else found.problems).append(said)
+        else:
+            found.looked_at.append(f"{what}: can be read")
 
 
 def _quiet(plan: Plan, read: Mapping[str, Any], found: Preflight) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -39,9 +40,11 @@ def _recover_place(target: str, *, force: bool) -> RecoveryReport:
 
         return recover_target(target, force=force)
     if target == "docker" or target.startswith(("unix://", "tcp://")):
+        from gameday.adapters.docker.engine import DEFAULT_URL
         from gameday.adapters.docker.recover import recover_target as recover_engine
 
-        return recover_engine(None if target == "docker" else target, force=force)
+        usual = os.environ.get("DOCKER_HOST") or DEFAULT_URL
+        return recover_engine(usual if target == "docker" else target, force=force)
     if target == "host":
         from gameday.adapters.host.lease import recover_target as recover_host
         from gameday.scenario.build import find_project

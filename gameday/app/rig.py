@@ -17,9 +17,11 @@ from gameday.adapters.probe import HealthWatcher, ProbeWatcher
 from gameday.adapters.prometheus import PrometheusSource
 from gameday.adapters.receiver import Receiver
 from gameday.adapters.runbook import RunbookReader
+from gameday.adapters.signals import SignalWatcher
 from gameday.adapters.toxiproxy.overhead import measure_overhead
 from gameday.adapters.toxiproxy.server import ServerChoice, choose_server
 from gameday.app.acts import RunActs
+from gameday.app.admission import Admission
 from gameday.app.check import load_of
 from gameday.app.guarding import Pulse, interrupts, renewing
 from gameday.app.leases import Leases
@@ -35,6 +37,7 @@ from gameday.engine.loop import Loop, RunClock
 from gameday.engine.stop import StopConditions
 from gameday.errors import GamedayError, RefusedError
 from gameday.journal import Journal
+from gameday.kpi.seen import rule_source
 from gameday.model.event import Event
 from gameday.model.plan import Plan
 from gameday.model.project import Target
@@ -52,6 +55,7 @@ class RigOptions:
     toxiproxy: str | None = None
     server_process: Mapping[str, Any] | None = None  # of a given server, if whoever gave it knows
     listeners: Sequence[Callable[[Event], None]] = ()
+    admission: Admission | None = None  # what was asked before
 
 
 def overdue_ms(plan: Plan) -> int:
@@ -136,6 +140,8 @@ class _Rig:
             plan.scenario.stop_when,
             overdue_ms=overdue_ms(plan),
             lenient=plan.environment.lenient,
+            signals=plan.scenario.stop_signals,
+            alert_sources=[name for name in (rule_source(plan),) if name != "builtin"],
         )
         gates = ConditionGates(_conditions(plan), overdue_ms=overdue_ms(plan))
         pulse = Pulse()
@@ -150,6 +156,8 @@ class _Rig:
         acts.attach(loop)
         loop.note(self._opened(), sync=True)
         loop.note(self._parts(), sync=True)
+        for event in admission.notes if (admission := self._options.admission) else ():
+            loop.note(event)
         guard = sentinel.start(
             self._where.path,
             call_ms=plan.schedule.limits.call_ms,
@@ -160,12 +168,13 @@ class _Rig:
         loop.note(Event(kind="sentinel.started", subject="sentinel", data={"pid": guard.pid}))
         control = ControlServer(self._where.path, loop.emit, gates=_gates(plan))
         stack.callback(control.close)
-        with interrupts(loop), renewing(self._leases, loop):
-            watching.start(loop.emit)
-            self._begun = True
-            done = loop.run()
-        watching.stop()
-        return self._close(loop, guard, done)
+        with interrupts(loop, self._clock, calm=True):
+            with renewing(self._leases, loop):
+                watching.start(loop.emit)
+                self._begun = True
+                done = loop.run()
+            watching.stop()
+            return self._close(loop, guard, done)
 
     def _close(self, loop: Loop, guard: sentinel.SentinelHandle, done: Done) -> Done:
         """The last lines of the journal; then the sentinel may go, but only from a clean run."""
@@ -173,6 +182,7 @@ class _Rig:
         if loop.recording:
             with contextlib.suppress(GamedayError):
                 loop.settle()
+                self._budget_at_the_end(loop)
                 loop.note(
                     Event(kind="run.closed", subject=self._where.run_id, data=data), sync=True
                 )
@@ -185,6 +195,13 @@ class _Rig:
         """What the sentinel holds open while it lives: a server's pipe, and leases of this host."""
         server = self._server.keep_fd if self._server is not None else None
         return [*([] if server is None else [server]), *self._leases.keep_fds()]
+
+    def _budget_at_the_end(self, loop: Loop) -> None:
+        from gameday.app.policy_gate import read_budget_again
+
+        data = read_budget_again(self._plan, when="end")
+        if data is not None:
+            loop.note(Event(kind="budget.read", subject=self._plan.service.name, data=data))
 
     def _release(self) -> None:
         """Give the server back if nothing was begun; otherwise `_close` or the sentinel does."""
@@ -234,7 +251,11 @@ class _Rig:
         health: list[Watcher] = []
         if self._server is not None:
             health = [HealthWatcher(self._server.url)]
-        return Watching(always=[self._receiver, *sources, *health], probes=probes)  # type: ignore[list-item]
+        signals = SignalWatcher(
+            self._plan.scenario.stop_signals,
+            prometheus_url=self._plan.environment.alerting.prometheus_url,
+        )
+        return Watching(always=[self._receiver, *sources, *health, signals], probes=probes)  # type: ignore[list-item]
 
     def _acts(
         self,
@@ -272,6 +293,7 @@ class _Rig:
             "python": platform.python_version(),
             "owner": own_identity(),
             "seed": self._plan.seed,
+            **(self._options.admission.opened if self._options.admission else {}),
         }
         return Event(kind="run.opened", subject=self._where.run_id, data=data)
 

@@ -15,11 +15,10 @@ from gameday.app.check import PlanRequest, error_text, expand, make_plan
 from gameday.app.judge import Judged, judge_run, write_reports
 from gameday.app.rundir import RunDir, create
 from gameday.engine.core import Done
-from gameday.errors import GamedayError, RefusedError, ScenarioError
+from gameday.errors import GamedayError, ScenarioError
 from gameday.model.diagnostics import Diagnostic
 from gameday.model.event import Event, Phase
 from gameday.model.plan import Plan
-from gameday.model.project import LENIENT_ENVIRONMENTS
 from gameday.model.verdict import ExitCode, RunStatus, exit_of_set
 
 
@@ -127,15 +126,24 @@ def run_one(
     stream: TextIO | None = None,
 ) -> RunResult:
     """Run one plan, judge it, write its reports. Raises `GamedayError` if it could not start."""
+    from gameday.app.admission import admit
+    from gameday.app.interrupts import restored
+    from gameday.app.policy_gate import PolicyRequest
     from gameday.app.rig import RigOptions, play
     from gameday.report.console import render
     from gameday.report.json_ import result_line
 
     out = stream or sys.stdout
-    _refuse(request, plan)
+    policy = PolicyRequest(
+        go=request.go,
+        change_id=request.change_id,
+        operator=request.operator,
+        beside_plan=("--toxiproxy",) if request.toxiproxy else (),
+    )
+    admission = admit(plan, policy, toxiproxy=request.toxiproxy, reports=request.reports)
     where = create(request.reports, plan.scenario.id)
     _keep_inputs(where, plan)
-    with ExitStack() as stack:
+    with restored(), ExitStack() as stack:
         listeners: list[Callable[[Event], None]] = []
         if not quiet:
             listeners.append(_view(plan, out, as_json=as_json, stack=stack))
@@ -144,14 +152,16 @@ def run_one(
                 toxiproxy=request.toxiproxy,
                 server_process=request.server_process,
                 listeners=listeners,
+                admission=admission,
             )
             done = play(plan, where, options)
         except GamedayError:
             _forget_untouched(where)
             raise
-    judged = _reported(where, done)
-    text = result_line(judged.report) if as_json else render(judged.report, str(where.path))
-    _tell(out, text)
+        stack.close()
+        judged = _reported(where, done)
+        text = result_line(judged.report) if as_json else render(judged.report, str(where.path))
+        _tell(out, text)
     return RunResult(where=where, judged=judged, done=done)
 
 
@@ -186,25 +196,6 @@ def _view(plan: Plan, out: TextIO, *, as_json: bool, stack: ExitStack) -> Callab
     follower = LiveFollower(LiveView(plan, mode=mode, stream=out))
     stack.callback(follower.close)
     return follower.emit
-
-
-def _refuse(request: RunRequest, plan: Plan) -> None:
-    """Everything because of which this run must not even begin."""
-    from gameday.app.planview import show_plan
-    from gameday.recovery import find_dirty_runs
-
-    if not plan.environment.lenient and not request.go:
-        raise RefusedError(
-            f"{show_plan(plan)}\noutside the environments "
-            f"{' and '.join(LENIENT_ENVIRONMENTS)} nothing is run without `--go`"
-        )
-    dirty = find_dirty_runs(request.reports)
-    if dirty:
-        names = ", ".join(f"`{run.path.name}`" for run in dirty)
-        raise RefusedError(
-            f"an earlier run left something in place: {names}; "
-            f"take it out first with `{dirty[0].how} --reports {request.reports}`"
-        )
 
 
 def _keep_inputs(where: RunDir, plan: Plan) -> None:

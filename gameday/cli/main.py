@@ -247,7 +247,11 @@ def recover(
     run: Annotated[str | None, typer.Argument(help="A run id, a run directory, or `last`.")] = None,
     target: Annotated[
         str | None,
-        typer.Option("--target", help="URL of a Toxiproxy server: clean it without a journal."),
+        typer.Option(
+            "--target",
+            help="Clean a place without a journal: the URL of a Toxiproxy, `docker` or the "
+            "address of an engine, or `host`.",
+        ),
     ] = None,
     force: Annotated[
         bool,

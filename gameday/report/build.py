@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from gameday.kpi import seen, spans
+from gameday.kpi.budget import budget_spent
 from gameday.kpi.safety import not_stopped, safety_of
 from gameday.kpi.stats import Stats, cells_between, stats, ticks_of
 from gameday.kpi.timings import ladders
@@ -241,6 +242,8 @@ def _notes(plan: Plan, timeline: Timeline, rows: tuple[PhaseRow, ...]) -> Iterab
         if row.subject == ALL and not row.complete:
             yield f"the {row.phase} phase was cut short after {row.seconds} s"
     yield "latency counts from the intended start of each request, and only of good answers"
+    yield from (spent.text for spent in budget_spent(plan.service.slos, ticks_of(timeline)))
+    yield from _budget_notes(timeline)
     if timeline.first("run.opened") is not None:
         for source in seen.source_names(plan):
             yield _source_note(timeline, source)
@@ -249,6 +252,17 @@ def _notes(plan: Plan, timeline: Timeline, rows: tuple[PhaseRow, ...]) -> Iterab
         yield "the sentinel was lost during the run; the runner itself took the faults out"
     if timeline.first("sentinel.took_over") is not None:
         yield "the sentinel took over from the runner and took the faults out"
+
+
+def _budget_notes(timeline: Timeline) -> Iterable[str]:
+    """What was left of the error budget before and after the run, as its source says."""
+    for event in timeline.of("budget.read"):
+        left, when = event.data.get("left"), event.data.get("when", "start")
+        if left is None:
+            why = event.data.get("error") or "no reason given"
+            yield f"the error budget could not be read at the {when} of the run: {why}"
+        else:
+            yield f"{format_ratio(float(left))} of the error budget was left at the {when}"
 
 
 def _blind_notes(timeline: Timeline) -> Iterable[str]:

@@ -16,7 +16,7 @@ from ports_support import free_port
 
 GAMEDAY = [sys.executable, "-m", "gameday"]
 COMMANDS = (
-    "check", "plan", "run", "judge", "report", "recover", "note", "stop", "gate", "schema", "init",
+    "check", "plan", "approve", "run", "judge", "report", "recover", "note", "stop", "gate", "schema", "init",
     "doctor", "demo", "proxy",
 )  # fmt: skip
 

@@ -37,6 +37,7 @@ GOLDEN = {
     "v1-forged": Golden("fa099264bbf95229", 12, DIRTY, complete=False, problem=FORGED),
     "v1-kinds": Golden("a1098800dc82d02f", 86, ("ü",)),
     "v1-late": Golden("a665e2aefba154ec", 22, status="invalid"),
+    "v1-places": Golden("a7c35bf42c391fd4", 8, ("freeze",), complete=False),
     "v1-sentinel": Golden("0e74302ff569523f", 16, complete=False, skipped=(12,)),
     "v1-stopped": Golden("f87238d5b332a797", 20, status="stopped"),
     "v1-torn": Golden("6b5471153b324357", 11, DIRTY, complete=False, torn=True),
@@ -76,7 +77,8 @@ def test_it_is_read_as_it_was_then(name: str) -> None:
 def test_every_kind_of_event_and_any_data_is_among_them() -> None:
     events = read(path_of("v1-kinds")).events
 
-    assert {e.kind for e in events} >= ACTION_KINDS | NOTE_KINDS
+    later = read(path_of("v1-places")).events  # kinds that came after the first file
+    assert {e.kind for e in (*events, *later)} >= ACTION_KINDS | NOTE_KINDS
     assert events[0].at_ms == -250
     assert events[-1].data == {
         "text": 'quotes " \\ / and ünïcode – \u2028 \U0001f6a8 \x00',
