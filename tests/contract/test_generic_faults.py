@@ -16,8 +16,8 @@ from generic_support import (
     SECRET,
     Kit,
     command_kit,
-    hurried,
     http_kit,
+    hurried,
     python_kit,
     takes_at_most,
 )

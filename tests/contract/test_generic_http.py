@@ -232,3 +232,14 @@ def _record(server: socket.socket, seen: list[bytes]) -> None:
                     connection.sendall(b"HTTP/1.1 204 X\r\nContent-Length: 0\r\n\r\n")
                     seen.append(raw)
                     return
+
+
+def test_a_project_folder_that_is_gone_is_no_hindrance(kit: Kit, tmp_path: Path) -> None:
+    """The service is still there, and so is the way to mend it."""
+    fault = kit.fault()
+    undo = fault.prepare()
+    fault.inject(undo)
+    undo = {**undo, "directory": str(tmp_path / "moved")}
+    UNDOER.revert(undo)
+    assert UNDOER.present(undo) is False
+    assert not kit.switch.exists()

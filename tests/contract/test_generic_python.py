@@ -135,6 +135,8 @@ def lingers():
     return True
 def writes():
     os.write(1, b"not the answer"); return [1]
+def big(): return ["x"] * 1_000_000
+def size(x): return len(x)
 def odd(): return object()
 def none(): return None
 def raises(): raise ValueError("no such thing")
@@ -191,6 +193,8 @@ def test_modules_are_allow_listed_as_programs_are(
         ({"func": "spam"}, True),
         ({"func": "lingers"}, True),
         ({"func": "writes"}, True),
+        ({"func": "big"}, "no answer of at most 1 MiB"),
+        ({"func": "size", "arguments": {"x": "y" * 300_000}, "match": "@ == `300000`"}, True),
         ({"func": "odd"}, "no JSON but a object"),
         ({"func": "none"}, "None"),
         ({"func": "none", "match": "x"}, "None"),

@@ -91,7 +91,7 @@ def _said(
     try:
         answer = json.loads(ended.out)
     except ValueError:
-        why = f"its process ended with exit code {ended.code} and no answer"
+        why = f"its process ended with exit code {ended.code} and no answer of at most 1 MiB"
         return Outcome(why=f"{why}; its last words: {printed}" if printed else why)
     return answer, printed
 
