@@ -65,6 +65,35 @@ def test_options_are_in_the_units_of_the_table() -> None:
     ]  # fmt: skip
 
 
+WRITTEN = {
+    "ms": ("1s", 1_000),
+    "signed ms": ("-5m", -300_000),
+    "bytes": ("1GiB", 2**30),
+    "KB/s": ("1MB/s", 1_000),
+    "share": ("5%", 0.05),
+    "count": (2, 2),
+    "number": (0.5, 0.5),
+}
+TEXTS = {"peer": "10.0.0.1", "path": "/data", "network": "backend"}
+
+
+@pytest.mark.parametrize(
+    ("family", "kind"),
+    [(f, kind) for f, kinds in FAMILIES.items() if f not in GENERIC for kind in kinds],
+)
+def test_every_action_of_the_table_can_be_written_with_all_its_options(
+    family: str, kind: str
+) -> None:
+    written, meant = {}, {}
+    for name, spec in FAMILIES[family][kind].options.items():
+        text = spec.choices[-1] if spec.choices else TEXTS.get(name)
+        written[name], meant[name] = WRITTEN.get(spec.unit, (text, text))
+    fault = {"id": "x", "target": "payments", family: {"type": kind, **written}}
+    action = a_scenario({**SMALL, "faults": [fault]}).faults[0].action
+    assert action is not None
+    assert (action.family, action.type, action.options) == (family, kind, meant)
+
+
 def test_stages_are_full_strengths_behind_gates() -> None:
     after, when, gate = faults()["grows"].stages
     assert (after.after_ms, after.when, after.gate) == (10_000, None, None)
