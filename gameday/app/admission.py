@@ -10,7 +10,7 @@ from typing import Any
 from gameday.app.planview import show_plan
 from gameday.app.policy_gate import Gate, PolicyRequest, check_policy
 from gameday.app.preflight import Preflight, look_around
-from gameday.errors import RefusedError
+from gameday.errors import AdapterError, RefusedError
 from gameday.model.event import Event
 from gameday.model.plan import Plan
 from gameday.recovery import find_dirty_runs
@@ -27,14 +27,19 @@ class Admission:
 def admit(
     plan: Plan, policy: PolicyRequest, *, toxiproxy: str | None = None, reports: Path
 ) -> Admission:
-    """Ask everything. Raises `RefusedError` with all that speaks against the run."""
+    """Ask everything. Raises `RefusedError` with all that speaks against the run.
+
+    Where that is only that servers do not answer, it is an `AdapterError`.
+    """
     gate = check_policy(plan, policy)
     looked = look_around(plan, toxiproxy=toxiproxy, reports=reports)
     dirty = dirty_words(reports)
     problems = [*dirty, *gate.lines, *looked.problems]
     if problems:
         shown = f"{show_plan(plan)}\n" if _is_dry_run(gate) else ""
-        raise RefusedError(f"{shown}this run is refused:\n" + "\n".join(f"  {p}" for p in problems))
+        text = f"{shown}this run is refused:\n" + "\n".join(f"  {p}" for p in problems)
+        refused = looked.refused or dirty or gate.refusals
+        raise RefusedError(text) if refused else AdapterError(text)
     return Admission(
         opened={
             "environment": plan.environment.name,

@@ -12,7 +12,7 @@ from typing import Any
 
 from gameday.adapters.toxiproxy.server import ServerChoice, choose_server
 from gameday.app.places import Places, needs_toxiproxy
-from gameday.errors import GamedayError, RefusedError
+from gameday.errors import AdapterError, GamedayError, NoEffectError, RefusedError
 from gameday.model.plan import Plan
 from gameday.model.units import format_ms
 from gameday.scenario.compile import proxied_targets
@@ -26,18 +26,27 @@ _NAME = "preflight"
 
 @dataclass(slots=True, kw_only=True)
 class Preflight:
-    """What a look around found. With any problem there must be no run."""
+    """What a look around found. With any problem there must be no run.
+
+    `refused` says that some problem is more than a server that does not answer.
+    """
 
     looked_at: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    refused: bool = False
 
     def ask(self, what: str, look: Callable[[], str]) -> None:
         """One look: a line for what was found, or a problem."""
         try:
             self.looked_at.append(f"{what}: {look()}")
         except GamedayError as error:
-            self.problems.extend(f"{what}: {line}" for line in str(error).splitlines())
+            self.problem(what, error)
+
+    def problem(self, what: str, error: GamedayError) -> None:
+        """A look that says that there must be no run."""
+        self.refused |= isinstance(error, NoEffectError) or not isinstance(error, AdapterError)
+        self.problems.extend(f"{what}: {line}" for line in str(error).splitlines())
 
 
 def look_around(plan: Plan, *, toxiproxy: str | None = None, reports: Path) -> Preflight:
@@ -63,7 +72,7 @@ def _server(plan: Plan, toxiproxy: str | None, found: Preflight) -> ServerChoice
         try:
             server = choose_server(given, log_dir=Path(), force_kind=toxiproxy)
         except GamedayError as error:
-            found.problems.append(f"toxiproxy: {error}")
+            found.problem("toxiproxy", error)
             return None
         found.looked_at.append(f"toxiproxy: {server.version} at {server.url}")
         return server
@@ -86,7 +95,7 @@ def _places(plan: Plan, server: ServerChoice | None, found: Preflight) -> None:
     for lease in _leases(places, found):
         blocked = getattr(lease, "blocked", None)
         if blocked is not None and (why := blocked()):
-            found.problems.append(f"lease: {why}")
+            found.problem("lease", RefusedError(why))
 
 
 def _leases(places: Places, found: Preflight) -> Iterator[Any]:
@@ -94,7 +103,7 @@ def _leases(places: Places, found: Preflight) -> Iterator[Any]:
         yield from places.leases()
     except GamedayError as error:
         if not any(str(error) in problem for problem in found.problems):
-            found.problems.append(str(error))
+            found.problem("lease", error)
 
 
 def _prepared(undo: Mapping[str, Any]) -> str:
@@ -142,7 +151,7 @@ def _signals(plan: Plan, found: Preflight) -> None:
         sample = ask(signal, prometheus_url=url)
         if sample.bad:
             said = sample.error or f"it is {sample.value} now"
-            found.problems.append(f"{what}: {said}, so the run would be stopped at once")
+            found.problem(what, RefusedError(f"{said}, so the run would be stopped at once"))
         elif not sample.ok:
             said = f"{what}: cannot be read: {sample.error}"
             (found.warnings if plan.environment.lenient else found.problems).append(said)
