@@ -331,9 +331,9 @@ def test_an_engine_that_was_restarted_in_the_middle(own_engine: OwnEngine, how: 
             fault.inject(undos[kind])
         own_engine.end(how)
         for undo in undos.values():
-            with pytest.raises(CannotSeeError, match="no Docker engine answers|went away"):
+            with pytest.raises(CannotSeeError, match=r"no Docker engine answers|went away"):
                 UNDOER.present(undo)
-            with pytest.raises(AdapterError, match="no Docker engine answers|went away"):
+            with pytest.raises(AdapterError, match=r"no Docker engine answers|went away"):
                 UNDOER.revert(undo)
         own_engine.start()
         for kind, undo in undos.items():
