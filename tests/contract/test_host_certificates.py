@@ -22,9 +22,9 @@ from cryptography import x509
 from host_support import RUN, Host, action, elsewhere, files_below, hosting, running, state, wait
 
 from gameday.adapters.host import certificate_undo
-from gameday.adapters.host import undo as undo_module
 from gameday.adapters.host.certificate import CertificateFault
 from gameday.adapters.host.lease import recover_target
+from gameday.adapters.host.notes import TURN_S
 from gameday.adapters.host.undo import UNDOER
 from gameday.errors import AdapterError, CannotSeeError, NoEffectError
 from gameday.model.faults import FAMILIES
@@ -391,7 +391,7 @@ def test_an_endpoint_that_hangs_cannot_be_seen_and_bounds_every_call(
 
 def test_the_limits_of_the_calls_fit_into_the_engines() -> None:
     c = certificate_undo
-    revert = undo_module.LOCK_S + c.HANDSHAKE_S + c.RELOAD_S + c.SERVED_S + c.HANDSHAKE_S
+    revert = TURN_S + c.HANDSHAKE_S + c.RELOAD_S + c.SERVED_S + c.HANDSHAKE_S
     assert revert + c.HANDSHAKE_S < 10
     assert c.RELOAD_S + c.SERVED_S + c.HANDSHAKE_S < 8
 
@@ -519,10 +519,11 @@ def test_files_changed_since_prepare_are_not_touched(endpoint: Endpoint) -> None
     fault = endpoint.fault(EXPIRED)
     undo = fault.prepare()
     endpoint.key.write_bytes(endpoint.key.read_bytes() + b"\n")
-    before = files_below(endpoint.host.directory)
+    before = files_below(endpoint.folder)
     with pytest.raises(NoEffectError, match="was changed since"):
         fault.inject(undo)
-    assert files_below(endpoint.host.directory) == before
+    assert files_below(endpoint.folder) == before
+    assert endpoint.host.notes() == []
 
 
 def test_a_reload_that_fails_or_hangs_is_said(

@@ -33,6 +33,7 @@ from host_support import (
 from gameday.adapters.host import service as service_module
 from gameday.adapters.host import undo as undo_module
 from gameday.adapters.host.lease import recover_target
+from gameday.adapters.host.notes import TURN_S
 from gameday.adapters.host.undo import UNDOER
 from gameday.errors import AdapterError, CannotSeeError, NoEffectError
 from gameday.model.project import ProcessRef, Target
@@ -652,7 +653,7 @@ def test_recovery_names_what_it_cannot_read_and_what_is_elsewhere(host: Host) ->
 
 def test_calls_end_in_time(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing here can hang, but a restart may never lead to anything."""
-    longest = undo_module.LOCK_S + max(undo_module.RESTART_S, undo_module.CONTINUE_S)
+    longest = TURN_S + max(undo_module.RESTART_S, undo_module.CONTINUE_S)
     assert longest < 9
     monkeypatch.setattr(undo_module, "RESTART_S", 0.5)
     host.sleeper()

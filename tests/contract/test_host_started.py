@@ -35,6 +35,7 @@ from gameday.adapters.host import started as started_module
 from gameday.adapters.host.faketime import library, offset_text
 from gameday.adapters.host.files import keep
 from gameday.adapters.host.lease import recover_target
+from gameday.adapters.host.started import HostTarget
 from gameday.adapters.host.undo import UNDOER
 from gameday.errors import AdapterError, CannotSeeError, NoEffectError
 from gameday.model.project import ProcessRef, Target
@@ -363,6 +364,23 @@ def test_the_process_sees_another_time_and_the_true_one_again(host: Host, clock:
     assert abs(clock.ahead_s()) < 5
     assert UNDOER.revert(undo) == {"written": False}
     assert not UNDOER.present(undo)
+
+
+@pytest.mark.real
+def test_a_static_program_that_cannot_be_fooled_is_refused_and_ended(
+    host: Host, faketime: Path, real_server: Callable[..., str]
+) -> None:
+    busybox = real_server("busybox")
+    with Path(busybox).open("rb") as file:
+        if b"/ld-linux" in file.read(8192):
+            pytest.skip("the busybox here is not a static program")
+    ref = ProcessRef(start=(busybox, "sleep", "120"), clock=True)
+    opener = HostTarget(host.directory, RUN, Target(name="t", process=ref), commands=(busybox,))
+    undo = opener.prepare()
+    with pytest.raises(AdapterError, match="does not use the C library"):
+        opener.open(undo)
+    UNDOER.revert(undo)
+    assert host.ours() == []
 
 
 @pytest.mark.real

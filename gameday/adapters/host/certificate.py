@@ -18,7 +18,7 @@ from gameday.adapters.host.certificate_undo import (
     wait_served,
 )
 from gameday.adapters.host.files import Kept, create, inside, keep, remove, replace
-from gameday.adapters.host.notes import checked, drop_note, find_note, put_note
+from gameday.adapters.host.notes import checked, drop_note, find_note, put_note, turn
 from gameday.adapters.host.proc import named_by, refuse_untouchable, stat_of
 from gameday.adapters.host.tls import issue, server_name, token_of
 from gameday.errors import AdapterError, NoEffectError
@@ -82,6 +82,10 @@ class CertificateFault:
 
     def inject(self, undo: Undo) -> Mapping[str, Any]:
         """Plant another certificate, and read back that it is served."""
+        with turn(undo):
+            return self._inject(undo)
+
+    def _inject(self, undo: Undo) -> Mapping[str, Any]:
         ref = self._ref()
         kept = self._kept(ref, undo=undo)
         certificate, key = self._issue(ref, kept["cert"][1].data)

@@ -14,7 +14,7 @@ from gameday.adapters.host.faketime import (
     why_not_under,
 )
 from gameday.adapters.host.files import inside, keep, replace
-from gameday.adapters.host.notes import checked, find_note, put_note
+from gameday.adapters.host.notes import checked, find_note, put_note, turn
 from gameday.adapters.host.proc import environment_of, table
 from gameday.adapters.host.sockets import connections
 from gameday.adapters.host.targets import look, process_ref
@@ -63,6 +63,10 @@ class ClockFault:
 
     def inject(self, undo: Undo) -> Mapping[str, Any]:
         """Write the offset, and read it back. May be called again with another offset."""
+        with turn(undo):
+            return self._inject(undo)
+
+    def _inject(self, undo: Undo) -> Mapping[str, Any]:
         path = self._path()
         pids = self._under(path)
         if not pids:

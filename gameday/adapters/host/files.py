@@ -98,7 +98,7 @@ def remove(path: Path) -> bool:
 def locked(path: Path, *, within_s: float) -> Iterator[None]:
     """Hold the lock file *path*: two calls that change the same thing do it one after the other.
 
-    Raises `AdapterError` when another one holds it for longer than *within_s*.
+    Raises `NoEffectError` when another one holds it for longer than *within_s*.
     """
     deadline = time.monotonic() + within_s
     with path.open("ab") as file:
@@ -108,7 +108,7 @@ def locked(path: Path, *, within_s: float) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise AdapterError(
+                    raise NoEffectError(
                         f"another call has been changing the same thing for {within_s:.0f} s "
                         f"(`{path.name}`)"
                     ) from None

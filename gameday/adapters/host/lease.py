@@ -2,7 +2,7 @@
 
 What identifies the target (its pidfile, certificate or clock file) is locked by a socket in the
 kernel's abstract name space: taking it is atomic, and it is free again when the last process that
-holds it is gone. The runner hands its descriptors on to the sentinel, so that a target is not taken
+holds it is gone. The runner hands its descriptor on to the sentinel, so that a target is not taken
 by the next run while a dead one is being cleaned up. A note in the project's folder says who it is.
 """
 
@@ -12,6 +12,7 @@ import errno
 import hashlib
 import socket
 import time
+from array import array
 from pathlib import Path
 from typing import Any
 
@@ -57,13 +58,8 @@ class HostLease:
             "target": self._target.name,
         }
 
-    @property
-    def keep_fds(self) -> tuple[int, ...]:
-        """What holds the target: hand these to the sentinel, which keeps it held while it lives."""
-        return tuple(s.fileno() for s in self._sockets)
-
     def fileno(self) -> int:
-        """The first of `keep_fds`; -1 while the target is not held."""
+        """What holds the target, -1 while it is not held; the sentinel has to get it, too."""
         return self._sockets[0].fileno() if self._sockets else -1
 
     def take(self) -> Undo:
@@ -119,6 +115,11 @@ class HostLease:
                     ) from error
                 there = read_lease(self._path)
                 raise refusal(self._directory, self._target.name, there, name) from None
+        first, *others = self._sockets
+        if others:  # they go into the queue of the first: whoever holds that one holds them all
+            fds = array("i", [s.fileno() for s in others])
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)]
+            first.sendmsg([b"held"], rights, 0, first.getsockname())
 
     def _unlock(self) -> None:
         for made in self._sockets:

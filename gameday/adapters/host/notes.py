@@ -11,17 +11,20 @@ import json
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gameday.adapters.host.files import create, inside, keep, remove, replace
+from gameday.adapters.host.files import create, inside, keep, locked, remove, replace
 from gameday.errors import AdapterError, NoEffectError
 from gameday.ports import Undo
 
 FOLDER = Path(".gameday") / "host"
 VERSION = 1
+#: How long an inject or a revert waits for its turn.
+TURN_S = 1.0
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _MAX_NOTES = 1_000
 
@@ -154,6 +157,22 @@ def folder(directory: Path, *, make: bool = False) -> Path:
         found.mkdir(exist_ok=True, mode=0o700)
         create(found.parent / ".gitignore", b"*\n", mode=0o644)
     return found
+
+
+@contextmanager
+def turn(undo: Undo) -> Iterator[None]:
+    """Injects and reverts on one target come one by one, whichever process they are of.
+
+    A call that was given up may still be at its work when its revert begins. Raises `NoEffectError`
+    when it is not our turn in time.
+    """
+    with ExitStack() as held:
+        directory = Path(undo["directory"])
+        if undo["mode"] not in ("lease", "kept") and directory.is_dir():
+            with suppress(OSError):  # where no lock can be made, mending goes first
+                lock = folder(directory, make=True) / f"{undo['target']}.lock"
+                held.enter_context(locked(lock, within_s=TURN_S))
+        yield
 
 
 def checked(name: str, what: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gameday.adapters.host import commands
-from gameday.adapters.host.notes import checked, drop_note, find_note, put_note
+from gameday.adapters.host.notes import checked, drop_note, find_note, put_note, turn
 from gameday.adapters.host.proc import (
     alive,
     identities,
@@ -92,6 +92,10 @@ class ProcessFault:
 
     def inject(self, undo: Undo) -> Mapping[str, Any]:
         """Stop or kill, and read back. Raises `NoEffectError` as long as nothing was changed."""
+        with turn(undo):
+            return self._inject(undo)
+
+    def _inject(self, undo: Undo) -> Mapping[str, Any]:
         found = look(self._directory, self._run, self._target)
         if found.root is None:
             raise NoEffectError(f"the process of target `{self._target.name}` does not run")

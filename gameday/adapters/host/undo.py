@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gameday.adapters.host.certificate_undo import planted, put_back
-from gameday.adapters.host.files import keep, locked, replace
+from gameday.adapters.host.files import keep, replace
 from gameday.adapters.host.holding import give_back, has_note
-from gameday.adapters.host.notes import drop_note, find_note, folder
+from gameday.adapters.host.notes import drop_note, find_note, turn
 from gameday.adapters.host.proc import Identity, alive, family, identities, send, state_of, table
 from gameday.adapters.host.proc import until as wait_until
 from gameday.adapters.host.service import back, bring_back, closed, end, marked_family, running
@@ -20,7 +19,6 @@ from gameday.ports import Undo
 from gameday.processes import Life, life_of
 
 #: Together less than the limit of a call of the engine, which covers revert and present.
-LOCK_S = 1.0
 CONTINUE_S = 3.0
 RESTART_S = 6.0
 
@@ -35,7 +33,7 @@ class HostUndoer:
 
     def revert(self, undo: Undo) -> Mapping[str, Any]:
         """Mend it. Idempotent; raises `AdapterError` when it could not be done."""
-        with _one_at_a_time(undo):
+        with turn(undo):
             match undo["mode"]:
                 case "process.stop":
                     return _continue(undo)
@@ -162,15 +160,3 @@ def _refuse_elsewhere(undo: Undo) -> None:
             f"the processes of target `{undo['target']}` are on host "
             f"`{undo['by'].get('host')}`, in another container or number space; clean up there"
         )
-
-
-@contextmanager
-def _one_at_a_time(undo: Undo) -> Iterator[None]:
-    """Two reverts on one target (of a runner given up, and of its sentinel) come one by one."""
-    with ExitStack() as held:
-        directory = Path(undo["directory"])
-        if undo["mode"] not in ("lease", "kept") and directory.is_dir():
-            with suppress(OSError):  # where no lock can be made, mending goes first
-                lock = folder(directory, make=True) / f"{undo['target']}.lock"
-                held.enter_context(locked(lock, within_s=LOCK_S))
-        yield
