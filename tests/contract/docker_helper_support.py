@@ -35,13 +35,13 @@ print(json.dumps({"facts": facts, "present": UNDOER.present(undo)}))
 class HelperLab(DockerLab):
     """A lab whose clean-up does not mind that helpers of other tests come and go meanwhile."""
 
-    def clean(self) -> None:
+    def _clean(self) -> None:
         for _ in range(50):
             try:
-                return super().clean()
+                return super()._clean()
             except NotFound:  # it was there when they were listed
                 continue
-        return super().clean()
+        return super()._clean()
 
 
 @pytest.fixture
