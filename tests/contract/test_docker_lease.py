@@ -313,7 +313,9 @@ def test_what_cannot_be_mended_stays_noted_and_is_called_dirty(own_engine: OwnEn
         assert not ours(lab)
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["ended", "killed"])
+@pytest.mark.parametrize(
+    "how", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)]
+)
 def test_an_engine_that_was_restarted_in_the_middle(own_engine: OwnEngine, how: int) -> None:
     with docker_lab(own_engine.url) as lab:
         undos: dict[str, Any] = {}
@@ -395,7 +397,15 @@ def timed(call: Callable[[], object]) -> tuple[float, BaseException | None]:
     return time.monotonic() - began, None
 
 
-@pytest.mark.parametrize("held", ["/pause", "/json", "/archive", "/create"])
+@pytest.mark.parametrize(
+    "held",
+    [
+        "/pause",
+        "/json",
+        pytest.param("/archive", marks=pytest.mark.slow),
+        pytest.param("/create", marks=pytest.mark.slow),
+    ],
+)
 def test_an_inject_whose_answer_is_held_back_ends_in_time_and_is_mended(
     docker_engine: DockerLab, held: str
 ) -> None:

@@ -327,7 +327,7 @@ class Engine:
 
     def _refused(self, what: str, error: docker.errors.APIError) -> EngineError:
         status = int(error.response.status_code) if error.response is not None else 500
-        said = str(error.explanation or error).strip().rstrip(".")
+        said = " ".join(str(error.explanation or error).split()).rstrip(".")
         text = f"the Docker engine at {self.url} refused {what}: {said}"
         kind = {404: NotThereError, 409: ConflictError}.get(status, EngineError)
         return kind(text, status=status)

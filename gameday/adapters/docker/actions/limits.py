@@ -160,7 +160,8 @@ class _Memory:
         """
         before = part["before"]
         changed = not as_before(container, before)
-        if changed:
+        # An update that failed may have reached the kernel without being on the engine's record.
+        if changed or before["Memory"]:
             for update in memory_back(before):
                 engine.update(container.id, update)
             read_until(
