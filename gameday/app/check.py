@@ -11,9 +11,9 @@ from pathlib import Path
 from gameday.errors import GamedayError, ScenarioError, UsageError
 from gameday.model.diagnostics import Diagnostic, has_errors
 from gameday.model.plan import Plan
-from gameday.model.scenario import LoadSpec
+from gameday.model.scenario import LoadSpec, RequestStep
 from gameday.model.verdict import ExitCode
-from gameday.secrets import masked
+from gameday.secrets import masked, resolve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +41,27 @@ def make_plan(request: PlanRequest) -> Plan:
 
 
 def load_of(plan: Plan) -> LoadSpec:
-    """The load, with its locustfile found from the folder of the project file."""
+    """The load, with its secrets, and its locustfile found from the folder of the project file.
+
+    Raises `RefusedError` when a secret is not where it should be.
+    """
+    base = Path(plan.directory)
     load = plan.scenario.load
+    journeys = tuple(
+        replace(journey, steps=tuple(_with_secrets(step, base) for step in journey.steps))
+        for journey in load.journeys
+    )
+    load = replace(load, journeys=journeys)
     if load.locustfile is None:
         return load
-    return replace(load, locustfile=str(Path(plan.directory, load.locustfile).resolve()))
+    return replace(load, locustfile=str(Path(base, load.locustfile).resolve()))
+
+
+def _with_secrets(step: RequestStep, base: Path) -> RequestStep:
+    """A request whose headers are what is sent."""
+    return replace(
+        step, headers={name: resolve(value, base=base) for name, value in step.headers.items()}
+    )
 
 
 def render_diagnostics(diagnostics: Iterable[Diagnostic]) -> str:

@@ -14,8 +14,10 @@ from gameday.adapters.toxiproxy.server import ServerChoice, choose_server
 from gameday.app.places import Places, needs_toxiproxy
 from gameday.errors import AdapterError, GamedayError, NoEffectError, RefusedError
 from gameday.model.plan import Plan
+from gameday.model.secret import SecretRef
 from gameday.model.units import format_ms
 from gameday.scenario.compile import proxied_targets
+from gameday.secrets import resolve
 
 #: What a journal may need; an hour at 100 requests a second takes a few MB.
 ROOM_BYTES = 100_000_000
@@ -59,6 +61,7 @@ def look_around(plan: Plan, *, toxiproxy: str | None = None, reports: Path) -> P
     _places(plan, server, found)
     _sources(plan, found)
     _signals(plan, found)
+    found.ask("secrets", lambda: _secrets(plan))
     found.ask("receiver", lambda: _receiver(plan.environment.receiver_listen))
     found.ask("journal", lambda: _room(reports))
     return found
@@ -206,6 +209,19 @@ def _free(listen: str) -> str:
             "end what uses it, or choose another `listen`"
         ) from error
     return f"`{listen}` is free"
+
+
+def _secrets(plan: Plan) -> str:
+    """Whether every secret of the load and of the receiver is where it should be."""
+    from gameday.app.check import load_of
+
+    token = plan.environment.receiver_token
+    if isinstance(token, SecretRef):
+        resolve(token, base=Path(plan.directory))
+    load_of(plan)
+    headers = [v for j in plan.scenario.load.journeys for s in j.steps for v in s.headers.values()]
+    n = sum(isinstance(value, SecretRef) for value in [*headers, token])
+    return f"{n} needed, all there" if n else "none needed"
 
 
 def _receiver(listen: str) -> str:

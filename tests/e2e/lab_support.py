@@ -224,6 +224,11 @@ class ToxiproxyServer:
         self._child = subprocess.Popen(self._command, stdout=quiet, stderr=quiet)
         wait_until("the Toxiproxy answers", self._answers)
 
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        assert self._child is not None
+        return self._child
+
     def kill(self) -> None:
         if self._child is not None:
             self._child.kill()
