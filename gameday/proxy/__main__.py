@@ -29,7 +29,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--port", type=_port, default=DEFAULT_PORT, help="port of the API, 0 for a free one"
     )
-    made.add_argument("--seed", type=int, help="makes toxicity, shares, jitter, stalls and slices repeatable")
+    made.add_argument(
+        "--seed", type=int, help="makes toxicity, shares, jitter, stalls and slices repeatable"
+    )
     made.add_argument("--config", type=Path, help="JSON file with proxies to create at the start")
     made.add_argument(
         "--ready-fd", type=int, metavar="FD", help="also write the ready line to this descriptor"

@@ -16,6 +16,7 @@ HEAD_LIMIT = 64 * 1024
 
 _EARLY_LOOK = 4096
 _BAD = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_ODD = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _REQUEST = re.compile(rb"([A-Z][A-Z0-9_-]{0,31}) ([!-~\x80-\xff]+) HTTP/1\.([01])")
 _METHOD = re.compile(rb"[A-Z][A-Z0-9_-]{0,31}")
@@ -145,7 +146,9 @@ class Parser:
 
     def take(self) -> Piece | None:
         """Return the next piece, or None when more data is needed or it is unreadable."""
-        return None if self.unreadable else self._state()
+        if self.unreadable or (self._pos >= len(self._data) and self._state != self._end):
+            return None
+        return self._state()
 
     def follow(self, framing: Framing) -> None:
         """Say how the body of the head that was taken last ends."""
@@ -176,6 +179,8 @@ class Parser:
     # -- states -------------------------------------------------------------------------------
 
     def _head(self) -> Piece | None:
+        if not self._held and (piece := self._whole_head()) is not None:
+            return piece
         while (line := self._line()) is not None:
             if self._start is not None:
                 if not line:
@@ -192,6 +197,33 @@ class Parser:
         if self._start is None and not self._may_begin(self._held):
             self.unreadable = True
         return None
+
+    def _whole_head(self) -> Piece | None:
+        """Return a head that came in one chunk; None leaves it to the way line by line.
+
+        That is how nearly all come, and it takes half the time.
+        """
+        end = self._data.find(b"\r\n\r\n", self._pos)
+        if end < 0 or end + 4 - self._pos > HEAD_LIMIT:
+            return None
+        block = self._data[self._pos : end]
+        first, *lines = block.split(b"\r\n")
+        breaks = len(lines)
+        if _ODD.search(block) or block.count(b"\r") != breaks or block.count(b"\n") != breaks:
+            return None
+        start = self._first.fullmatch(first)
+        fields = []
+        for line in lines:
+            name, colon, value = line.partition(b":")
+            if not colon or _NAME.fullmatch(name) is None:
+                return None
+            fields.append((name.lower(), value.strip(b" \t")))
+        if start is None:
+            return None
+        raw = self._data[self._pos : end + 4]
+        self._pos = end + 4
+        self._state = self._undecided
+        return Piece(Kind.HEAD, raw, Head(start=start.groups(), fields=tuple(fields)))
 
     def _head_done(self) -> Piece:
         head = Head(start=self._start or (), fields=tuple(self._fields))

@@ -114,6 +114,8 @@ class _Side(Stub):
 
     def flush(self) -> None:
         """Hand on in one piece what has come out so far."""
+        if not self.out:
+            return
         out, self.out = self.out, []
         data = out[0] if len(out) == 1 else b"".join(out)
         if data and not self.done:

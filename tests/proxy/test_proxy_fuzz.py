@@ -231,6 +231,11 @@ harmless = st.one_of(
     ),
     st.builds(lambda delay: ("slow_close", {"delay": delay}), st.integers(0, 5)),
     st.just(("noop", dict[str, int]())),
+    st.builds(lambda rate: ("proxy_bandwidth", {"rate": rate}), st.sampled_from([50, 100_000])),
+    st.builds(
+        lambda loss: ("stall", {"loss": loss, "pause": 1, "longest": 3}),
+        st.sampled_from([0.0, 0.3, 0.9]),
+    ),
 )
 steps = st.lists(
     st.one_of(
@@ -296,7 +301,7 @@ class Wires:
                 link.update(self.toxics[name])
 
     @staticmethod
-    def toxic(name: str, type_: str, values: dict[str, int]) -> Toxic:
+    def toxic(name: str, type_: str, values: dict[str, Any]) -> Toxic:
         return Toxic(
             name=name, type=type_, stream="upstream", direction="upstream",
             toxicity=1.0, attributes=values,
