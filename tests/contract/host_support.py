@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -14,6 +15,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from gameday.adapters.host.clock import ClockFault
 from gameday.adapters.host.lease import HostLease
@@ -77,8 +80,40 @@ def awake(*pids: int) -> bool:
     return all(state(pid) in "RSD" for pid in pids)
 
 
+def children(pid: int) -> list[int]:
+    """All descendants of a process."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                text = (entry / "stat").read_text()
+            except OSError:
+                continue
+            if int(text.rpartition(")")[2].split()[1]) == pid:
+                found += [int(entry.name), *children(int(entry.name))]
+    return found
+
+
 def running(pid: int) -> bool:
     return state(pid) not in "-ZX"
+
+
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on no new file can be made: not by our own code, and not by `open`."""
+    real, really = os.open, Path.open
+
+    def full(path: Any, flags: int, *rest: Any, **more: Any) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return real(path, flags, *rest, **more)
+
+    def full_too(self: Path, mode: str = "r", *rest: Any, **more: Any) -> Any:
+        if mode[0] in "wax" and not self.exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
+        return really(self, mode, *rest, **more)
+
+    monkeypatch.setattr(os, "open", full)
+    monkeypatch.setattr(Path, "open", full_too)
 
 
 @dataclass(slots=True)
@@ -114,6 +149,7 @@ class Host:
         process = self.spawn(sys.executable, "-c", textwrap.dedent(FORKING))
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
+        wait(lambda: len(children(process.pid)) == 4)  # the grandchildren say nothing
         self.name(process.pid)
         return process
 

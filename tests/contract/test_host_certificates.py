@@ -19,7 +19,18 @@ from typing import Any
 import pytest
 import trustme
 from cryptography import x509
-from host_support import RUN, Host, action, elsewhere, files_below, hosting, running, state, wait
+from host_support import (
+    RUN,
+    Host,
+    action,
+    elsewhere,
+    files_below,
+    full_disk,
+    hosting,
+    running,
+    state,
+    wait,
+)
 
 from gameday.adapters.host import certificate_undo
 from gameday.adapters.host.certificate import CertificateFault
@@ -320,6 +331,26 @@ def test_a_revert_cut_off_anywhere_is_repeated(
     UNDOER.revert(undo)
     assert not UNDOER.present(undo)
     assert files_below(endpoint.folder) == before
+
+
+def test_on_a_full_disk_it_goes_out_all_the_same_and_none_goes_in(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = files_below(endpoint.folder)
+    fault = endpoint.fault(EXPIRED)
+    undo = fault.prepare()
+    with monkeypatch.context() as patched:
+        full_disk(patched)
+        with pytest.raises(NoEffectError, match="No space left"):
+            fault.inject(undo)
+    assert files_below(endpoint.folder) == before
+    fault.inject(undo)
+    with monkeypatch.context() as patched:
+        full_disk(patched)
+        UNDOER.revert(undo)
+        assert not UNDOER.present(undo)
+    assert files_below(endpoint.folder) == before
+    assert endpoint.client_says() == ""
 
 
 def test_recovery_needs_only_the_project(endpoint: Endpoint) -> None:

@@ -18,12 +18,15 @@ from typing import Any
 import pytest
 from host_support import (
     KILL,
+    RUN,
     STOP,
     Host,
     action,
     awake,
+    children,
     elsewhere,
     files_below,
+    full_disk,
     hosting,
     running,
     state,
@@ -34,6 +37,7 @@ from gameday.adapters.host import service as service_module
 from gameday.adapters.host import undo as undo_module
 from gameday.adapters.host.lease import recover_target
 from gameday.adapters.host.notes import TURN_S
+from gameday.adapters.host.started import HostTarget
 from gameday.adapters.host.undo import UNDOER
 from gameday.errors import AdapterError, CannotSeeError, NoEffectError
 from gameday.model.project import ProcessRef, Target
@@ -44,19 +48,6 @@ from gameday.model.scenario import FaultSpec
 def host(tmp_path: Path) -> Iterator[Host]:
     with hosting(tmp_path) as made:
         yield made
-
-
-def children(pid: int) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                text = (entry / "stat").read_text()
-            except OSError:
-                continue
-            if int(text.rpartition(")")[2].split()[1]) == pid:
-                found += [int(entry.name), *children(int(entry.name))]
-    return found
 
 
 # -- prepare ----------------------------------------------------------------------------------
@@ -543,6 +534,41 @@ def test_a_restart_that_hangs_is_ended_and_tried_again(
     hung, started = map(int, (host.directory / "starts").read_text().split())
     wait(lambda: not running(hung))
     assert running(started)
+
+
+@pytest.mark.parametrize("spec", [STOP, KILL], ids=["stop", "kill"])
+def test_on_a_full_disk_it_goes_out_all_the_same(
+    host: Host, monkeypatch: pytest.MonkeyPatch, spec: FaultSpec
+) -> None:
+    code = "import time; time.sleep(120)"  # a service that writes nothing
+    mine = Target(name="t", process=ProcessRef(start=(sys.executable, "-c", code)))
+    opener = HostTarget(host.directory, RUN, mine, commands=(sys.executable,))
+    opened = opener.prepare()
+    opener.open(opened)
+    fault = host.fault(spec, mine)
+    undo = fault.prepare()
+    fault.inject(undo)
+    with monkeypatch.context() as patched:
+        full_disk(patched)
+        UNDOER.revert(undo)
+        assert not UNDOER.present(undo)
+    assert awake(*host.ours())
+    UNDOER.revert(opened)
+    assert host.ours() == []
+
+
+@pytest.mark.parametrize("spec", [STOP, KILL], ids=["stop", "kill"])
+def test_on_a_full_disk_nothing_is_broken(
+    host: Host, monkeypatch: pytest.MonkeyPatch, spec: FaultSpec
+) -> None:
+    process = host.sleeper()
+    fault = host.fault(spec)
+    undo = fault.prepare()
+    with monkeypatch.context() as patched:
+        full_disk(patched)
+        with pytest.raises(NoEffectError, match=r"No space left.*nothing is broken"):
+            fault.inject(undo)
+    assert awake(process.pid)
 
 
 def test_two_reverts_at_the_same_time_restart_it_once(host: Host) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gameday.adapters.host import commands
-from gameday.adapters.host.files import Kept, keep, remove, replace
+from gameday.adapters.host.files import flush_folder, keep, remove
 from gameday.adapters.host.notes import drop_note
 from gameday.adapters.host.proc import named_by, send
 from gameday.errors import AdapterError, CannotSeeError
@@ -169,16 +169,16 @@ def _state(undo: Undo, what: str) -> str:
 
 
 def _restore(file: Mapping[str, Any]) -> None:
-    backup = Path(file["backup"])
-    try:
-        kept: Kept = keep(backup)
-    except FileNotFoundError:
-        kept = Kept(data=b"", uid=0, gid=0, mode=0)
-    if kept.sha256 != file["sha256"]:
+    """Move the backup into its place: in one go, and without room on a disk that is full."""
+    path, backup = Path(file["path"]), Path(file["backup"])
+    if path.exists() and keep(path).sha256 == file["sha256"]:
+        return  # one file holds both, and is back already
+    if not backup.exists() or keep(backup).sha256 != file["sha256"]:
         raise AdapterError(
-            f"`{file['path']}` cannot be put back: its backup `{backup}` is missing or was changed"
+            f"`{path}` cannot be put back: its backup `{backup}` is missing or was changed"
         )
-    replace(Path(file["path"]), kept.data, like=kept)
+    backup.replace(path)
+    flush_folder(path.parent)
 
 
 def _sweep(path: Path) -> None:

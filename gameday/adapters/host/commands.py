@@ -14,6 +14,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from gameday.errors import AdapterError, NoEffectError
 from gameday.secrets import masked
@@ -53,12 +54,12 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 def launch(
     command: Sequence[str], *, directory: Path, log: Path, extra: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a program that goes on by itself; what it says is appended to *log*.
+    """Start a program that goes on by itself; what it says is appended to *log*, if that can be.
 
     Raises `NoEffectError` if it cannot be started.
     """
     try:
-        with log.open("ab") as output:
+        with _log(log) as output:
             process = subprocess.Popen(  # noqa: S603 - allowed by the project file, no shell
                 list(command),
                 cwd=directory,
@@ -101,6 +102,13 @@ def run(command: Sequence[str], *, directory: Path, within_s: float) -> None:
         if code:
             output.seek(max(0, output.seek(0, os.SEEK_END) - _QUOTED))
             raise AdapterError(f"`{command[0]}` ended with {code}{_said(output.read())}")
+
+
+def _log(path: Path) -> BinaryIO:
+    try:
+        return path.open("ab")
+    except OSError:  # no room, no folder: bringing a service back goes first
+        return Path(os.devnull).open("ab")
 
 
 def last_words(log: Path) -> str:

@@ -26,7 +26,7 @@ _PLACES = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/opt/homebrew/li
 _PATTERNS = ("faketime/libfaketime.so.1", "*/faketime/libfaketime.so.1")
 _ZERO = re.compile(rb"[+-]0+(\.0*)?[smhdy]?\s*")
 _PROBE = "import time; time.sleep(0.001)"
-_PROBE_S = 5.0
+_PROBE_S = 2.5
 
 
 def library() -> Path | None:
@@ -66,16 +66,19 @@ def clock_environment(directory: Path, run: str, target: Target) -> dict[str, st
     }
 
 
-def sleeps(environment: dict[str, str]) -> bool:
-    """Whether a program can sleep until a moment of the monotonic clock under this library."""
-    ended = subprocess.run(  # noqa: S603 - our own interpreter
-        [sys.executable, "-I", "-c", _PROBE],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=_PROBE_S,
-        check=False,
-    )
+def sleeps(environment: dict[str, str]) -> bool | None:
+    """Whether a program can sleep until a moment of the monotonic clock; None if not found out."""
+    try:
+        ended = subprocess.run(  # noqa: S603 - our own interpreter
+            [sys.executable, "-I", "-c", _PROBE],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_PROBE_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
     return ended.returncode == 0
 
 

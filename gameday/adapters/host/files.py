@@ -68,7 +68,7 @@ def replace(path: Path, data: bytes, *, like: Kept | None = None, mode: int = 0o
     except OSError:
         draft.unlink(missing_ok=True)
         raise
-    _flush_folder(path.parent)
+    flush_folder(path.parent)
 
 
 def create(path: Path, data: bytes, *, like: Kept | None = None, mode: int = 0o600) -> bool:
@@ -80,8 +80,17 @@ def create(path: Path, data: bytes, *, like: Kept | None = None, mode: int = 0o6
         return False
     finally:
         draft.unlink(missing_ok=True)
-    _flush_folder(path.parent)
+    flush_folder(path.parent)
     return True
+
+
+def overwrite(path: Path, data: bytes) -> None:
+    """Put *data* into the file that is there: needs no room on a disk that is full."""
+    with path.open("r+b") as file:
+        file.write(data)
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def remove(path: Path) -> bool:
@@ -90,7 +99,7 @@ def remove(path: Path) -> bool:
         path.unlink()
     except FileNotFoundError:
         return False
-    _flush_folder(path.parent)
+    flush_folder(path.parent)
     return True
 
 
@@ -135,7 +144,8 @@ def _draft(path: Path, data: bytes, *, like: Kept | None, mode: int) -> Path:
     return draft
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
+    """Have what was renamed or removed in a folder on disk."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

@@ -173,7 +173,8 @@ def bring_back(undo: Undo, killed: Identity, *, within_s: float) -> dict[str, An
         time.sleep(0.02)
     target_note = _target_note(undo)
     if target_note is not None:
-        put_note(directory, {**target_note, "process": found})
+        with suppress(GamedayError):  # it is found by its mark, too
+            put_note(directory, {**target_note, "process": found})
     return {"pid": found["pid"], "restarted": True}
 
 

@@ -18,7 +18,7 @@ from gameday.model.project import Target
 from gameday.ports import Undo
 from gameday.processes import own_identity
 
-OPEN_S = 7.0
+OPEN_S = 6.0
 
 
 class HostTarget:
