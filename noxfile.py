@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import nox
 
 nox.needs_version = ">=2025.2.9"
@@ -29,11 +34,28 @@ def lint(session: nox.Session) -> None:
 def full(session: nox.Session) -> None:
     """Everything, with the long matrices and real servers required."""
     session.install("-e.[demo,test]")
-    session.run(
-        "python", "-m", "pytest", "-m", "slow or not slow",
-        *session.posargs,
-        env={"GAMEDAY_REQUIRE_REAL": "1", "HYPOTHESIS_PROFILE": "long"},
-    )  # fmt: skip
+    env = {"GAMEDAY_REQUIRE_REAL": "1", "HYPOTHESIS_PROFILE": "long"}
+    with docker_engine(session) as engine:
+        session.run(
+            "python", "-m", "pytest", "-m", "slow or not slow",
+            *session.posargs,
+            env={**env, **engine},
+        )  # fmt: skip
+
+
+@contextmanager
+def docker_engine(session: nox.Session) -> Iterator[dict[str, str]]:
+    """A private Docker engine, unless one is named already; gone afterwards."""
+    given = os.environ.get("GAMEDAY_TEST_DOCKER")
+    if given:
+        yield {"GAMEDAY_TEST_DOCKER": given}
+        return
+    with tempfile.TemporaryDirectory(prefix="gdnox", dir="/tmp") as folder:
+        session.run(".ci/docker-engine", "start", folder, external=True)
+        try:
+            yield {"GAMEDAY_TEST_DOCKER": f"unix://{folder}/docker.sock"}
+        finally:
+            session.run(".ci/docker-engine", "stop", folder, external=True)
 
 
 @nox.session(default=False)
