@@ -186,6 +186,13 @@ def own_engine() -> Iterator[OwnEngine]:
     """An engine of this test alone; where none is asked for, a loud skip as with the other."""
     if not os.environ.get("GAMEDAY_TEST_DOCKER"):
         missing(_UNSET)
+    with started_engine() as made:
+        yield made
+
+
+@contextmanager
+def started_engine() -> Iterator[OwnEngine]:
+    """An engine for the block, with nothing left of it afterwards."""
     with tempfile.TemporaryDirectory(prefix="gdt") as short:  # a socket's path must be short
         made = OwnEngine(directory=Path(short), url=f"unix://{short}/docker.sock")
         try:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from docker_support import (
     docker_lab,
     holding_gateway,
     http_ok,
+    started_engine,
     wait_until,
 )
 
@@ -421,6 +424,30 @@ def test_an_inject_whose_answer_is_held_back_ends_in_time_and_is_mended(
     assert not UNDOER.present(undo)
     assert http_ok(port)
     assert not ours(lab)
+
+
+def test_the_script_takes_back_all_that_its_engine_left(docker_engine: DockerLab) -> None:
+    forward = Path("/proc/sys/net/ipv4/ip_forward")
+    before = forward.read_text()
+    with started_engine() as made:
+        number = (made.directory / "number").read_text().strip()
+        with docker_lab(made.url) as lab:
+            lab.http()
+            assert f"gameday-engine-{number}" in said("iptables", "-w", "5", "-S", "FORWARD")
+            assert f" 10.213.{16 * int(number)}.1/24 " in said("ip", "-o", "address")
+            lab.made.clear()  # what a test left behind goes with the engine
+            lab.tag = "nobody"
+        pid, directory = made.pid, made.directory
+    mounts = Path("/proc/mounts").read_text()
+    assert str(directory) not in mounts
+    assert not directory.exists()
+    assert not Path(f"/proc/{pid}/exe").exists()
+    assert str(directory) not in said("ps", "-eo", "args")
+    assert forward.read_text() == before
+
+
+def said(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
 
 
 def test_images_for_the_tests_are_there(docker_engine: DockerLab) -> None:

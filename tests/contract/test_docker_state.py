@@ -459,6 +459,29 @@ def test_two_faults_on_the_same_thing_do_not_go_in_together(docker_engine: Docke
     wait_until("httpd answers again", lambda: http_ok(port))
 
 
+@pytest.mark.parametrize("order", ["pd", "dp"])
+def test_a_pause_and_a_disconnect_go_out_in_any_order(docker_engine: DockerLab, order: str) -> None:
+    lab = docker_engine
+    box, port = lab.http()
+    before = comparable(lab, box.name)
+    faults = {
+        "p": container_fault(lab, box.name, "pause", fault="frozen"),
+        "d": container_fault(lab, box.name, "disconnect", fault="alone"),
+    }
+    undos = {}
+    for each in "pd":
+        undos[each] = faults[each].prepare()
+        faults[each].inject(undos[each])
+    first, last = order
+    UNDOER.revert(undos[first])
+    assert not UNDOER.present(undos[first])
+    assert UNDOER.present(undos[last])
+    UNDOER.revert(undos[last])
+    assert comparable(lab, box.name) == before
+    wait_until("httpd answers again", lambda: http_ok(port))
+    assert not ours(lab)
+
+
 def test_a_second_prepare_of_a_fault_that_is_in_knows_what_was_before(
     docker_engine: DockerLab,
 ) -> None:

@@ -66,7 +66,7 @@ class _Disconnect:
         self, engine: Engine, container: Found, options: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """Choose the network and record how the container is on it."""
-        refuse_unless_running(container)
+        refuse_unless_running(container, paused_is_fine=True)
         name = _chosen(container, options.get("network"))
         refuse_random_ports(container)
         if container.host.get("Links") and name == "bridge":
