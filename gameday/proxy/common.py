@@ -31,16 +31,12 @@ class Common:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._pipes: dict[str, Pipe] = {}
-        self._tallies: dict[str, tuple[str, Tally]] = {}
+        self._tallies: dict[str, Tally] = {}
         self.http = HttpCounts()
 
     def tally(self, toxic: Toxic) -> Tally:
         """Return the counts of an HTTP toxic, made when they are first asked for."""
-        if toxic.name not in self._tallies:
-            taken = {t.ordinal for type_, t in self._tallies.values() if type_ == toxic.type}
-            ordinal = next(n for n in range(len(taken) + 1) if n not in taken)
-            self._tallies[toxic.name] = (toxic.type, Tally(ordinal))
-        return self._tallies[toxic.name][1]
+        return self._tallies.setdefault(toxic.name, Tally())
 
     def pipe(self, toxic: Toxic) -> Pipe:
         """Return what carries the traffic of all connections that a `proxy_bandwidth` touches."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from gameday.proxy.http1 import Bytes, Head
-from gameday.proxy.toxic import Toxic, lot
+from gameday.proxy.toxic import Toxic, lot, parts_of
 
 FAULT_HEADER = b"X-Gameday-Fault"
 """Header of the answers that the proxy gives itself; its value is the type of the toxic."""
@@ -19,12 +19,8 @@ _ALL = 1 << 64
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of one HTTP toxic of one proxy: requests that it means, and those that it hit.
+    """Counts of one HTTP toxic of one proxy: requests that it means, and those that it hit."""
 
-    `ordinal` tells toxics of the same type on the same proxy apart, so that each draws its own.
-    """
-
-    ordinal: int = 0
     matched: int = 0
     hit: int = 0
 
@@ -65,7 +61,7 @@ class Rule:
         self.attributes: Mapping[str, int | float | str] = toxic.attributes
         self.tally = tally
         self._seed = seed
-        self._key = (proxy, toxic.type, tally.ordinal, toxic.revision)
+        self._key = parts_of(toxic, proxy)
         methods = str(toxic.attributes["method"]).split(",")
         self._methods = frozenset(m.strip().encode() for m in methods if m.strip())
         self._path = str(toxic.attributes["path"])

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from gameday.proxy.pipe import PipeStub
 from gameday.proxy.stub import CHUNK_BYTES, Before, Stub
 from gameday.proxy.stubs import make_stub
-from gameday.proxy.toxic import PROXY_BANDWIDTH, Toxic, lot, takes_part
+from gameday.proxy.toxic import PROXY_BANDWIDTH, Toxic, lot, parts_of, takes_part
 from gameday.proxy.traffic import Counter
 
 if TYPE_CHECKING:
@@ -277,8 +277,8 @@ class Link:
             return Stub(self, before, self)
         if toxic.type == PROXY_BANDWIDTH:
             return PipeStub(self, before, self, conn.common.pipe(toxic))
-        parts = (conn.proxy, toxic.direction, toxic.name, conn.number, toxic.revision)
-        return make_stub(toxic, self, before, self, lot(conn.seed, "draws", *parts))
+        draw = lot(conn.seed, "draws", *parts_of(toxic, conn.proxy), conn.number)
+        return make_stub(toxic, self, before, self, draw)
 
     def _rewire(self) -> None:
         before: Link | Stub = self

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gameday.proxy import toxic as toxics
 from gameday.proxy.address import Address, bind
@@ -165,7 +165,9 @@ class Proxy:
 
     def add_toxic(self, toxic: Toxic) -> None:
         """Add a toxic, for open connections too."""
-        self._toxics[toxic.name] = toxic
+        taken = {other.ordinal for other in self._toxics.values() if other.type == toxic.type}
+        ordinal = next(number for number in range(len(taken) + 1) if number not in taken)
+        toxic = self._toxics[toxic.name] = replace(toxic, ordinal=ordinal)
         for connection in list(self._connections):
             connection.add(toxic)
 

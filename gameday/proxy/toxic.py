@@ -82,7 +82,9 @@ TYPES: Mapping[str, ToxicType] = {
 class Toxic:
     """One toxic of a proxy. `stream` is kept as it was written, `direction` is what it means.
 
-    `revision` counts the updates: an update draws a new lot for every connection.
+    `revision` counts the updates: an update draws a new lot for every connection. `ordinal` tells
+    the toxics of one type on one proxy apart: names do not count for lots, as those of gameday name
+    the run.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Toxic:
     toxicity: float
     attributes: Values
     revision: int = 0
+    ordinal: int = 0
 
     @property
     def http(self) -> bool:
@@ -229,11 +232,16 @@ def lot(seed: int, *parts: object) -> int:
     return int.from_bytes(digest, "big")
 
 
+def parts_of(toxic: Toxic, proxy: str) -> tuple[object, ...]:
+    """Return what the lots of a toxic depend on, beside the seed and the number of what is hit."""
+    return proxy, toxic.direction, toxic.type, toxic.ordinal, toxic.revision
+
+
 def takes_part(toxic: Toxic, seed: int, proxy: str, connection: int) -> bool:
     """Say whether `toxic` acts on the n-th connection of `proxy` (drawn once a revision)."""
     if toxic.toxicity >= 1:
         return True
     if toxic.toxicity <= 0:
         return False
-    drawn = lot(seed, "toxicity", proxy, toxic.direction, toxic.name, connection, toxic.revision)
+    drawn = lot(seed, "toxicity", *parts_of(toxic, proxy), connection)
     return drawn < toxic.toxicity * float(1 << 64)

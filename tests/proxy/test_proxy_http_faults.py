@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -358,7 +360,8 @@ def test_the_path_of_a_target() -> None:
 
 def chosen(seed: int, *, ordinal: int = 0, share: float = 0.2, n: int = 1000) -> list[int]:
     toxic = toxic_of("http_status", status=503, share=share, method="GET")
-    rule = Rule(toxic, seed=seed, proxy="p", tally=Tally(ordinal=ordinal))
+    toxic = replace(toxic, ordinal=ordinal, name=f"name-{time.time_ns()}")
+    rule = Rule(toxic, seed=seed, proxy="p", tally=Tally())
     bench = Bench("http_status", status=503)
     found = []
     for number in range(n):
