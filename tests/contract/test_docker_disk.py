@@ -135,6 +135,7 @@ def test_a_volume_outlives_its_container_and_so_does_the_debt(
     with put_in(docker_engine, box, "disk", path="/data", reserve=MB) as (undo, _):
         box.remove(force=True)
         part = undo["containers"][0]
+        assert UNDOER.present(undo)
         with Engine(docker_engine.url, helper_image=HELPER) as engine:
             assert DISK.present_gone(engine, part)
             assert DISK.revert_gone(engine, part)["deleted"] is True
@@ -147,6 +148,21 @@ def test_a_volume_outlives_its_container_and_so_does_the_debt(
             assert not DISK.present_gone(engine, part)
         names = [each.name for each in docker_engine.client.volumes.list()]
         assert volume.name not in names  # looking for it did not make it anew
+
+
+def test_the_undo_of_a_run_finds_the_file_in_the_volume_of_a_removed_container(
+    docker_engine: DockerLab, volume: Any
+) -> None:
+    other = docker_engine.run("other", volumes={volume.name: {"bind": "/data"}})
+    box = docker_engine.run(volumes={volume.name: {"bind": "/data"}})
+    with put_in(docker_engine, box, "disk", path="/data", reserve=MB) as (undo, _):
+        box.remove(force=True)
+        assert UNDOER.present(undo)
+        facts = UNDOER.revert(undo)
+        assert facts["gone"] is True
+        assert not UNDOER.present(undo)
+        assert files(docker_engine, other, "/data") == []
+        assert UNDOER.revert(undo)["gone"] is True
 
 
 def test_what_must_not_be_filled_is_refused(docker_engine: DockerLab, volume: Any) -> None:

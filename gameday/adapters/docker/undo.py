@@ -33,8 +33,10 @@ class DockerUndoer:
         def mend(engine: Engine, part: Mapping[str, Any]) -> dict[str, Any]:
             found = engine.find(part["id"])
             if found is None:
+                left = getattr(act, "revert_gone", None)  # what outlives its container
+                facts = left(engine, part) if left is not None else {}
                 drop_note(engine, part["name"], undo["run"], undo["fault"])
-                return {"name": part["name"], "gone": True, **_replaced(engine, part)}
+                return {"name": part["name"], "gone": True, **facts, **_replaced(engine, part)}
             facts = {"name": part["name"], **act.revert(engine, found, part)}
             now = engine.find(part["id"])
             if now is not None and act.present(engine, now, part):
@@ -60,7 +62,8 @@ class DockerUndoer:
         def look(engine: Engine, part: Mapping[str, Any]) -> bool:
             found = engine.find(part["id"])
             if found is None:
-                return False
+                left = getattr(act, "present_gone", None)
+                return bool(left(engine, part)) if left is not None else False
             if act.present(engine, found, part):
                 return True
             place = place_of(engine, part["name"])
