@@ -7,6 +7,7 @@ import os
 import tarfile
 import time
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from gameday.adapters.docker.actions.common import (
 )
 from gameday.adapters.docker.actions.endpoint import config_of
 from gameday.adapters.docker.actions.limits import as_before, cpu_update, memory_back, processors
+from gameday.adapters.docker.engine import Engine, SilentError
 from gameday.adapters.docker.execs import _plain
 from gameday.adapters.docker.files import pack, unpack
 from gameday.adapters.docker.lease import held, who_holds
@@ -236,3 +238,23 @@ def test_who_holds_a_container() -> None:
     assert left.startswith("run `r1` on host `")
     assert f"`gameday recover --target {url}`" in left
     assert "try again" in who_holds(url, None, "box")
+
+
+@pytest.mark.parametrize(
+    ("error", "match"),
+    [
+        (PermissionError(13, "Permission denied"), "no permission to use .* run as root, or as"),
+        (FileNotFoundError(2, "No such file or directory"), "no Docker engine answers .* start it"),
+        (TimeoutError("timed out"), "did not answer in time"),
+        (ConnectionResetError(104, "Connection reset by peer"), "went away in the middle"),
+        (ValueError("no JSON"), "gave no usable answer .*: no JSON"),
+    ],
+)
+def test_an_engine_that_cannot_be_asked_says_why(error: Exception, match: str) -> None:
+    def fail(_api: Any) -> None:
+        raise error
+
+    with Engine("nowhere://x") as engine:
+        engine._client = SimpleNamespace(close=lambda: None)
+        with pytest.raises(SilentError, match=match):
+            engine._do("looking", fail)
