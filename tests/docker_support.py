@@ -88,16 +88,24 @@ class DockerLab:
         code, output = container.exec_run(list(command))
         return int(code), output.decode("utf-8", "replace")
 
+    def listed(self, label: str | None = None, *, every: bool = True) -> dict[str, str]:
+        """Name -> labels as a text, of all containers of the engine, or of those that run.
+
+        The list of the SDK looks at each container once more, and fails when one of another test
+        has gone meanwhile.
+        """
+        filters = {"label": label} if label else None
+        found = self.client.api.containers(all=every, filters=filters)
+        return {c["Names"][0].lstrip("/"): str(c["Labels"]) for c in found if c["Names"]}
+
     def clean(self) -> None:
         """Remove all that carries this test's names, and whatever was made for it."""
         with suppress(DockerException, OSError):  # a test may have ended its own engine
             self._clean()
 
     def _clean(self) -> None:
-        mine = {"label": f"gdt={self.tag}"}
-        names = [c.name for c in self.client.containers.list(all=True, filters=mine)]
-        ours = self.client.containers.list(all=True, filters={"label": "gameday.run"})
-        names += [c.name for c in ours if self.tag in str(c.labels) + str(c.name)]
+        names = [*self.listed(f"gdt={self.tag}")]
+        names += [n for n, labels in self.listed("gameday.run").items() if self.tag in n + labels]
         for name in {*names, *self.made}:
             with suppress(DockerException):
                 self.client.api.remove_container(name, force=True, v=True)

@@ -65,5 +65,4 @@ def comparable(lab: DockerLab, name: str) -> dict[str, Any]:
 
 def ours(lab: DockerLab) -> list[str]:
     """Names of the containers that gameday made for this test's containers."""
-    found = lab.client.containers.list(all=True, filters={"label": "gameday.run"})
-    return sorted(c.name for c in found if lab.tag in c.name + str(c.labels))
+    return sorted(n for n, labels in lab.listed("gameday.run").items() if lab.tag in n + labels)

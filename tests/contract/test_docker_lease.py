@@ -289,7 +289,7 @@ def test_an_engine_is_cleaned_up_without_a_journal(own_engine: OwnEngine) -> Non
         for short, kind in (("frozen", "pause"), ("alone", "disconnect"), ("slower", "cpu")):
             assert f"took fault `f-{short}` of run `run-dead` ({kind}) off" in said
             assert comparable(lab, boxes[short].name) == before[short]
-        left = {c.name for c in lab.client.containers.list(all=True)}
+        left = lab.listed()
         assert dead_helper not in left
         assert live_helper in left
         assert UNDOER.present(held_undo)
@@ -298,7 +298,7 @@ def test_an_engine_is_cleaned_up_without_a_journal(own_engine: OwnEngine) -> Non
         report = recover_target(lab.url, force=True)
         assert report.clean, report
         assert comparable(lab, boxes["live"].name) == before["live"]
-        assert not lab.client.containers.list(all=True, filters={"label": "gameday.run"})
+        assert not lab.listed("gameday.run")
 
 
 def test_what_cannot_be_mended_stays_noted_and_is_called_dirty(own_engine: OwnEngine) -> None:

@@ -74,7 +74,7 @@ def test_a_label_means_those_that_run_and_are_allowed(docker_engine: DockerLab) 
 
 
 def running(lab: DockerLab) -> str:
-    return " ".join(c.name for c in lab.client.containers.list())
+    return " ".join(lab.listed(every=False))
 
 
 def test_what_gameday_made_never_matches(docker_engine: DockerLab) -> None:
