@@ -47,8 +47,17 @@ class Preflight:
 
     def problem(self, what: str, error: GamedayError) -> None:
         """A look that says that there must be no run."""
-        self.refused |= isinstance(error, NoEffectError) or not isinstance(error, AdapterError)
+        self.refused |= not _is_silence(error)
         self.problems.extend(f"{what}: {line}" for line in str(error).splitlines())
+
+
+def _is_silence(error: BaseException | None) -> bool:
+    """Whether all of it is that somebody does not answer, and nothing that must not be."""
+    while error is not None:
+        if isinstance(error, AdapterError) and not isinstance(error, NoEffectError):
+            return True
+        error = error.__cause__
+    return False
 
 
 def look_around(plan: Plan, *, toxiproxy: str | None = None, reports: Path) -> Preflight:

@@ -35,6 +35,13 @@ def _judge(case: Case, fault: FaultSpan, *, stages: int) -> Finding:
         return _found(
             fault, Outcome.INCONCLUSIVE, f"fault `{fault.id}` was never confirmed off{why}"
         )
+    ended = case.timeline.last("fault.revert", fault.id, phase=Phase.OK)
+    if ended is not None and ended.data.get("gone") is True:
+        summary = (
+            f"what fault `{fault.id}` was in was gone when the fault was taken out: "
+            "more happened than was planned"
+        )
+        return _found(fault, Outcome.INCONCLUSIVE, summary)
     lasted = format_ms(fault.off_ms - fault.on_ms)
     reached = len(fault.stages_ms)
     if reached < stages + 1:

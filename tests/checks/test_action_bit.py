@@ -166,3 +166,17 @@ def test_a_fault_that_did_not_grow_to_the_end_proves_nothing_of_the_end(reached:
     finding = confirmed(reached)
     assert finding.outcome is Outcome.INCONCLUSIVE
     assert f"reached strength {reached} of 3" in finding.summary
+
+
+def test_a_fault_whose_place_was_gone_at_the_end_proves_nothing() -> None:
+    def removed(events: list[Event]) -> list[Event]:
+        return [
+            replace(e, data={**e.data, "gone": True})
+            if e.kind == "fault.revert" and e.phase is Phase.OK
+            else e
+            for e in events
+        ]
+
+    (finding,) = fault_confirmed.check(Case(plan(faults=(PAUSE,)), timeline(good_run(), removed)))
+    assert finding.outcome is Outcome.INCONCLUSIVE
+    assert "more happened" in finding.summary

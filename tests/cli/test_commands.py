@@ -16,8 +16,8 @@ from ports_support import free_port
 
 GAMEDAY = [sys.executable, "-m", "gameday"]
 COMMANDS = (
-    "check", "plan", "approve", "run", "judge", "report", "recover", "note", "stop", "gate", "schema", "init",
-    "doctor", "demo", "proxy",
+    "check", "plan", "approve", "run", "judge", "report", "recover", "note", "stop", "gate",
+    "schema", "init", "doctor", "demo", "proxy",
 )  # fmt: skip
 
 
