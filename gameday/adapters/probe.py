@@ -299,6 +299,7 @@ def _health_of(raw: bytes) -> Mapping[str, Any] | None:
                 "received_bytes": sum(way["received"] for way in proxy["bytes"].values()),
                 "sent_bytes": sum(way["sent"] for way in proxy["bytes"].values()),
                 "from_clients_bytes": proxy["bytes"]["upstream"]["received"],
+                **({"http": proxy["http"]} if proxy.get("http") else {}),
             }
             for name, proxy in health["proxies"].items()
             if not name.startswith("gameday-")  # notes, not proxies

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gameday.app.check import PlanRequest, expand, make_plan
+from gameday.app.places import needs_toxiproxy
 from gameday.app.traffic import passing
 from gameday.errors import GamedayError
 from gameday.model.plan import Plan
@@ -66,8 +67,22 @@ def look(paths: list[Path], *, project: Path | None, environment: str | None) ->
     yield from _servers(plans[0])
     yield from _alerting(plans[0])
     for plan in plans:
+        if not needs_toxiproxy(plan):
+            yield from _places(plan)
+            continue
         for seen in passing(plan):
             yield Line(subject=seen.subject, ok=seen.ok, text=seen.text)
+
+
+def _places(plan: Plan) -> Iterable[Line]:
+    """What a run would look at, where no proxy is on the way."""
+    from gameday.app.preflight import look_around
+
+    found = look_around(plan, reports=Path("reports"))
+    for ok, lines in ((True, found.looked_at), (None, found.warnings), (False, found.problems)):
+        for line in lines:
+            subject, _, text = line.partition(": ")
+            yield Line(subject=subject, ok=ok, text=text)
 
 
 def _packages() -> Iterable[Line]:
@@ -85,7 +100,19 @@ def _servers(plan: Plan | None) -> Iterable[Line]:
 
     given = plan.environment.toxiproxy_url if plan else None
     yield _asked("toxiproxy", lambda: what_would_be_used(given))
-    yield Line(subject="docker", ok=None, text="is not used by any fault of this version")
+    uses = plan is not None and any(t.container for t in plan.environment.targets.values())
+    if plan is None or not uses:
+        yield Line(subject="docker", ok=None, text="no target of these scenarios is a container")
+        return
+    from gameday.adapters.docker.engine import Engine
+
+    docker = plan.environment.docker
+
+    def look() -> str:
+        with Engine(docker.url, within_s=5.0) as engine:
+            return f"{engine.info().get('ServerVersion', 'unknown')} at {engine.url}"
+
+    yield _asked("docker", look)
 
 
 def _alerting(plan: Plan) -> Iterable[Line]:

@@ -81,7 +81,10 @@ def _server_for(
     plan: Plan, where: RunDir, options: RigOptions, stack: contextlib.ExitStack
 ) -> ServerChoice:
     server = choose_server(
-        plan.environment.toxiproxy_url, log_dir=where.evidence, force_kind=options.toxiproxy
+        plan.environment.toxiproxy_url,
+        log_dir=where.evidence,
+        force_kind=options.toxiproxy,
+        seed=plan.seed,
     )
     stack.callback(server.stop)
     if server.kind == "given":  # its faults end with it, but it is not ours to end

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
+from typing import Any
 
 from gameday.checks.case import Case
 from gameday.kpi.spans import FaultSpan
@@ -29,6 +30,8 @@ ENDS = {
     "process.stop": _SILENT,
     "process.kill": _GONE,
 }
+#: Toxics that make every probe later, and the attribute that says by how much.
+DELAYS = {"latency": "latency", "slow_connect": "delay"}
 #: Faults that only some traffic feels: our probe may be among the rest.
 _FILTERS = ("port", "peer", "direction")
 #: A probe that only connects is answered by the proxy itself: it sees a refusal and nothing else.
@@ -49,18 +52,21 @@ def bite_of(case: Case, span: FaultSpan, spec: FaultSpec) -> Answer:
     if spec.action is not None:
         return _bite_of_action(case, span, spec)
     kind = "down" if spec.toxic is None else spec.toxic.type
+    if kind.startswith("http_"):
+        return _bite_of_requests(case, span)
     toxicity = 1.0 if spec.toxic is None else spec.toxic.toxicity
     before, during = _samples(case, span)
     blunt = _probe_of(case, span.target, during).startswith(ONLY_CONNECTS)
-    if kind not in (*ENDS, "latency") or (blunt and kind != "down"):
-        why = "its probe only connects" if kind in (*ENDS, "latency") else "a probe cannot show it"
+    slow = kind in DELAYS
+    if not (slow or kind in ENDS) or (blunt and kind != "down"):
+        why = "its probe only connects" if slow or kind in ENDS else "a probe cannot show it"
         return Answer(shown=True, said=f"`{span.id}` was read back from the server ({why})")
     if not during:
         return Answer(shown=False, said=f"no probe went through `{span.target}` during the fault")
     if len(during) * toxicity < 3 and toxicity < 1:
         said = f"`{span.id}` was read back; {len(during)} probes are too few for its toxicity"
         return Answer(shown=True, said=said)
-    if kind == "latency":
+    if slow:
         latency = weakest_latency_ms(spec)
         return _slower(span, before, during, latency_ms=latency, toxicity=toxicity)
     return _broken(span, during, ends=ENDS[kind], toxicity=toxicity)
@@ -69,7 +75,41 @@ def bite_of(case: Case, span: FaultSpan, spec: FaultSpec) -> Answer:
 def weakest_latency_ms(spec: FaultSpec) -> int:
     """The smallest latency of a fault and its stages: from the first one on it must be felt."""
     toxics = [t for t in (spec.toxic, *(s.toxic for s in spec.stages)) if t is not None]
-    return min((int(t.attributes.get("latency", 0)) for t in toxics), default=0)
+    return min((int(t.attributes.get(DELAYS.get(t.type, ""), 0)) for t in toxics), default=0)
+
+
+def _bite_of_requests(case: Case, span: FaultSpan) -> Answer:
+    """Of HTTP faults: the embedded proxy counts the requests that it has hit, since the inject."""
+    on_ms = span.on_ms or 0
+    off_ms = case.timeline.end_ms if span.off_asked_ms is None else span.off_asked_ms
+    counts = [
+        (int(one.get("matched", 0)), int(one.get("hit", 0)), int(http.get("not_http", 0)))
+        for event in case.timeline.of("proxy.health")
+        if on_ms <= event.at_ms <= off_ms
+        for http in _http_of(event, case, span.target)
+        for name, one in http.get("faults", {}).items()
+        if name.endswith(f"-{span.id}")
+    ]
+    if not counts:
+        said = f"the proxy of `{span.target}` told nothing of the requests that `{span.id}` hit"
+        return Answer(shown=False, said=said)
+    matched, hit, not_http = (max(column) for column in zip(*counts, strict=True))
+    facts = {"requests_matched": matched, "requests_hit": hit, "not_http": not_http}
+    if hit:
+        said = f"`{span.id}` hit {hit} of {matched} requests that it means"
+        return Answer(shown=True, said=said, facts=facts)
+    why = f"none of {matched} requests that it means" if matched else "no request that it means"
+    also = f"; {not_http} connections were no plain HTTP/1.1" if not_http else ""
+    said = f"fault `{span.id}` did not bite: {why} was hit{also}"
+    return Answer(shown=False, said=said, facts=facts)
+
+
+def _http_of(event: Event, case: Case, target: str) -> list[Mapping[str, Any]]:
+    """What the proxy of a target has counted of HTTP, at one look."""
+    found = case.plan.environment.targets.get(target)
+    names = {target} if found is None or found.proxy is None else {found.proxy}
+    proxies = event.data.get("proxies") or {}
+    return [http for name in names if isinstance(http := proxies.get(name, {}).get("http"), dict)]
 
 
 def _bite_of_action(case: Case, span: FaultSpan, spec: FaultSpec) -> Answer:

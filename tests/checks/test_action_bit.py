@@ -180,3 +180,52 @@ def test_a_fault_whose_place_was_gone_at_the_end_proves_nothing() -> None:
     (finding,) = fault_confirmed.check(Case(plan(faults=(PAUSE,)), timeline(good_run(), removed)))
     assert finding.outcome is Outcome.INCONCLUSIVE
     assert "more happened" in finding.summary
+
+
+# --- HTTP faults: the embedded proxy counts what it hit
+
+ERRORS = FaultSpec(
+    id="slow",
+    target="payments",
+    toxic=ToxicSpec(type="http_status", attributes={"status": 503, "share": 0.2}),
+)
+HTTP_ROWS: dict[str, tuple[str, str, dict[str, Any] | None]] = {
+    "hit": ("pass", "hit 40 of 200 requests", {"matched": 200, "hit": 40, "not_http": 0}),
+    "meant, and never hit": (
+        "inconclusive", "none of 9 requests", {"matched": 9, "hit": 0, "not_http": 0},
+    ),
+    "not even meant": (
+        "inconclusive", "no request that it means", {"matched": 0, "hit": 0, "not_http": 0},
+    ),
+    "TLS": ("inconclusive", "7 connections were no plain", {"matched": 0, "hit": 0, "not_http": 7}),
+    "a server that counts nothing": ("inconclusive", "told nothing", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", HTTP_ROWS.values(), ids=HTTP_ROWS)
+def test_requests_that_were_hit(row: Any) -> None:
+    outcome, words, counts = row
+
+    def proxy(second: int) -> Mapping[str, Any]:
+        health = proxy_at(second)
+        if counts is None or not FAULT_S <= second < RECOVERY_S:
+            return health
+        one = {"matched": counts["matched"], "hit": counts["hit"]}
+        faults = {"gameday-r1-slow": one, "gameday-r1-other": {"matched": 5, "hit": 5}}
+        http = {"requests": 9, "not_http": counts["not_http"], "faults": faults}
+        payments = {**health["proxies"]["payments"], "http": http}
+        return {**health, "proxies": {"payments": payments}}
+
+    (finding,) = check(Case(plan(faults=(ERRORS,)), timeline(good_run(proxy=proxy))))
+    assert finding.outcome is Outcome(outcome), finding
+    assert words in finding.summary
+
+
+def test_a_slow_connect_is_seen_by_a_probe_that_connects_each_time() -> None:
+    toxic = ToxicSpec(type="slow_connect", attributes={"delay": 800})
+    spec = FaultSpec(id="slow", target="payments", toxic=toxic)
+    (seen,) = check(Case(plan(faults=(spec,)), timeline(good_run())))
+    assert seen.outcome is Outcome.PASS
+    unseen = good_run(probe=probes(None))
+    (finding,) = check(Case(plan(faults=(spec,)), timeline(unseen)))
+    assert finding.outcome is Outcome.INCONCLUSIVE

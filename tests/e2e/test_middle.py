@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from docker_support import DockerLab, OwnEngine, docker_lab, http_ok
-from lab_support import GAMEDAY, Lab, run_gameday, running, wait_until
+from lab_support import GAMEDAY, Lab, lab, run_gameday, running, wait_until
 
 from gameday.journal import read
 from gameday.model.event import Phase, Timeline
@@ -54,6 +54,37 @@ def test_a_toxiproxy_that_hangs_for_a_while_does_not_end_dirty(small_lab: Lab) -
 
     assert runner.returncode in (1, 3, 4), output
     small_lab.assert_clean()
+
+
+# --- requests, in the embedded proxy
+
+
+def test_a_share_of_the_answers_is_an_error_and_the_run_knows_how_many(small_lab: Lab) -> None:
+    errors = {"type": "http_status", "status": 503, "path": "/item", "share": "50%"}
+    fault = {"id": "late", "target": "back", "toxic": errors}
+    small_lab.write({"faults": [fault], "expect": {"alerts": []}})
+    ended = small_lab.run()
+    found = [f for f in small_lab.result()["validity"] if f["check"] == "fault/bit"]
+    assert [f["outcome"] for f in found] == ["pass"], ended.stdout
+    facts = found[0]["facts"]
+    assert facts["requests_hit"] == pytest.approx(facts["requests_matched"] / 2, rel=0.3)
+    assert facts["not_http"] == 0
+    small_lab.assert_clean()
+
+
+def test_a_fault_of_the_embedded_server_is_refused_on_a_real_one(
+    tmp_path: Path, real_server: Any
+) -> None:
+    real_server("toxiproxy-server")
+    with lab(tmp_path, "real") as made:
+        errors = {"type": "http_status", "status": 503}
+        made.write({"faults": [{"id": "late", "target": "back", "toxic": errors}]})
+        ended = made.run()
+        assert ended.returncode == 2, ended.stdout + ended.stderr
+        assert "http_status" in ended.stderr
+        assert "embedded" in ended.stderr
+        assert "Traceback" not in ended.stderr
+        assert not (tmp_path / "reports").exists()
 
 
 # --- stages
@@ -313,5 +344,5 @@ def _state(lab: DockerLab) -> dict[str, Any]:
 
 
 def _ours(lab: DockerLab) -> list[str]:
-    names = [c.name for c in lab.client.containers.list(all=True)]
+    names = [c.name for c in lab.listed()]
     return [name for name in names if name.startswith("gameday") and lab.tag in name]

@@ -76,7 +76,11 @@ class ServerChoice:
 
 
 def choose_server(
-    given_url: str | None, *, log_dir: Path, force_kind: str | None = None
+    given_url: str | None,
+    *,
+    log_dir: Path,
+    force_kind: str | None = None,
+    seed: int | None = None,
 ) -> ServerChoice:
     """The server that a run uses, answering.
 
@@ -90,7 +94,7 @@ def choose_server(
     log_dir.mkdir(parents=True, exist_ok=True)
     log = log_dir / "toxiproxy.log"
     if kind == "embedded":
-        return _start_embedded(log)
+        return _start_embedded(log, seed)
     return _start_real(log)
 
 
@@ -163,12 +167,13 @@ def _start_real(log: Path) -> ServerChoice:
     raise AdapterError(f"`{program}` does not start; its words are in `{log}`")
 
 
-def _start_embedded(log: Path) -> ServerChoice:
+def _start_embedded(log: Path, seed: int | None) -> ServerChoice:
     life_r, life_w = os.pipe()
     ready_r, ready_w = os.pipe()
     command = [
         sys.executable, "-m", "gameday.proxy", "--host", "127.0.0.1", "--port", "0",
         "--die-with-fd", str(life_r), "--ready-fd", str(ready_w),
+        *([] if seed is None else ["--seed", str(seed)]),
     ]  # fmt: skip
     try:
         child = _spawn(command, log, pass_fds=(life_r, ready_w))
