@@ -122,9 +122,12 @@ def plan_command(
     if as_json:
         sys.stdout.write(dump_plan(made) + "\n")
         return int(ExitCode.PASS)
+    from gameday.app.policy_gate import PolicyRequest, check_policy
     from gameday.app.preflight import look_around
 
-    sys.stdout.write(show_plan(made, look_around(made, reports=Path("reports"))))
+    looked = look_around(made, reports=Path("reports"))
+    looked.problems += check_policy(made, PolicyRequest(go=True)).lines
+    sys.stdout.write(show_plan(made, looked))
     return int(ExitCode.PASS)
 
 

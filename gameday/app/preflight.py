@@ -130,6 +130,9 @@ def _prepared(undo: Mapping[str, Any]) -> str:
             return f"container {names}"
         case "several":
             return "; ".join(_prepared(part) for part in undo["parts"])
+        case "command" | "http" | "python":
+            calls = undo.get("facts") or {}
+            return "; ".join(f"{name}: {what}" for name, what in sorted(calls.items()))
         case kind:
             what = (undo.get("facts") or {}).get("what") or undo.get("mode") or kind
             return f"{what}, not in place"

@@ -76,7 +76,7 @@ def test_a_fault_of_the_embedded_server_is_refused_on_a_real_one(
     tmp_path: Path, real_server: Any
 ) -> None:
     real_server("toxiproxy-server")
-    with lab(tmp_path, "real") as made:
+    with lab(tmp_path, kind="started") as made:
         errors = {"type": "http_status", "status": 503}
         made.write({"faults": [{"id": "late", "target": "back", "toxic": errors}]})
         ended = made.run()
