@@ -80,10 +80,10 @@ def check_nothing_put_in(case: Case) -> None:
     undo = plain(case.make().prepare())
     _same(before, _untouched(case), "prepare changed something")
     mender = undoer(undo["kind"])
-    _is(mender.present(undo), False, "before the inject, `present` says")
+    _says(mender.present(undo), False, "before the inject")
     mender.revert(undo)
     _same(before, _untouched(case), "a revert without an inject changed something")
-    _is(mender.present(undo), False, "after a revert without an inject, `present` says")
+    _says(mender.present(undo), False, "after a revert without an inject")
     _becomes(case, False, "nothing was put in")
 
 
@@ -97,10 +97,10 @@ def check_in_and_out(case: Case) -> None:
     facts = _in_time("inject", case.limit_s, lambda: fault.inject(undo))
     plain_data(facts, "the facts of inject")
     _becomes(case, True, "inject came back, so it is in")
-    _is(mender.present(undo), True, "with the fault in, `present` says")
+    _says(mender.present(undo), True, "with the fault in")
     there, still = revert_elsewhere(undo, case.limit_s)
-    _is(there, True, "with the fault in, `present` says in a new process")
-    _is(still, False, "after the revert, `present` says in the new process")
+    _says(there, True, "with the fault in, in a new process")
+    _says(still, False, "after the revert, in the new process")
     _out(case, mender, undo, before, "the revert in a new process")
     again = _in_time("the second revert", case.limit_s, lambda: mender.revert(undo))
     plain_data(again, "the facts of revert")
@@ -178,7 +178,7 @@ def _hanging_while_out(case: Case, hang: Callable[[], AbstractContextManager[obj
         _becomes(case, False, f"inject raised NoEffectError ({error})")
         _same(untouched, _untouched(case), f"inject raised NoEffectError ({error}), but")
     _mended(mender, undo, case.limit_s)
-    _is(mender.present(undo), False, "after the hang and a revert, `present` says")
+    _says(mender.present(undo), False, "after the hang and a revert")
     if case.lasts:
         _becomes(case, False, "it was taken out after the hang")
 
@@ -203,7 +203,7 @@ def _hanging_while_in(
 
 
 def _out(case: Case, mender: Undoer, undo: Undo, before: Any, what: str) -> None:
-    _is(mender.present(undo), False, f"after {what}, `present` says")
+    _says(mender.present(undo), False, f"after {what}")
     if case.lasts:
         _becomes(case, False, f"{what} came back, so it is out")
     _same(before, case.snapshot(), f"after {what}, something is not as it was")
@@ -236,9 +236,9 @@ def _becomes(case: Case, wanted: bool, why: str) -> None:
         time.sleep(_POLL_S)
 
 
-def _is(said: object, wanted: bool, what: str) -> None:
+def _says(said: object, wanted: bool, when: str) -> None:
     if said is not wanted:
-        raise AssertionError(f"{what} {said!r}, and {wanted} is true")
+        raise AssertionError(f"{when}, `present` says {said!r}, not {wanted}")
 
 
 def _same(before: Any, now: Any, what: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import socketserver
 import subprocess
@@ -113,7 +114,8 @@ class Scene:
     def around(self) -> dict[str, Any]:
         """All but the container itself: packet rules, queues, files, containers of gameday."""
         rules = [r for r in self.inside("iptables-save", "-t", "filter") if r.startswith("-A")]
-        queues = self.inside("tc", "qdisc", "show")
+        # An engine gives a container that comes back to a network an interface of another number.
+        queues = [re.sub(r"\beth\d+", "eth", q) for q in self.inside("tc", "qdisc", "show")]
         disk = files(self.lab, self.box, "/scratch")
         return {"rules": rules, "queues": queues, "files": disk, "ours": left_behind(self.lab)}
 
