@@ -246,7 +246,7 @@ def _chosen(
             marks.problem(
                 "project/choose-environment",
                 ("environments",),
-                f"there are several environments, and none is `{DEFAULT_ENVIRONMENT}`",
+                f"there are several `environments`, and none is `{DEFAULT_ENVIRONMENT}`",
                 f"choose one with `--env`: {choice}",
                 key=True,
             )

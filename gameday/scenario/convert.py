@@ -95,7 +95,7 @@ def project_of(
             marks.problem(
                 "project/no-environment",
                 ("environments",),
-                "there is no environment",
+                "there is no environment in `environments`",
                 "add one, for example `local:` with `targets:`",
                 key=True,
             )
@@ -138,7 +138,10 @@ def _load(doc: LoadDoc, marks: Marks) -> tuple[LoadSpec, list[Diagnostic]]:
         if not journey.steps:
             found.append(
                 marks.problem(
-                    "value/empty", (*path, "steps"), "a journey without a step", "add one"
+                    "value/empty",
+                    (*path, "steps"),
+                    f"the journey `{name}` has no step",
+                    "add one",
                 )
             )
         for position, step in enumerate(journey.steps):
@@ -201,7 +204,7 @@ def _wrong_load(doc: LoadDoc, marks: Marks) -> Iterator[Diagnostic]:
 def _wrong_step(doc: StepDoc, path: Path, marks: Marks) -> Iterator[Diagnostic]:
     given = [method for method in METHODS if getattr(doc, method) is not None]
     if len(given) != 1:
-        how = " and ".join(f"`{method}`" for method in given) or "no method"
+        how = " and ".join(f"`{method}`" for method in given) or "no method, such as `get`"
         yield marks.problem(
             "load/method",
             path if not given else (*path, given[1]),

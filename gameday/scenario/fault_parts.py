@@ -116,7 +116,7 @@ def _stages(
 def _wrong_gate(doc: StageDoc, path: Path, marks: Marks) -> Iterator[Diagnostic]:
     given = [gate for gate in _GATES if getattr(doc, gate) is not None]
     if len(given) != 1:
-        how = " and ".join(f"`{gate}`" for gate in given) or "no gate"
+        how = " and ".join(f"`{gate}`" for gate in given) or "no gate: no `after`, `when` or `gate`"
         yield marks.problem(
             "stage/gate",
             (*path, given[1]) if given else path,

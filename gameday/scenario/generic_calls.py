@@ -69,7 +69,7 @@ def _wrong_command(call: CommandCallDoc, path: Path, marks: Marks) -> Iterator[D
         yield marks.problem(
             "value/empty",
             (*path, "run"),
-            "the command is empty",
+            "the command `run` is empty",
             'write the program and its arguments, such as `[./bin/flag.sh, "on"]`',
         )
     for name, value in call.env.items():
@@ -85,7 +85,7 @@ def _wrong_command(call: CommandCallDoc, path: Path, marks: Marks) -> Iterator[D
 def _wrong_request(call: HttpCallDoc, path: Path, marks: Marks) -> Iterator[Diagnostic]:
     given = [method for method in CALL_METHODS if getattr(call, method) is not None]
     if len(given) != 1:
-        how = " and ".join(f"`{method}`" for method in given) or "no method"
+        how = " and ".join(f"`{method}`" for method in given) or "no method, such as `get`"
         yield marks.problem(
             "fault/call",
             path if not given else (*path, given[1]),
@@ -126,7 +126,7 @@ def _both(same: set[int], what: str, path: Path, marks: Marks) -> Iterator[Diagn
         yield marks.problem(
             "fault/call",
             (*path, *given[:1]),
-            f"{min(same)} would say that the fault is in, and that it is not",
+            f"`{what}: {min(same)}` would say that the fault is in, and that it is not",
             f"give `{what}` and `gone_{what}` different values",
             key=True,
         )

@@ -261,7 +261,7 @@ class _Builder:
 
     def _syntax(self, error: yaml.MarkedYAMLError) -> None:
         at = error.problem_mark or error.context_mark
-        place = Place() if at is None else Place(line=at.line + 1, column=at.column + 1)
+        place = Place() if at is None else self._inside(at.line, at.column)
         rest = self.marks.line(place.line)[place.column - 1 :]
         if rest.startswith("\t") or "tab character" in (error.problem or ""):
             indent = self.marks.line(place.line)
@@ -282,6 +282,13 @@ class _Builder:
             f"not YAML: {text}{since}",
             "check indentation, brackets and quotes; put text with `: `, `#`, `@` or `%` in quotes",
         )
+
+    def _inside(self, line: int, column: int) -> Place:
+        """The place for a mark of the parser, which may be on a line after the end of the text."""
+        lines = self.marks.lines
+        if line < len(lines):
+            return Place(line=line + 1, column=min(column, len(lines[line])) + 1)
+        return Place(line=len(lines), column=len(lines[-1]) + 1)
 
     def _extent(self, event: Any) -> Place:
         start, end = event.start_mark, event.end_mark

@@ -129,7 +129,10 @@ def _wrong_times(doc: PolicyDoc, path: Path, marks: Marks) -> Iterator[Diagnosti
         )
     if doc.hours is not None and not doc.hours.days:
         yield marks.problem(
-            "value/empty", (*path, "hours", "days"), "no day at all", "write for example `mon-fri`"
+            "value/empty",
+            (*path, "hours", "days"),
+            "`days` has no day at all",
+            "write for example `mon-fri`",
         )
     for position, freeze in enumerate(doc.freeze):
         yield from _wrong_freeze(freeze, (*path, "freeze", position), marks)
@@ -163,7 +166,7 @@ def _wrong_budget(doc: EnvironmentDoc, path: Path, marks: Marks) -> Iterator[Dia
         yield marks.problem(
             "policy/budget",
             (*at, "query"),
-            "a query needs a Prometheus, and this environment has none",
+            "a `query` needs a Prometheus, and this environment has none",
             'add `alerts: {prometheus: {url: "http://…"}}`, or name a `file`',
         )
 
@@ -181,7 +184,7 @@ def _weaker(doc: PolicyDoc, path: Path, marks: Marks) -> Iterator[Diagnostic]:
         yield marks.problem(
             "policy/production",
             (*path, "approvals", "needed"),
-            "production needs at least one approval",
+            "`needed: 0` is not enough: production needs at least one approval",
             "write `needed: 1`, or more",
         )
 

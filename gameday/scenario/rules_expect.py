@@ -19,7 +19,7 @@ def something_expected(scope: Scope) -> Iterator[Diagnostic]:
         yield scope.marks.problem(
             "expect/none",
             ("expect",),
-            "nothing is expected of the fault, so the run could prove nothing",
+            "`expect` has nothing but a baseline, so the run could prove nothing",
             "add `fault: [errors < 1%]`, or the `alerts` that should catch it",
             key=True,
         )
@@ -189,7 +189,7 @@ def has_stop_condition(scope: Scope) -> Iterator[Diagnostic]:
         yield scope.marks.problem(
             "scenario/no-stop-condition",
             ("stop_when",),
-            "no stop condition",
+            "no stop condition: `stop_when` is missing or empty",
             "add `stop_when: [errors > 50% for 10s]`; without one gameday does not run",
             key=True,
         )

@@ -15,7 +15,7 @@ def some_fault(scope: Scope) -> Iterator[Diagnostic]:
         yield scope.marks.problem(
             "fault/none",
             ("faults",),
-            "no fault: the scenario breaks nothing",
+            "no fault in `faults`: the scenario breaks nothing",
             "add `{id: slow, target: …, toxic: {type: latency, latency: 800ms}}`",
             key=True,
         )

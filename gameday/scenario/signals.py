@@ -79,7 +79,7 @@ def signals_of(
 def _wrong(doc: StopSignalDoc, path: Path, marks: Marks) -> Iterator[Diagnostic]:
     given = [kind for kind in KINDS if getattr(doc, kind) is not None]
     if len(given) != 1:
-        how = " and ".join(f"`{kind}`" for kind in given) or "no signal"
+        how = " and ".join(f"`{kind}`" for kind in given) or "no `http`, `promql` or `alert`"
         yield marks.problem(
             "stop/signal",
             (*path, given[1]) if given else path,

@@ -160,7 +160,9 @@ def read_toxic(
         return None, found
     ordered = {name: attributes[name] for name in specs if name in attributes}
     found.extend(
-        marks.problem("fault/doubtful-toxic", path, text, "change it, or leave it out")
+        marks.problem(
+            "fault/doubtful-toxic", path, f"`{kind}`: {text}", "change it, or leave it out"
+        )
         for text in warnings_of(kind, attributes, toxicity)
     )
     return ToxicSpec(type=kind, stream=stream, toxicity=toxicity, attributes=ordered), found

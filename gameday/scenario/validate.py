@@ -157,12 +157,13 @@ class Reader(Generic[T]):
         match row["type"]:
             case "field":
                 context = row["ctx"]
+                summary = context["summary"]
+                if not at_key:
+                    summary = with_key(summary, path, row["input"])
                 return Problem(
                     code=context["code"],
                     path=path,
-                    summary=context["summary"]
-                    if at_key
-                    else with_key(context["summary"], path, row["input"]),
+                    summary=summary if "`" in summary else f"{_name(path)}: {summary}",
                     hint=context["hint"],
                     at_key=at_key,
                 )
