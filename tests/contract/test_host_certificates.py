@@ -246,6 +246,21 @@ def test_reverting_twice_is_fine_and_reloads_once(endpoint: Endpoint) -> None:
 COUNTED = "open('reloads', 'a').write('x');" + RELOAD
 
 
+def test_an_endpoint_that_hangs_since_prepare_gets_no_other_files(endpoint: Endpoint) -> None:
+    fault = endpoint.fault(EXPIRED)
+    undo = fault.prepare()
+    before = files_below(endpoint.folder)
+    endpoint.process.send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(NoEffectError, match="shows no certificate"):
+            fault.inject(undo)
+    finally:
+        endpoint.process.send_signal(signal.SIGCONT)
+    assert files_below(endpoint.folder) == before
+    assert endpoint.host.notes() == []
+    assert not UNDOER.present(undo)
+
+
 def test_revert_before_inject_changes_nothing(endpoint: Endpoint) -> None:
     undo = endpoint.fault(EXPIRED).prepare()
     before = files_below(endpoint.folder)

@@ -88,6 +88,9 @@ class CertificateFault:
     def _inject(self, undo: Undo) -> Mapping[str, Any]:
         ref = self._ref()
         kept = self._kept(ref, undo=undo)
+        # An endpoint that hangs would read the planted files when it is long over, perhaps while
+        # they are being put back, and find a key that does not fit.
+        self._shown(ref, undo["name"], kept["cert"][1].data)
         certificate, key = self._issue(ref, kept["cert"][1].data)
         new = {"cert": certificate, "key": key}
         if kept["cert"][0] == kept["key"][0]:
