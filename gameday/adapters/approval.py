@@ -36,6 +36,7 @@ SIGN_S = 120.0
 MOST = 50
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LATEST_MS = 253_402_300_799_000  # the end of the year 9999
+_LONGEST_SHOWN = 100
 
 
 def approval_text(approval: Approval) -> bytes:
@@ -54,12 +55,13 @@ def parse_approval(raw: bytes, *, file: str) -> Approval:
         raise RefusedError(f"`{file}` is not JSON: ask for a new approval") from None
     if not isinstance(data, dict):
         raise RefusedError(f"`{file}` is no approval: ask for a new one")
-    if data.get("version") != VERSION or isinstance(data.get("version"), bool):
+    version = data.get("version")
+    if type(version) is not int or version != VERSION:
         raise RefusedError(
-            f"`{file}` has the version `{data.get('version')}`, and this gameday reads {VERSION}"
+            f"`{file}` has the version `{_shown(version)}`, and this gameday reads {VERSION}"
         )
-    wrong = [name for name, fits in _FIELDS.items() if not fits(data.get(name))]
-    unknown = [str(name) for name in data if name not in _FIELDS and name != "version"]
+    wrong = [name for name, fits in _FIELDS.items() if name not in data or not fits(data[name])]
+    unknown = [_shown(name) for name in data if name not in _FIELDS and name != "version"]
     if wrong or unknown:
         fields = ", ".join(f"`{name}`" for name in (wrong + unknown)[:5])
         raise RefusedError(f"`{file}` is no approval: wrong or unknown are {fields}")
@@ -88,7 +90,7 @@ def verify(text: bytes, signature: Path, *, approver: str, signers: Path) -> Non
 
     Raises `RefusedError`: altered, another namespace, an unknown signer, an expired key.
     """
-    name = signature.name
+    name = _shown(signature.name)
     signers = signers.absolute()
     _regular(signers, f"the file of allowed signers `{signers.name}`")
     _regular(signature, f"the signature `{name}`")
@@ -151,10 +153,11 @@ def write_approval(folder: Path, approval: Approval, signature: bytes) -> Path:
 
 def _read(path: Path, signers: Path) -> Approval:
     raw = _bytes(path)
-    approval = parse_approval(raw, file=path.name)
+    approval = parse_approval(raw, file=_shown(path.name))
     signature = path.with_suffix(".json.sig")
-    if not signature.exists():
-        raise RefusedError(f"`{path.name}` is not signed: there is no `{signature.name}`")
+    if not os.path.lexists(signature):  # also where the name is too long for a file
+        name = _shown(path.name)
+        raise RefusedError(f"`{name}` is not signed: there is no `{name}.sig`")
     verify(raw, signature, approver=approval.approver, signers=signers)
     return approval
 
@@ -209,15 +212,24 @@ def _regular(path: Path, what: str) -> None:
 
 
 def _bytes(path: Path) -> bytes:
-    _regular(path, f"`{path.name}`")
+    name = _shown(path.name)
+    _regular(path, f"`{name}`")
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise RefusedError(f"`{path.name}` cannot be read: {error.strerror}") from None
+        raise RefusedError(f"`{name}` cannot be read: {error.strerror}") from None
     if len(raw) > MAX_BYTES:
-        raise RefusedError(f"`{path.name}` is too long to be an approval")
+        raise RefusedError(f"`{name}` is too long to be an approval")
     return raw
+
+
+def _shown(value: object) -> str:
+    """What somebody else wrote, on one line that does nothing to a terminal, and cut."""
+    text = str(value)
+    if not text.isprintable():
+        text = text.encode("unicode_escape").decode("ascii")
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def _canonical(data: Any) -> bytes:
