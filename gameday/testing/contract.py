@@ -90,7 +90,7 @@ def check_nothing_put_in(case: Case) -> None:
 def check_in_and_out(case: Case) -> None:
     """It is put in and felt, and taken out by a new process that knows its record alone."""
     before = case.snapshot()
-    _becomes(case, False, "nothing was put in yet")
+    _felt_no_more(case, "nothing was put in yet")
     fault = case.make()
     undo = plain(fault.prepare())
     mender = undoer(undo["kind"])
@@ -175,12 +175,11 @@ def _hanging_while_out(case: Case, hang: Callable[[], AbstractContextManager[obj
         if not certain:
             _cannot_say_out(seen, "inject left its effect in doubt")
     if certain:
-        _becomes(case, False, f"inject raised NoEffectError ({error})")
+        _felt_no_more(case, f"inject raised NoEffectError ({error})")
         _same(untouched, _untouched(case), f"inject raised NoEffectError ({error}), but")
     _mended(mender, undo, case.limit_s)
     _says(mender.present(undo), False, "after the hang and a revert")
-    if case.lasts:
-        _becomes(case, False, "it was taken out after the hang")
+    _felt_no_more(case, "it was taken out after the hang")
 
 
 def _hanging_while_in(
@@ -204,8 +203,7 @@ def _hanging_while_in(
 
 def _out(case: Case, mender: Undoer, undo: Undo, before: Any, what: str) -> None:
     _says(mender.present(undo), False, f"after {what}")
-    if case.lasts:
-        _becomes(case, False, f"{what} came back, so it is out")
+    _felt_no_more(case, f"{what} came back, so it is out")
     _same(before, case.snapshot(), f"after {what}, something is not as it was")
 
 
@@ -225,6 +223,12 @@ def _mended(mender: Undoer, undo: Undo, limit_s: float) -> None:
 
 def _untouched(case: Case) -> Any:
     return (case.untouched or case.snapshot)()
+
+
+def _felt_no_more(case: Case, why: str) -> None:
+    """Nothing is to be felt. What happened once may have happened in a check before this one."""
+    if case.lasts:
+        _becomes(case, False, why)
 
 
 def _becomes(case: Case, wanted: bool, why: str) -> None:

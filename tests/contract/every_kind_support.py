@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import pytest
 from ports_support import free_port
 from toxiproxy_support import FOREIGN, Lab, down, http_service, toxic
 
@@ -154,12 +153,3 @@ def toxic_case(kind: str, where: str) -> Builder:
                 lab.clean()
 
     return build
-
-
-def skip_unless(there: object, what: str) -> None:
-    """A loud skip; a failure where real things are required."""
-    if there:
-        return
-    if os.environ.get("GAMEDAY_REQUIRE_REAL") == "1":
-        pytest.fail(what)
-    pytest.skip(what)

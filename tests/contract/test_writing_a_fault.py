@@ -10,7 +10,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib import import_module, invalidate_caches
 from pathlib import Path
 from types import ModuleType
@@ -347,6 +347,22 @@ def test_only_with_the_fault_in_a_wrong_answer_is_found_too(
     monkeypatch.setattr(fault, "inject", sure)
     with pytest.raises(AssertionError, match="with the fault in, and nothing answers"):
         check_hanging(case)
+
+
+def test_what_happened_once_is_no_trouble_for_the_next_check(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    case = remote(monkeypatch)
+    once: list[bool] = []
+
+    def happened() -> bool:
+        once.extend([True] if case.broken() else [])
+        return bool(once)
+
+    once.append(True)
+    with pytest.raises(AssertionError, match="its effect is to be felt"):
+        check_hanging(replace(case, broken=happened))
+    check_hanging(replace(case, broken=happened, lasts=False))
 
 
 def test_a_case_without_another_side_has_nothing_to_hang(monkeypatch: pytest.MonkeyPatch) -> None:
