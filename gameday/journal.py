@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from gameday.secrets import masked
 #: `prev` of the first line.
 GENESIS = "0" * 64
 _DEPTH_MAX = 60
+_LARGEST = 2**53  # what JSON carries everywhere; as milliseconds far more than a run can take
+_SURROGATE = re.compile("[\ud800-\udfff]")  # text that nothing could print
 _FIELDS = ("v", "seq", "at_ms", "kind", "subject", "phase", "cause", "data", "prev")
 
 
@@ -254,11 +257,16 @@ def decode(line: bytes) -> tuple[Event, str, str]:
     digest = raw.pop("hash")
     version = raw.get("v")
     if isinstance(version, int) and version > JOURNAL_VERSION:
-        raise JournalError(f"is of version {version}; this gameday reads up to {JOURNAL_VERSION}")
+        shown = version if version <= _LARGEST else "unknown"
+        raise JournalError(f"is of version {shown}; this gameday reads up to {JOURNAL_VERSION}")
     missing = [name for name in _FIELDS if name not in raw]
     if missing or not isinstance(raw["data"], dict):
         raise JournalError(f"is no event: {', '.join(missing) or 'data'} is missing")
-    if digest != _hash(str(raw["prev"]), canonical(raw)):
+    try:
+        body = canonical(raw)
+    except (ValueError, RecursionError) as error:  # NaN, Infinity, 1e999
+        raise JournalError("holds a number that is none") from error
+    if digest != _hash(str(raw["prev"]), body):
         raise JournalError("was changed after it was written: its hash does not fit")
     return _event(raw), str(raw["prev"]), str(digest)
 
@@ -329,18 +337,37 @@ def _is_torn(line: bytes) -> bool:
 
 
 def _event(raw: Mapping[str, Any]) -> Event:
-    try:
-        return Event(
-            seq=int(raw["seq"]),
-            at_ms=int(raw["at_ms"]),
-            kind=str(raw["kind"]),
-            subject=str(raw["subject"]),
-            phase=Phase(raw["phase"]),
-            cause=None if raw["cause"] is None else int(raw["cause"]),
-            data=raw["data"],
-        )
-    except (TypeError, ValueError) as error:
-        raise JournalError(f"is no event: {error}") from error
+    """The event of a line whose hash fits; what is of another type was not written by us."""
+    wrong = [name for name, fits in _TYPES.items() if not fits(raw[name])]
+    if wrong:
+        raise JournalError(f"is no event: wrong is {', '.join(f'`{name}`' for name in wrong)}")
+    return Event(
+        seq=raw["seq"],
+        at_ms=raw["at_ms"],
+        kind=raw["kind"],
+        subject=raw["subject"],
+        phase=Phase(raw["phase"]),
+        cause=raw["cause"],
+        data=raw["data"],
+    )
+
+
+def _is_whole(value: object) -> bool:
+    return type(value) is int and abs(value) <= _LARGEST
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and _SURROGATE.search(value) is None
+
+
+_TYPES: Mapping[str, Callable[[object], bool]] = {
+    "seq": _is_whole,
+    "at_ms": _is_whole,
+    "kind": _is_text,
+    "subject": _is_text,
+    "phase": lambda value: isinstance(value, str) and value in set(Phase),
+    "cause": lambda value: value is None or _is_whole(value),
+}
 
 
 def _hash(prev: str, body: str) -> str:
