@@ -91,15 +91,16 @@ def test_every_kind_has_a_case() -> None:
     assert set(HANGING_IN_CI) <= set(HANGING)
 
 
-@pytest.mark.parametrize("name", marked(list(CASES)))
-def test_it_changes_nothing_before_and_goes_in_and_out(bench: Bench, name: str) -> None:
-    with CASES[name](bench) as case:
-        check_nothing_put_in(case)
-        check_in_and_out(case)
-
-
+# The long ones first, so that other workers can go on with the rest meanwhile.
 @pytest.mark.parametrize("name", marked(HANGING, HANGING_IN_CI))
 def test_every_call_ends_when_the_other_side_hangs(bench: Bench, name: str) -> None:
     with CASES[name](bench) as case:
         assert case.hang is not None
         check_hanging(case)
+
+
+@pytest.mark.parametrize("name", marked(list(CASES)))
+def test_it_changes_nothing_before_and_goes_in_and_out(bench: Bench, name: str) -> None:
+    with CASES[name](bench) as case:
+        check_nothing_put_in(case)
+        check_in_and_out(case)
