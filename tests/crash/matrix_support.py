@@ -194,7 +194,7 @@ class Stage:
     def spotless(self) -> bool:
         """Whether nothing of the run is left at all: no proxy, note, lease or helper."""
         with contextlib.suppress(AdapterError, DockerException):
-            left = [c.name for c in self.lab.listed()]
+            left = list(self.lab.listed())
             ours = [name for name in left if name.startswith("gameday") and self.lab.tag in name]
             proxies = ToxiproxyClient(self.server.url, within_s=2.0).proxies()
             return not ours and not proxies and self.off()

@@ -344,5 +344,5 @@ def _state(lab: DockerLab) -> dict[str, Any]:
 
 
 def _ours(lab: DockerLab) -> list[str]:
-    names = [c.name for c in lab.listed()]
+    names = list(lab.listed())
     return [name for name in names if name.startswith("gameday") and lab.tag in name]

@@ -630,3 +630,54 @@ def check_can_be_replayed(
         state = engine.observe(state, event)
     late_ms = timeline.end_ms + 10 * (schedule.limits.revert_for_ms + schedule.limits.call_ms)
     assert engine.decide(state, late_ms) == done
+
+
+def a_required_step_that_fails_ends_the_run(engine: Engine) -> None:
+    """Nothing of the plan comes after it, and the fault that is in goes out at once."""
+    ended = Trigger(kind="run.phase", subject="end", phase=Phase.NOTED)
+    steps = (
+        Step(id="a", verb="fault.inject", subject="slow", lane="payments", when=at(0)),
+        Step(id="b", verb="check.baseline", subject="b", lane="gate", when=at(500), required=True),
+        Step(id="c", verb="run.phase", subject="end", lane="phase", when=at(4_000), mark=True),
+        Step(id="d", verb="alert.read", subject="p", lane="p", when=after(ended, 0)),
+    )
+
+    def world(step: Step, _now_ms: int) -> Any:
+        failed = step.verb == "check.baseline"
+        return engine.answer(phase=Phase.FAILED if failed else Phase.OK, took_ms=1)
+
+    played = engine.simulate(Schedule(steps=steps, limits=Limits(deadline_ms=9_000)), world)
+
+    assert played.done.status is RunStatus.INVALID
+    assert played.timeline.first("run.phase") is None
+    assert played.timeline.first("alert.read") is None
+    reverted = played.timeline.first("fault.revert", "slow", phase=Phase.OK)
+    assert reverted is not None
+    assert reverted.at_ms <= 510
+
+
+def stages_are_one_debt_and_end_with_their_revert(engine: Engine) -> None:
+    """The revert comes when it is due, whether the last stage has come or not."""
+    first = Trigger(kind="fault.inject", subject="slow", step="a")
+    gate = Trigger(kind="gate.opened", subject="go", phase=Phase.NOTED)
+    out = Trigger(kind="fault.revert", subject="slow", phase=Phase.STARTED)
+    stage = Step(
+        id="a/1", verb="fault.inject", subject="slow", lane="payments", unless=(out,),
+        when=(When(all_of=(first, gate)),),
+    )  # fmt: skip
+    steps = (
+        Step(id="a", verb="fault.inject", subject="slow", lane="payments", when=at(0)),
+        stage,
+        Step(id="b", verb="fault.revert", subject="slow", lane="payments", when=at(1_000)),
+        Step(id="c", verb="run.phase", subject="end", lane="phase", when=at(4_000), mark=True),
+    )
+    schedule = Schedule(steps=steps, limits=Limits(deadline_ms=9_000))
+    for opened_ms in (None, 500, 2_000):
+        notes = [Event(at_ms=opened_ms, kind="gate.opened", subject="go")] if opened_ms else []
+        played = engine.simulate(schedule, lambda *_: engine.answer(took_ms=5), notes)
+        injects = [e for e in starts(played.timeline) if e.kind == "fault.inject"]
+        reverts = [e.at_ms for e in starts(played.timeline) if e.kind == "fault.revert"]
+        assert len(injects) == (2 if opened_ms == 500 else 1)
+        assert reverts == [1_000]
+        assert played.left == frozenset()
+        assert played.done.dirty == ()

@@ -105,3 +105,11 @@ def test_an_inject_that_is_never_heard_of_again_is_dirty() -> None:
 
 def test_of_two_faults_on_a_target_the_newer_goes_first() -> None:
     engine_rules.of_two_faults_on_a_target_the_newer_goes_first(REAL)
+
+
+def test_a_required_step_that_fails_ends_the_run() -> None:
+    engine_rules.a_required_step_that_fails_ends_the_run(REAL)
+
+
+def test_stages_are_one_debt_and_end_with_their_revert() -> None:
+    engine_rules.stages_are_one_debt_and_end_with_their_revert(REAL)

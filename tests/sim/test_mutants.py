@@ -122,6 +122,22 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
         "    action = _pay(state, now_ms, state.ledger.owed) or ",
         "    action = ",
     ),
+    "a revert knows only the last stage": (
+        CORE,
+        "    openers = state.book.openers.get(revert.id, ())\n    return frozenset",
+        "    openers = state.book.openers.get(revert.id, ())[-1:]\n    return frozenset",
+    ),
+    "a stage may come after its revert": (
+        CORE,
+        "    if any(t in state.seen for t in step.unless):",
+        "    if step.verb not in UNDO_OF and any(t in state.seen for t in step.unless):",
+    ),
+    "a stage does not wait for the one before": (
+        STATE,
+        "    for trigger in (any_step, replace(any_step, step=_step_id(state, event))):",
+        "    for trigger in [t for t in state.book.triggers"
+        ' if replace(t, step="") == any_step or t.kind == "fault.inject"]:',
+    ),
     "steps begin too early": (CORE, "at_ms <= now_ms and step.id not in", "step.id not in"),
 }
 
@@ -154,6 +170,8 @@ def judge(engine: Engine) -> None:
     engine_rules.an_inject_that_is_never_heard_of_again_is_dirty(engine)
     engine_rules.of_two_faults_on_a_target_the_newer_goes_first(engine)
     engine_rules.what_is_always_done_waits_for_the_faults(engine)
+    engine_rules.a_required_step_that_fails_ends_the_run(engine)
+    engine_rules.stages_are_one_debt_and_end_with_their_revert(engine)
     few = settings(
         max_examples=250,
         deadline=None,
