@@ -27,7 +27,7 @@ from gameday.secrets import masked
 #: `prev` of the first line.
 GENESIS = "0" * 64
 _DEPTH_MAX = 60
-_LARGEST = 2**53  # what JSON carries everywhere; as milliseconds far more than a run can take
+_LARGEST = 253_402_300_799_000  # as milliseconds the end of the year 9999
 _SURROGATE = re.compile("[\ud800-\udfff]")  # text that nothing could print
 _FIELDS = ("v", "seq", "at_ms", "kind", "subject", "phase", "cause", "data", "prev")
 
@@ -339,17 +339,13 @@ def _is_torn(line: bytes) -> bool:
 def _event(raw: Mapping[str, Any]) -> Event:
     """The event of a line whose hash fits; what is of another type was not written by us."""
     wrong = [name for name, fits in _TYPES.items() if not fits(raw[name])]
+    for (kind, name), (default, fits) in _DATA.items():
+        if kind == raw["kind"] and not fits(raw["data"].get(name, default)):
+            wrong.append(f"data.{name}")
     if wrong:
         raise JournalError(f"is no event: wrong is {', '.join(f'`{name}`' for name in wrong)}")
-    return Event(
-        seq=raw["seq"],
-        at_ms=raw["at_ms"],
-        kind=raw["kind"],
-        subject=raw["subject"],
-        phase=Phase(raw["phase"]),
-        cause=raw["cause"],
-        data=raw["data"],
-    )
+    fields = {name: raw[name] for name in (*_TYPES, "data")}
+    return Event(**{**fields, "phase": Phase(raw["phase"])})
 
 
 def _is_whole(value: object) -> bool:
@@ -367,6 +363,13 @@ _TYPES: Mapping[str, Callable[[object], bool]] = {
     "subject": _is_text,
     "phase": lambda value: isinstance(value, str) and value in set(Phase),
     "cause": lambda value: value is None or _is_whole(value),
+}
+#: Data on which every time and the end of a run rest: what it reads as when left out, what fits.
+_DATA: Mapping[tuple[str, str], tuple[object, Callable[[Any], bool]]] = {
+    ("run.opened", "origin_wall_ms"): (None, lambda value: _is_whole(value) and value >= 0),
+    ("fault.inject", "confirmed_ms"): (0, _is_whole),
+    ("fault.revert", "confirmed_ms"): (0, _is_whole),
+    ("run.closed", "dirty"): ((), lambda value: isinstance(value, (list, tuple))),
 }
 
 

@@ -81,6 +81,8 @@ def events(dice: Dice, least: int = 0, most: int = 12) -> list[Event]:
         choice = dice.number(0, 2)
         if choice == 0:
             kind, data = dice.pick(_NOTES), _data(dice)
+            if kind == "run.opened":
+                data["origin_wall_ms"] = 1_773_500_400_000
             made.append(
                 Event(seq=seq, at_ms=at_ms, kind=kind, subject=dice.pick(subjects), data=data)
             )
