@@ -29,6 +29,7 @@ _UNPRINTABLE = re.compile(
 _INT = re.compile(r"[-+]?[0-9]+")
 _OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_STANDARD_TAG = "tag:yaml.org,2002:"  # what the parser makes of `!!`
 _LONGEST_NUMBER = 300  # longer ones are text; Python refuses to convert very long ones
 _WORDS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
@@ -239,7 +240,7 @@ class _Builder:
             self._say(
                 _place(event),
                 "yaml/tag",
-                f"the tag `{event.tag}` is not used here",
+                f"the tag `{event.tag.replace(_STANDARD_TAG, '!!')}` is not used here",
                 "remove it; put text in quotes",
             )
         if event.anchor is not None:
