@@ -15,9 +15,18 @@ from gameday.model.secret import SecretRef
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expect:
-    """What an answer to one request must look like. None means: any status below 400."""
+    """What an answer to one request must look like. No status means: any below 400.
+
+    `under_ms`: a longer one has failed, counted from the intended start for the first request of an
+    arrival and from the send for later ones. `headers` by name; `json` by JMESPath expression;
+    `text` is somewhere in the body.
+    """
 
     status: int | None = None
+    under_ms: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    json: Mapping[str, Any] = field(default_factory=dict)
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +44,15 @@ class RequestStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Journey:
-    """What one visitor does: steps in order. `weight` is its share among the journeys."""
+    """What one visitor does: steps in order. `weight` is its share among the journeys.
+
+    Between two steps the visitor thinks for a time between the two of `think_ms`, which is drawn.
+    """
 
     name: str
     steps: tuple[RequestStep, ...]
     weight: int = 1
+    think_ms: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,31 +16,24 @@ from gameday.model.project import (
 )
 from gameday.model.scenario import (
     AlertExpectation,
-    Expect,
     Expectations,
-    Journey,
     LoadSpec,
     Phases,
-    RequestStep,
     RunbookExpectation,
     Scenario,
 )
-from gameday.scenario.call_docs import SecretDoc
 from gameday.scenario.documents import (
     AlertDoc,
     ExpectDoc,
     LoadDoc,
     ProjectDoc,
     ScenarioDoc,
-    StepDoc,
 )
 from gameday.scenario.fault_parts import faults_of
+from gameday.scenario.journeys import journeys_of
 from gameday.scenario.node import Marks, Path
 from gameday.scenario.places import environment_of
-from gameday.scenario.secret_rules import in_file, is_secret, secret_ref, unclear
 from gameday.scenario.signals import signals_of
-
-METHODS = ("get", "post", "put", "patch", "delete", "head")
 
 
 def scenario_of(
@@ -132,29 +125,15 @@ def project_of(
 
 def _load(doc: LoadDoc, marks: Marks) -> tuple[LoadSpec, list[Diagnostic]]:
     found = list(_wrong_load(doc, marks))
-    journeys = []
-    for name, journey in doc.journeys.items():
-        path = ("load", "journeys", name)
-        if not journey.steps:
-            found.append(
-                marks.problem(
-                    "value/empty",
-                    (*path, "steps"),
-                    f"the journey `{name}` has no step",
-                    "add one",
-                )
-            )
-        for position, step in enumerate(journey.steps):
-            found.extend(_wrong_step(step, (*path, "steps", position), marks))
-        steps = tuple(_step(step) for step in journey.steps)
-        journeys.append(Journey(name=name, weight=journey.weight, steps=steps))
+    journeys, wrong = journeys_of(doc.journeys, marks)
+    found.extend(wrong)
     load = LoadSpec(
         target=doc.target,
         arrivals_per_s=doc.arrivals,
         users=doc.users,
         think_ms=doc.think or 0,
         timeout_ms=doc.timeout,
-        journeys=tuple(journeys),
+        journeys=journeys,
         locustfile=doc.locustfile,
         classes=tuple(doc.classes),
     )
@@ -199,46 +178,6 @@ def _wrong_load(doc: LoadDoc, marks: Marks) -> Iterator[Diagnostic]:
         yield marks.problem(
             "value/duration", (*at, "timeout"), "`timeout` is nothing", "write for example `5s`"
         )
-
-
-def _wrong_step(doc: StepDoc, path: Path, marks: Marks) -> Iterator[Diagnostic]:
-    given = [method for method in METHODS if getattr(doc, method) is not None]
-    if len(given) != 1:
-        how = " and ".join(f"`{method}`" for method in given) or "no method, such as `get`"
-        yield marks.problem(
-            "load/method",
-            path if not given else (*path, given[1]),
-            f"this step has {how}",
-            "write one of `get`, `post`, `put`, `patch`, `delete`, `head` a step",
-            key=bool(given),
-        )
-    if doc.json is not None and doc.body is not None:
-        yield marks.problem(
-            "load/body", (*path, "body"), "this step has `json` and `body`", "keep one", key=True
-        )
-    for name, value in doc.headers.items():
-        yield from unclear(value, (*path, "headers", name), marks)
-        if isinstance(value, str) and is_secret(name):
-            yield in_file(name, value, (*path, "headers", name), marks)
-
-
-def _step(doc: StepDoc) -> RequestStep:
-    method, path = next(
-        ((name, getattr(doc, name)) for name in METHODS if getattr(doc, name) is not None),
-        ("get", "/"),
-    )
-    return RequestStep(
-        method=method.upper(),
-        path=path,
-        name=doc.name or f"{method.upper()} {path}",
-        json=doc.json,
-        body=doc.body,
-        headers={
-            name: secret_ref(value) if isinstance(value, SecretDoc) else value
-            for name, value in doc.headers.items()
-        },
-        expect=Expect(status=doc.expect.status),
-    )
 
 
 def _expect(doc: ExpectDoc) -> Expectations:

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from gameday.model.criteria import Criterion, Steady
 from gameday.model.project import Slo
 from gameday.scenario import fields as f
-from gameday.scenario.call_docs import Secret
 from gameday.scenario.fault_docs import FaultDoc
+from gameday.scenario.journey_docs import JourneyDoc
 from gameday.scenario.place_docs import EnvironmentDoc
 from gameday.scenario.signals import Stop
 from gameday.scenario.validate import about, document
@@ -17,48 +17,6 @@ from gameday.scenario.validate import about, document
 Text = Annotated[str, f.TEXT]
 Name = Annotated[str, f.NAME]
 Labels = dict[Text, Text]
-
-
-@document
-class AnswerDoc:
-    """What an answer must look like."""
-
-    status: Annotated[
-        int | None, f.whole(100, 599, "an HTTP status"), about("the status that is right")
-    ] = None
-
-
-@document
-class StepDoc:
-    """One request. Exactly one of the methods."""
-
-    get: Annotated[str | None, f.REQUEST_PATH, about("the path to GET")] = None
-    post: Annotated[str | None, f.REQUEST_PATH, about("the path to POST to")] = None
-    put: Annotated[str | None, f.REQUEST_PATH, about("the path to PUT to")] = None
-    patch: Annotated[str | None, f.REQUEST_PATH, about("the path to PATCH")] = None
-    delete: Annotated[str | None, f.REQUEST_PATH, about("the path to DELETE")] = None
-    head: Annotated[str | None, f.REQUEST_PATH, about("the path to ask the HEAD of")] = None
-    name: Annotated[
-        str | None,
-        f.TEXT,
-        about("its name in numbers and conditions; method and path unless given"),
-    ] = None
-    json: Annotated[Any, f.JSON, about("the body, sent as JSON")] = None
-    body: Annotated[str | None, f.TEXT, about("the body, sent as it is")] = None
-    headers: Annotated[dict[Text, Secret], about("headers to send")] = field(default_factory=dict)
-    expect: Annotated[AnswerDoc, about("a right answer; any status below 400 unless given")] = (
-        field(default_factory=AnswerDoc)
-    )
-
-
-@document
-class JourneyDoc:
-    """What one visitor does."""
-
-    weight: Annotated[
-        int, f.whole(1, 1_000_000, "a weight"), about("its share among the journeys")
-    ] = 1
-    steps: Annotated[list[StepDoc], about("requests, in order")]
 
 
 @document

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 from gameday.scenario.build import FIXED_KEYS, project_reader, scenario_reader
-from gameday.scenario.convert import METHODS
+from gameday.scenario.journeys import METHODS
 from gameday.scenario.schema_rules import environment_rules, fault_rules, one_of, signal_rules
 from gameday.scenario.validate import JsonSchema
 

@@ -7,6 +7,7 @@ Every request that is opened ends in exactly one cell.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from gameday.model.histogram import bucket_of
 from gameday.model.window import Cell, OpenCell, Tick
@@ -19,8 +20,8 @@ OTHER_NAME = "(other names)"
 class Entry:
     """One request. `intended_ns` is when it should have been sent, `sent_ns` when it was."""
 
-    __slots__ = ("answered", "edge", "expect", "generated", "intended_ns", "journey", "name",
-                 "reported", "sent_ns")  # fmt: skip
+    __slots__ = ("answered", "edge", "intended_ns", "journey", "name", "problem", "reported",
+                 "sent_ns", "wanted")  # fmt: skip
 
     def __init__(
         self, *, journey: str, name: str, intended_ns: int, sent_ns: int, edge: bool
@@ -28,8 +29,8 @@ class Entry:
         self.journey, self.name = journey, name
         self.intended_ns, self.sent_ns = intended_ns, sent_ns
         self.edge = edge
-        self.expect: int | None = None
-        self.generated = False
+        self.wanted: Any = None  # what judges the answer, for a step of a generated journey
+        self.problem = ""  # what it found wrong, in words
         self.answered = False
         self.reported = False
 

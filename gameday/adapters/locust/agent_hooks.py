@@ -24,11 +24,12 @@ from locust.contrib.fasthttp import FastHttpSession, FastHttpUser, LocustUserAge
 from locust.user.task import DefaultTaskSet, TaskSet
 from locust.user.users import User
 
-from gameday.adapters.locust.agent_outcome import generated_outcome, outcome_of
+from gameday.adapters.locust.agent_book import Entry
+from gameday.adapters.locust.agent_outcome import outcome_of
 from gameday.adapters.locust.agent_visits import Visits
 
-#: Keys of a request's context: our entry, and the expected status of a generated step.
-ENTRY, EXPECT = "gameday_entry", "gameday_expect"
+#: Keys of a request's context: our entry, and what judges the answer to a generated step.
+ENTRY, WANTED = "gameday_entry", "gameday_wanted"
 _ABSENT = object()
 
 
@@ -59,13 +60,19 @@ def on_request(visits: Visits) -> Callable[..., None]:
         if entry is None:
             visits.foreign(name, outcome_of(exception, response), service_us)
             return
-        if entry.generated:
-            outcome = generated_outcome(exception, response, entry.expect)
-        else:
-            outcome = outcome_of(exception, response)
+        outcome = judged(entry, exception, response, service_us)
         visits.ended(entry, outcome, service_us, name)
 
     return listener
+
+
+def judged(entry: Entry, exception: BaseException | None, response: Any, service_us: int) -> str:
+    """The outcome of a request; what is wrong with its answer is kept in the entry."""
+    if entry.wanted is None:
+        return outcome_of(exception, response)
+    response_us = max(0, (entry.sent_ns - entry.intended_ns) // 1000) + service_us
+    outcome, entry.problem = entry.wanted.judge(exception, response, response_us)
+    return str(outcome)
 
 
 def _users(visits: Visits, left: Callable[[Any], None]) -> None:
@@ -136,8 +143,7 @@ def _requests(session: type[Any], visits: Visits) -> None:
     ) -> Any:
         entry = visits.request(self.user, str(name or self.request_name or url))
         context = kwargs.get("context") or {}
-        if EXPECT in context:
-            entry.generated, entry.expect = True, context[EXPECT]
+        entry.wanted = context.get(WANTED)
         kwargs["context"] = {**context, ENTRY: entry}
         try:
             response = original(self, method, url, name, *args, **kwargs)

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import gevent
 from locust.user.task import DefaultTaskSet
 
-from gameday.adapters.locust.agent_hooks import ENTRY
+from gameday.adapters.locust.agent_hooks import ENTRY, judged
 from gameday.adapters.locust.agent_link import Link
-from gameday.adapters.locust.agent_outcome import generated_outcome, outcome_of
+from gameday.adapters.locust.agent_outcome import outcome_of
 from gameday.adapters.locust.agent_pacer import Arrival
 from gameday.adapters.locust.agent_visits import Visits
 from gameday.adapters.locust.protocol import MAX_BODY, Answer
@@ -63,13 +63,15 @@ def _teller(link: Link) -> Any:
         **_: object,
     ) -> None:
         entry = (context or {}).get(ENTRY)
-        if entry is not None and entry.generated:
-            outcome = generated_outcome(exception, response, entry.expect)
-        else:
+        if entry is None:
             outcome = outcome_of(exception, response)
+        else:
+            outcome = judged(entry, exception, response, int((response_time or 0) * 1000))
         parts = urlsplit(url)
         status = getattr(response, "status_code", 0)
-        error = "" if exception is None else f"{type(exception).__name__}: {exception}"[:MAX_BODY]
+        error = "" if exception is None else f"{type(exception).__name__}: {exception}"
+        if entry is not None and entry.problem:
+            error = entry.problem
         link.send(
             Answer(
                 journey="" if entry is None else entry.journey,
@@ -80,7 +82,7 @@ def _teller(link: Link) -> Any:
                 body=_text(response),
                 ms=round(response_time or 0.0, 3),
                 outcome=outcome,
-                error=error,
+                error=error[:MAX_BODY],
             )
         )
 

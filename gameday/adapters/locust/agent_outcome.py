@@ -56,16 +56,6 @@ def outcome_of(exception: BaseException | None, response: Any = None) -> str:
     return "expectation" if isinstance(exception, AssertionError) else "other"
 
 
-def generated_outcome(exception: BaseException | None, response: Any, expect: int | None) -> str:
-    """The outcome of a step of a generated journey: by its status, unless nothing came back."""
-    status = _status(response)
-    if not status or (exception is not None and getattr(exception, "code", None) is None):
-        return outcome_of(exception, response) if exception is not None else "other"
-    if status == expect or (expect is None and status < 400):
-        return "ok"
-    return of_status(status) or "expectation"
-
-
 def of_status(status: int) -> str | None:
     """The kind of failure that a status says by itself."""
     if status >= 500:

@@ -146,7 +146,7 @@ class Session:
         classes = (
             agent_users.from_file(spec.locustfile, spec.classes)
             if spec.locustfile
-            else agent_users.generated(spec)
+            else agent_users.generated(spec, command.seed)
         )
         self._classes = {cls.__name__: cls for cls in classes}
         if spec.arrivals_per_s is not None:
@@ -279,7 +279,7 @@ class Session:
         self._link.send(Ticked(tick=tick))
 
     def _stop(self, drain_s: float) -> None:
-        self._visits.stopping = True
+        self._visits.leaving.set()
         if self._pacer is not None:
             self._pacer.end()
         deadline = monotonic_ns() + int(drain_s * 1e9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import sys
 import traceback
 from collections.abc import Mapping
@@ -15,7 +16,8 @@ from locust.user.users import HttpUser, User
 from locust.util.load_locustfile import load_locustfile
 
 import gameday
-from gameday.adapters.locust.agent_hooks import EXPECT
+from gameday.adapters.locust.agent_answers import Wanted
+from gameday.adapters.locust.agent_hooks import WANTED
 from gameday.adapters.locust.pacing import Turns
 from gameday.model.scenario import Journey, LoadSpec, RequestStep
 
@@ -27,20 +29,27 @@ class UserCodeError(Exception):
     """The locustfile cannot be used; `str()` is a sentence for its author."""
 
 
-def generated(spec: LoadSpec) -> list[type[User]]:
+def generated(spec: LoadSpec, seed: int = 0) -> list[type[User]]:
     """One user class that serves any of the journeys, so that shares are exact.
 
     An arrival says which journey it is for; a closed user takes turns by weight. A journey ends at
     its first failed step, as a visitor would. Redirects are not followed: one step, one request.
+    Pauses between steps are drawn from *seed*; when the load ends, nobody thinks on.
     """
-    journeys = [(j.name, [_arguments(step) for step in j.steps]) for j in spec.journeys]
+    journeys = [(j, [_arguments(step) for step in j.steps]) for j in spec.journeys]
     turns = Turns([j.weight for j in spec.journeys])
+    rng = random.Random(seed)  # noqa: S311 - pauses, not secrets
 
     def visit(user: Any) -> None:
         current = user.gameday_visit
         which = turns.next() if current.arrival is None else current.arrival.journey
-        current.journey, steps = journeys[which]
-        for step in steps:
+        journey, steps = journeys[which]
+        current.journey = journey.name
+        for position, step in enumerate(steps):
+            if position and any(journey.think_ms):
+                pause_ms = rng.uniform(*journey.think_ms)
+                if current.leaving.wait(pause_ms / 1000):
+                    return
             user.client.request(**step)
             if current.failed:
                 return
@@ -137,5 +146,5 @@ def _arguments(step: RequestStep) -> dict[str, Any]:
         "name": step.name,
         "data": data,
         "headers": headers,
-        "context": {EXPECT: step.expect.status},
+        "context": {WANTED: Wanted(step.expect)},
     }

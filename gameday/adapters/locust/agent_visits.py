@@ -32,10 +32,14 @@ _STEERING = (StopUser, StopTest, InterruptTaskSet, RescheduleTask, RescheduleTas
 class Visit:
     """One iteration of one user."""
 
-    __slots__ = ("arrival", "begun_ns", "entries", "failed", "fresh", "intended_ns", "journey")
+    __slots__ = ("arrival", "begun_ns", "entries", "failed", "fresh", "intended_ns", "journey",
+                 "leaving")  # fmt: skip
 
-    def __init__(self, *, arrival: Arrival | None, journey: str, begun_ns: int) -> None:
+    def __init__(
+        self, *, arrival: Arrival | None, journey: str, begun_ns: int, leaving: Event
+    ) -> None:
         self.arrival, self.journey, self.begun_ns = arrival, journey, begun_ns
+        self.leaving = leaving
         self.intended_ns = begun_ns if arrival is None else arrival.due_ns
         self.fresh = True
         self.failed = False
@@ -49,8 +53,14 @@ class Visits:
         self.book, self.pacer = book, pacer
         self.go = Event()
         self.active = 0
-        self.stopping = False
+        #: Set when no further visit begins; who thinks then goes home.
+        self.leaving = Event()
         self._by_greenlet: dict[gevent.Greenlet, Visit] = {}
+
+    @property
+    def stopping(self) -> bool:
+        """Whether no further visit begins."""
+        return bool(self.leaving.is_set())
 
     @property
     def busy(self) -> bool:
@@ -151,7 +161,12 @@ class Visits:
         elif self.stopping:
             raise StopUser
         self.active += 1
-        visit = Visit(arrival=arrival, journey=type(user).__name__, begun_ns=monotonic_ns())
+        visit = Visit(
+            arrival=arrival,
+            journey=type(user).__name__,
+            begun_ns=monotonic_ns(),
+            leaving=self.leaving,
+        )
         self._by_greenlet[gevent.getcurrent()] = visit
         return visit
 

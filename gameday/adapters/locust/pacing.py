@@ -77,5 +77,15 @@ def pool_size(spec: LoadSpec) -> int:
     """Users needed so that an arrival finds one idle even if nothing is answered in time."""
     if spec.arrivals_per_s is None:
         return spec.users or 1
-    needed = math.ceil(spec.arrivals_per_s * spec.timeout_ms / 1000 * 1.1) + MIN_POOL
+    busy_ms = spec.timeout_ms + thinking_ms(spec)
+    needed = math.ceil(spec.arrivals_per_s * busy_ms / 1000 * 1.1) + MIN_POOL
     return min(MAX_POOL, needed)
+
+
+def thinking_ms(spec: LoadSpec) -> float:
+    """How long the visitors of one arrival think between steps, at most, on average."""
+    total = sum(j.weight for j in spec.journeys)
+    if not total:
+        return 0.0
+    pauses = (j.weight * j.think_ms[1] * max(0, len(j.steps) - 1) for j in spec.journeys)
+    return sum(pauses) / total

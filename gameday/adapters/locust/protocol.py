@@ -12,8 +12,9 @@ from dataclasses import dataclass, fields
 from types import NoneType, UnionType
 from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
 
+from gameday.adapters.locust.journey_json import journey_from_json, journey_to_json
 from gameday.model.histogram import Histogram
-from gameday.model.scenario import Expect, Journey, LoadSpec, RequestStep
+from gameday.model.scenario import LoadSpec
 from gameday.model.window import OUTCOMES, Tick, tick_from_json, tick_to_json
 
 VERSION = 1
@@ -271,25 +272,7 @@ def spec_to_json(spec: LoadSpec) -> dict[str, Any]:
     return {
         **{f.name: getattr(spec, f.name) for f in fields(spec) if f.name != "journeys"},
         "classes": list(spec.classes),
-        "journeys": [
-            {
-                "name": j.name,
-                "weight": j.weight,
-                "steps": [
-                    {
-                        "method": s.method,
-                        "path": s.path,
-                        "name": s.name,
-                        "json": s.json,
-                        "body": s.body,
-                        "headers": dict(s.headers),
-                        "status": s.expect.status,
-                    }
-                    for s in j.steps
-                ],
-            }
-            for j in spec.journeys
-        ],
+        "journeys": [journey_to_json(journey) for journey in spec.journeys],
     }
 
 
@@ -298,25 +281,7 @@ def spec_from_json(raw: Mapping[str, Any]) -> LoadSpec:
     try:
         plain = {f.name: raw[f.name] for f in fields(LoadSpec) if f.name in raw}
         plain["classes"] = tuple(raw["classes"])
-        plain["journeys"] = tuple(
-            Journey(
-                name=j["name"],
-                weight=j["weight"],
-                steps=tuple(
-                    RequestStep(
-                        method=s["method"],
-                        path=s["path"],
-                        name=s["name"],
-                        json=s["json"],
-                        body=s["body"],
-                        headers=s["headers"],
-                        expect=Expect(status=s["status"]),
-                    )
-                    for s in j["steps"]
-                ),
-            )
-            for j in raw["journeys"]
-        )
+        plain["journeys"] = tuple(journey_from_json(one) for one in raw["journeys"])
         return LoadSpec(**plain)
     except (KeyError, TypeError, ValueError) as error:
         raise ProtocolError(f"no load specification: {type(error).__name__}: {error}") from error

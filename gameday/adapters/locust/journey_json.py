@@ -1,0 +1,56 @@
+"""How a journey travels to the load process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from gameday.model.scenario import Expect, Journey, RequestStep
+
+
+def journey_to_json(journey: Journey) -> dict[str, Any]:
+    """Plain JSON of a journey."""
+    return {
+        "name": journey.name,
+        "weight": journey.weight,
+        "think_ms": list(journey.think_ms),
+        "steps": [_step_to_json(step) for step in journey.steps],
+    }
+
+
+def journey_from_json(raw: Mapping[str, Any]) -> Journey:
+    """Read it. What is not there has its default; raises KeyError, TypeError or ValueError."""
+    low, high = raw.get("think_ms", (0, 0))
+    return Journey(
+        name=raw["name"],
+        weight=raw["weight"],
+        think_ms=(low, high),
+        steps=tuple(_step_from_json(step) for step in raw["steps"]),
+    )
+
+
+def _step_to_json(step: RequestStep) -> dict[str, Any]:
+    expect = asdict(step.expect)
+    return {
+        "method": step.method,
+        "path": step.path,
+        "name": step.name,
+        "json": step.json,
+        "body": step.body,
+        "headers": dict(step.headers),
+        "status": expect.pop("status"),
+        "expect": expect,
+    }
+
+
+def _step_from_json(raw: Mapping[str, Any]) -> RequestStep:
+    return RequestStep(
+        method=raw["method"],
+        path=raw["path"],
+        name=raw["name"],
+        json=raw["json"],
+        body=raw["body"],
+        headers=raw["headers"],
+        expect=Expect(status=raw["status"], **raw.get("expect", {})),
+    )

@@ -1,0 +1,72 @@
+"""Journeys as people write them: what visitors do, and what answers must look like."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import Annotated, Any
+
+from gameday.scenario import fields as f
+from gameday.scenario import fields_calls as c
+from gameday.scenario import fields_load as w
+from gameday.scenario.call_docs import Secret
+from gameday.scenario.validate import about, document
+
+Text = Annotated[str, f.TEXT]
+
+
+@document
+class AnswerDoc:
+    """What an answer must look like."""
+
+    status: Annotated[
+        int | None, f.whole(100, 599, "an HTTP status"), about("the status that is right")
+    ] = None
+    under: Annotated[
+        int | None,
+        w.UNDER,
+        about("an answer that takes longer is wrong; for the first step from the intended start"),
+    ] = None
+    header: Annotated[
+        dict[Text, Text], about("headers that it must have, with their exact values")
+    ] = field(default_factory=dict)
+    json: Annotated[
+        dict[Annotated[str, c.MATCH], Annotated[Any, f.JSON]],
+        about("JMESPath expressions on its JSON, each with the value that it must give"),
+    ] = field(default_factory=dict)
+    text: Annotated[str | None, w.CONTAINED, about("text that it must contain")] = None
+
+
+@document
+class StepDoc:
+    """One request. Exactly one of the methods."""
+
+    get: Annotated[str | None, f.REQUEST_PATH, about("the path to GET")] = None
+    post: Annotated[str | None, f.REQUEST_PATH, about("the path to POST to")] = None
+    put: Annotated[str | None, f.REQUEST_PATH, about("the path to PUT to")] = None
+    patch: Annotated[str | None, f.REQUEST_PATH, about("the path to PATCH")] = None
+    delete: Annotated[str | None, f.REQUEST_PATH, about("the path to DELETE")] = None
+    head: Annotated[str | None, f.REQUEST_PATH, about("the path to ask the HEAD of")] = None
+    name: Annotated[
+        str | None,
+        f.TEXT,
+        about("its name in numbers and conditions; method and path unless given"),
+    ] = None
+    json: Annotated[Any, f.JSON, about("the body, sent as JSON")] = None
+    body: Annotated[str | None, f.TEXT, about("the body, sent as it is")] = None
+    headers: Annotated[dict[Text, Secret], about("headers to send")] = field(default_factory=dict)
+    expect: Annotated[AnswerDoc, about("a right answer; any status below 400 unless given")] = (
+        field(default_factory=AnswerDoc)
+    )
+
+
+@document
+class JourneyDoc:
+    """What one visitor does."""
+
+    weight: Annotated[
+        int, f.whole(1, 1_000_000, "a weight"), about("its share among the journeys")
+    ] = 1
+    think: Annotated[
+        tuple[int, int], w.THINK, about("the visitor's pause between two steps: `1s`, `0.5s..2s`")
+    ] = (0, 0)
+    steps: Annotated[list[StepDoc], about("requests, in order")]

@@ -1,0 +1,90 @@
+"""From journeys as people write them to those of the model, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from gameday.model.diagnostics import Diagnostic
+from gameday.model.scenario import Expect, Journey, RequestStep
+from gameday.scenario.call_docs import SecretDoc
+from gameday.scenario.journey_docs import AnswerDoc, JourneyDoc, StepDoc
+from gameday.scenario.node import Marks, Path
+from gameday.scenario.secret_rules import in_file, is_secret, secret_ref, unclear
+
+METHODS = ("get", "post", "put", "patch", "delete", "head")
+
+
+def journeys_of(
+    docs: Mapping[str, JourneyDoc], marks: Marks
+) -> tuple[tuple[Journey, ...], list[Diagnostic]]:
+    """The journeys of a load, and what is wrong with them."""
+    found: list[Diagnostic] = []
+    journeys = []
+    for name, journey in docs.items():
+        path = ("load", "journeys", name)
+        if not journey.steps:
+            found.append(
+                marks.problem(
+                    "value/empty",
+                    (*path, "steps"),
+                    f"the journey `{name}` has no step",
+                    "add one",
+                )
+            )
+        for position, step in enumerate(journey.steps):
+            found.extend(_wrong_step(step, (*path, "steps", position), marks))
+        steps = tuple(_step(step) for step in journey.steps)
+        journeys.append(
+            Journey(name=name, weight=journey.weight, steps=steps, think_ms=journey.think)
+        )
+    return tuple(journeys), found
+
+
+def _wrong_step(doc: StepDoc, path: Path, marks: Marks) -> Iterator[Diagnostic]:
+    given = [method for method in METHODS if getattr(doc, method) is not None]
+    if len(given) != 1:
+        how = " and ".join(f"`{method}`" for method in given) or "no method, such as `get`"
+        yield marks.problem(
+            "load/method",
+            path if not given else (*path, given[1]),
+            f"this step has {how}",
+            "write one of `get`, `post`, `put`, `patch`, `delete`, `head` a step",
+            key=bool(given),
+        )
+    if doc.json is not None and doc.body is not None:
+        yield marks.problem(
+            "load/body", (*path, "body"), "this step has `json` and `body`", "keep one", key=True
+        )
+    for name, value in doc.headers.items():
+        yield from unclear(value, (*path, "headers", name), marks)
+        if isinstance(value, str) and is_secret(name):
+            yield in_file(name, value, (*path, "headers", name), marks)
+
+
+def _step(doc: StepDoc) -> RequestStep:
+    method, path = next(
+        ((name, getattr(doc, name)) for name in METHODS if getattr(doc, name) is not None),
+        ("get", "/"),
+    )
+    return RequestStep(
+        method=method.upper(),
+        path=path,
+        name=doc.name or f"{method.upper()} {path}",
+        json=doc.json,
+        body=doc.body,
+        headers={
+            name: secret_ref(value) if isinstance(value, SecretDoc) else value
+            for name, value in doc.headers.items()
+        },
+        expect=_expect(doc.expect),
+    )
+
+
+def _expect(doc: AnswerDoc) -> Expect:
+    return Expect(
+        status=doc.status,
+        under_ms=doc.under,
+        headers=doc.header,
+        json=doc.json,
+        text=doc.text,
+    )

@@ -1,0 +1,134 @@
+"""What journeys can say, each held against a real server by the real load process."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from journey_support import Reply, shop
+from load_support import running
+
+from gameday.adapters.locust.once import once
+from gameday.model.histogram import count, quantile_ms
+from gameday.model.scenario import Expect, Journey, LoadSpec, RequestStep
+
+
+def step(path: str, expect: Expect | None = None, name: str = "") -> RequestStep:
+    return RequestStep(method="GET", path=path, name=name or path, expect=expect or Expect())
+
+
+#: What is expected of an answer -> the outcome, and what is said about it.
+ANSWER = Reply.of({"items": [{"sku": "A1", "n": 1}], "ok": True}, headers=(("X-Kind", "list"),))
+EXPECTED: dict[str, tuple[Expect, str, str]] = {
+    "status": (Expect(status=200), "ok", ""),
+    "other status": (Expect(status=201), "expectation", "status 200, not 201"),
+    "header": (Expect(headers={"x-kind": "list"}), "ok", ""),
+    "other header": (Expect(headers={"X-Kind": "one"}), "expectation",
+                     'header `X-Kind` is "list", not "one"'),
+    "no header": (Expect(headers={"X-None": "one"}), "expectation",
+                  'header `X-None` is missing, not "one"'),
+    "json": (Expect(json={"items[0].sku": "A1", "length(items) > `0`": True}), "ok", ""),
+    "number": (Expect(json={"items[0].n": 1.0}), "ok", ""),
+    "true is not 1": (Expect(json={"items[0].n": True}), "expectation",
+                      "json `items[0].n` is 1, not true"),
+    "absent": (Expect(json={"error": None}), "ok", ""),
+    "other json": (Expect(json={"items[0].sku": "B2"}), "expectation",
+                   'json `items[0].sku` is "A1", not "B2"'),
+    "does not fit": (Expect(json={"length(ok)": 1}), "expectation",
+                     "json `length(ok)` is missing, not 1"),
+    "text": (Expect(text='"sku": "A1"'), "ok", ""),
+    "other text": (Expect(text="sold out"), "expectation", 'the text "sold out" is not in it'),
+    "in time": (Expect(under_ms=60_000), "ok", ""),
+    "too late": (Expect(under_ms=1), "expectation", ""),
+}  # fmt: skip
+
+
+def test_each_expectation_of_an_answer() -> None:
+    journeys = tuple(
+        Journey(name=name, steps=(step("/list", expect),))
+        for name, (expect, _, _) in EXPECTED.items()
+    )
+    spec = LoadSpec(target="shop", arrivals_per_s=1, journeys=journeys)
+    with shop(list=Reply(**{**vars(ANSWER), "after_s": 0.01})) as server:
+        answers = once(spec, server.url)
+
+    found = {answer.journey: (answer.outcome, answer.error) for answer in answers}
+    late = found.pop("too late")
+    assert found == {n: wanted[1:] for n, wanted in EXPECTED.items() if n != "too late"}
+    assert late[0] == "expectation"
+    assert late[1].startswith("answered after ")
+    assert late[1].endswith(" ms, not under 1 ms")
+
+
+def test_answers_that_are_no_json_or_no_answer() -> None:
+    wanted = Expect(json={"a": 1}, text="ü")
+    paths = ("/page", "/broken", "/none")
+    journeys = tuple(Journey(name=path, steps=(step(path, wanted),)) for path in paths)
+    latin = (("Content-Type", "text/plain; charset=latin-1"),)
+    with shop(
+        page=Reply(body="für".encode("latin-1"), headers=latin), broken=Reply(status=503)
+    ) as server:
+        answers = once(LoadSpec(target="x", arrivals_per_s=1, journeys=journeys), server.url)
+
+    assert {a.journey: (a.outcome, a.error) for a in answers} == {
+        "/page": ("expectation", "not JSON"),
+        "/broken": ("http_5xx", "status 503"),
+        "/none": ("http_4xx", "status 404"),
+    }
+
+
+def test_under_counts_the_first_step_from_the_intended_start(tmp_path: Path) -> None:
+    """One user, busy for 0.4 s each time: who comes meanwhile has waited, whatever the answer."""
+    limit = Expect(under_ms=200)
+    spec = LoadSpec(
+        target="shop",
+        arrivals_per_s=5,
+        timeout_ms=3_000,
+        journeys=(
+            Journey(name="two", steps=(step("/fast", limit), step("/slow", Expect(under_ms=900)))),
+            Journey(name="late", steps=(step("/slow", limit, name="late"),)),
+        ),
+    )
+    with shop(fast=Reply(), slow=Reply(after_s=0.4)) as server, \
+            running(spec, server.url, tmp_path) as run:  # fmt: skip
+        run.heard.wait_second(run.facts["first_second"] + 1)
+        run.load.stop()
+        found = set(run.heard.counts("name", "outcome"))
+    assert found == {("/fast", "ok"), ("/slow", "ok"), ("late", "expectation")}
+    # a step that failed for its time is in the numbers with that time
+    assert quantile_ms(run.heard.response(name="late"), 0.5) == pytest.approx(400, abs=250)
+
+
+def test_visitors_think_between_steps_and_enough_of_them_stand_by(tmp_path: Path) -> None:
+    spec = LoadSpec(
+        target="shop",
+        arrivals_per_s=20,
+        timeout_ms=1_000,
+        journeys=(
+            Journey(name="look", steps=(step("/a"), step("/b"), step("/c")), think_ms=(300, 600)),
+        ),
+    )
+    with shop(a=Reply(), b=Reply(), c=Reply()) as server:
+        with running(spec, server.url, tmp_path) as run:
+            run.heard.wait_second(run.facts["first_second"] + 3)
+            facts = run.load.stop()
+            users = run.facts["users"]
+        by_visitor: dict[int, list[tuple[str, float]]] = {}
+        for one in server.asked:
+            by_visitor.setdefault(one.connection, []).append((one.path, one.at_s))
+
+    pauses = [
+        after[1] - before[1]
+        for asked in by_visitor.values()
+        for before, after in pairwise(asked)
+        if after[0] != "/a"
+    ]
+    assert len(pauses) > 40
+    assert min(pauses) > 0.29
+    assert max(pauses) - min(pauses) > 0.1, "drawn, not fixed"
+    assert users == 59, "20/s for 1 s of waiting and 1.2 s of thinking, a tenth more, and ten"
+    assert facts["unserved"] == 0
+    # who thinks when the load ends goes home: nothing failed, and no step is made up
+    assert set(run.heard.counts("outcome")) == {"ok"}
+    assert sum(count(c.response) for c in run.heard.cells) == len(server.asked)
