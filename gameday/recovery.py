@@ -118,5 +118,5 @@ def _closed_clean(journal: Path) -> bool:
             lines = file.read().splitlines()
         last = json.loads(lines[-1])
         return last["kind"] == "run.closed" and not last["data"].get("dirty")
-    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         return False

@@ -56,7 +56,7 @@ def read(run_dir: Path) -> Owner:
             parts=tuple(Part(**part) for part in raw["parts"]),
             after=tuple(raw["after"]),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return Owner()
 
 
