@@ -30,8 +30,25 @@ class Expect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Capture:
+    """Where in an answer a value is: exactly one is set.
+
+    `json` is a JMESPath expression, `header` a name; of `regex` (on the body) it is the first
+    group, or the whole match if there is none.
+    """
+
+    json: str | None = None
+    header: str | None = None
+    regex: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestStep:
-    """One request of a journey. `name` is what it is called in numbers and criteria."""
+    """One request of a journey. `name` is what it is called in numbers and criteria.
+
+    `capture` takes values from the answer, which later steps use as `{{ name }}` (see
+    `gameday.model.template`) in path, json, body, headers, and what they expect.
+    """
 
     method: str
     path: str
@@ -40,6 +57,7 @@ class RequestStep:
     body: str | None = None
     headers: Mapping[str, str | SecretRef] = field(default_factory=dict)
     expect: Expect = Expect()
+    capture: Mapping[str, Capture] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gameday.model.template import VALUE_NAME
 from gameday.model.units import UnitError, duration_ms
 from gameday.scenario import fields as f
 from gameday.scenario.validate import FieldError, Scalar, kind_of, shown
@@ -52,6 +53,18 @@ def _contained(value: Any) -> str:
     return value
 
 
+_HOLE = rf"\{{\{{\s*{VALUE_NAME}\s*\}}\}}"
+_STEP_PATH = rf"/(?:{_HOLE}|[^\s{{]|\{{(?!\{{\s*{VALUE_NAME}\s*\}}\}}))*"
+STEP_PATH = Scalar(
+    f.matching(_STEP_PATH, "value/path", "the path of a request", "write `/products`"),
+    f.pattern(_STEP_PATH),
+)
+VALUE = Scalar(
+    f.matching(
+        VALUE_NAME, "value/name", "the name of a value", "write letters, digits and `_`: `order`"
+    ),
+    f.pattern(VALUE_NAME),
+)
 UNDER = Scalar(_under, f.DURATION.schema)
 THINK = Scalar(
     _think,

@@ -37,15 +37,26 @@ class AnswerDoc:
 
 
 @document
+class CaptureDoc:
+    """Where in an answer a value is. Exactly one of the ways."""
+
+    json: Annotated[str | None, c.MATCH, about("a JMESPath expression on its JSON")] = None
+    header: Annotated[str | None, f.TEXT, about("the name of a header")] = None
+    regex: Annotated[
+        str | None, c.REGEX, about("a regular expression on the body; its first group, if any")
+    ] = None
+
+
+@document
 class StepDoc:
     """One request. Exactly one of the methods."""
 
-    get: Annotated[str | None, f.REQUEST_PATH, about("the path to GET")] = None
-    post: Annotated[str | None, f.REQUEST_PATH, about("the path to POST to")] = None
-    put: Annotated[str | None, f.REQUEST_PATH, about("the path to PUT to")] = None
-    patch: Annotated[str | None, f.REQUEST_PATH, about("the path to PATCH")] = None
-    delete: Annotated[str | None, f.REQUEST_PATH, about("the path to DELETE")] = None
-    head: Annotated[str | None, f.REQUEST_PATH, about("the path to ask the HEAD of")] = None
+    get: Annotated[str | None, w.STEP_PATH, about("the path to GET")] = None
+    post: Annotated[str | None, w.STEP_PATH, about("the path to POST to")] = None
+    put: Annotated[str | None, w.STEP_PATH, about("the path to PUT to")] = None
+    patch: Annotated[str | None, w.STEP_PATH, about("the path to PATCH")] = None
+    delete: Annotated[str | None, w.STEP_PATH, about("the path to DELETE")] = None
+    head: Annotated[str | None, w.STEP_PATH, about("the path to ask the HEAD of")] = None
     name: Annotated[
         str | None,
         f.TEXT,
@@ -57,6 +68,10 @@ class StepDoc:
     expect: Annotated[AnswerDoc, about("a right answer; any status below 400 unless given")] = (
         field(default_factory=AnswerDoc)
     )
+    capture: Annotated[
+        dict[Annotated[str, w.VALUE], CaptureDoc],
+        about("values taken from the answer, for later steps to use as `{{ name }}`"),
+    ] = field(default_factory=dict)
 
 
 @document

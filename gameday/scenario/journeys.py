@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from gameday.model.diagnostics import Diagnostic
-from gameday.model.scenario import Expect, Journey, RequestStep
+from gameday.model.scenario import Capture, Expect, Journey, RequestStep
 from gameday.scenario.call_docs import SecretDoc
 from gameday.scenario.journey_docs import AnswerDoc, JourneyDoc, StepDoc
 from gameday.scenario.node import Marks, Path
 from gameday.scenario.secret_rules import in_file, is_secret, secret_ref, unclear
+from gameday.scenario.templates import wrong_captures, wrong_values
 
 METHODS = ("get", "post", "put", "patch", "delete", "head")
 
@@ -31,8 +32,10 @@ def journeys_of(
                     "add one",
                 )
             )
+        known: set[str] = set()
         for position, step in enumerate(journey.steps):
-            found.extend(_wrong_step(step, (*path, "steps", position), marks))
+            found.extend(_wrong_step(step, known, (*path, "steps", position), marks))
+            known |= set(step.capture)
         steps = tuple(_step(step) for step in journey.steps)
         journeys.append(
             Journey(name=name, weight=journey.weight, steps=steps, think_ms=journey.think)
@@ -40,7 +43,9 @@ def journeys_of(
     return tuple(journeys), found
 
 
-def _wrong_step(doc: StepDoc, path: Path, marks: Marks) -> Iterator[Diagnostic]:
+def _wrong_step(
+    doc: StepDoc, known: Collection[str], path: Path, marks: Marks
+) -> Iterator[Diagnostic]:
     given = [method for method in METHODS if getattr(doc, method) is not None]
     if len(given) != 1:
         how = " and ".join(f"`{method}`" for method in given) or "no method, such as `get`"
@@ -51,6 +56,9 @@ def _wrong_step(doc: StepDoc, path: Path, marks: Marks) -> Iterator[Diagnostic]:
             "write one of `get`, `post`, `put`, `patch`, `delete`, `head` a step",
             key=bool(given),
         )
+    else:
+        yield from wrong_values(doc, given[0], known, path, marks)
+    yield from wrong_captures(doc, path, marks)
     if doc.json is not None and doc.body is not None:
         yield marks.problem(
             "load/body", (*path, "body"), "this step has `json` and `body`", "keep one", key=True
@@ -77,6 +85,10 @@ def _step(doc: StepDoc) -> RequestStep:
             for name, value in doc.headers.items()
         },
         expect=_expect(doc.expect),
+        capture={
+            name: Capture(json=one.json, header=one.header, regex=one.regex)
+            for name, one in doc.capture.items()
+        },
     )
 
 

@@ -22,6 +22,7 @@ def scenario_schema() -> JsonSchema:
     one_of(schema["$defs"]["StepDoc"], METHODS)
     fault_rules(schema["$defs"])
     signal_rules(schema["$defs"])
+    one_of(schema["$defs"]["CaptureDoc"], ("json", "header", "regex"))
     schema["$defs"]["StepDoc"]["not"] = {"required": ["json", "body"]}
     schema["$defs"]["JourneyDoc"]["properties"]["steps"]["minItems"] = 1
     schema["$defs"]["LoadDoc"]["properties"]["journeys"]["minProperties"] = 1

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
-from journey_support import Reply, shop
+from journey_support import Asked, Reply, Shop, shop
 from load_support import running
 
 from gameday.adapters.locust.once import once
 from gameday.model.histogram import count, quantile_ms
-from gameday.model.scenario import Expect, Journey, LoadSpec, RequestStep
+from gameday.model.scenario import Capture, Expect, Journey, LoadSpec, RequestStep
 
 
 def step(path: str, expect: Expect | None = None, name: str = "") -> RequestStep:
@@ -132,3 +135,88 @@ def test_visitors_think_between_steps_and_enough_of_them_stand_by(tmp_path: Path
     # who thinks when the load ends goes home: nothing failed, and no step is made up
     assert set(run.heard.counts("outcome")) == {"ok"}
     assert sum(count(c.response) for c in run.heard.cells) == len(server.asked)
+
+
+def post(path: str, **more: Any) -> RequestStep:
+    return RequestStep(method="POST", path=path, name=more.pop("name", path), **more)
+
+
+CAPTURES = {
+    "order": Capture(json="order.id"),
+    "token": Capture(header="X-Token"),
+    "sku": Capture(regex=r'"sku": "(\w+)"'),
+    "word": Capture(regex=r"A\d"),
+}
+
+
+def test_captured_values_are_passed_on(tmp_path: Path) -> None:
+    made = Reply.of({"order": {"id": 17, "sku": "A1/b c"}}, headers=(("X-Token", "t ö/?k"),))
+    seen = post(
+        "/seen/{{ order }}/{{token}}?sku={{ sku }}",
+        name="POST /seen/[order]",
+        headers={"X-Order": "no. {{ order }}"},
+        json={"id": "{{ order }}", "text": "{{ order }} {{ word }}", "all": ["{{ sku }}"]},
+        expect=Expect(json={"id": "{{ order }}"}, text="A1 {{ order }}", headers={"X": "{{sku}}"}),
+    )
+    raw = post("/raw", body="order={{ order }}")
+    steps = (post("/order", capture=CAPTURES), seen, raw)
+    spec = LoadSpec(
+        target="x",
+        arrivals_per_s=1,
+        journeys=(Journey(name="buy", steps=steps), Journey(name="two", steps=steps)),
+    )
+    made = replace(made, body=made.body.replace(b"A1/b c", b"A1"))
+    answer = Reply.of({"id": 17, "t": "A1 17"}, headers=(("X", "A1"),))
+    replies = {"/order": made, "/seen/17/t%20%C3%B6%2F%3Fk": answer, "/raw": Reply()}
+    with shop() as server:
+        server.replies.update(replies)
+        answers = once(spec, server.url)
+
+    assert [(a.request, a.outcome, a.error) for a in answers] == [
+        ("/order", "ok", ""), ("POST /seen/[order]", "ok", ""), ("/raw", "ok", ""),
+    ] * 2  # fmt: skip
+    _, asked, plain = server.asked[:3]
+    assert asked.path == "/seen/17/t%20%C3%B6%2F%3Fk?sku=A1"
+    assert asked.headers["x-order"] == "no. 17"
+    assert json.loads(asked.body) == {"id": 17, "text": "17 A1", "all": ["A1"]}
+    assert plain.body == b"order=17"
+
+
+@pytest.mark.parametrize("name", CAPTURES)
+def test_nothing_to_capture_is_a_failure_and_ends_the_journey(name: str) -> None:
+    steps = (post("/order", capture={name: CAPTURES[name]}), post("/never"))
+    spec = LoadSpec(target="x", arrivals_per_s=1, journeys=(Journey(name="buy", steps=steps),) * 2)
+    nothing = Reply.of({"order": {"id": None}}, headers=(("X-Token", ""),))
+    with shop(order=nothing, never=Reply()) as server:
+        answers = once(spec, server.url)
+    assert [(a.outcome, a.error) for a in answers] == [
+        ("expectation", f"nothing to capture `{name}` from")
+    ] * 2
+    assert server.paths() == ["/order"] * 2
+
+
+def test_each_visit_has_its_own_values(tmp_path: Path) -> None:
+    """Visitors are used again and again; what one has captured is never seen by another."""
+    steps = (
+        post("/order", capture={"order": Capture(json="id")}),
+        post("/seen", json={"id": "{{ order }}"}),
+    )
+    spec = LoadSpec(target="x", arrivals_per_s=40, journeys=(Journey(name="buy", steps=steps),))
+    with shop(kind=Counting) as server, running(spec, server.url, tmp_path) as run:
+        run.heard.wait_second(run.facts["first_second"] + 1)
+        run.load.stop()
+        seen = [json.loads(one.body)["id"] for one in server.asked if one.path == "/seen"]
+        orders = server.paths().count("/order")
+    assert len(seen) >= 40
+    assert sorted(seen) == list(range(1, orders + 1))
+
+
+class Counting(Shop):
+    """Gives every order a number of its own."""
+
+    count = 0
+
+    def reply(self, asked: Asked) -> Reply:
+        with self.lock:
+            self.count += asked.path == "/order"
+            return Reply.of({"id": self.count})

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
 
 import jmespath
 from jmespath.exceptions import JMESPathError
 
 from gameday.adapters.locust.agent_outcome import of_status, outcome_of
-from gameday.model.scenario import Expect
+from gameday.model.scenario import Capture, Expect
+from gameday.model.template import filled, filled_text, names_in
 
 #: How much of a wrong value is shown.
 _SHOWN = 80
@@ -19,30 +23,54 @@ _CHARSET = re.compile(r"charset=\"?([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 _NOTHING = object()
 
 
+class Judged(NamedTuple):
+    """What became of a request: its outcome, what is wrong in words, and the captured values."""
+
+    outcome: str
+    problem: str = ""
+    captured: Mapping[str, Any] = {}
+
+
 class Wanted:
     """What the answers of one step must look like, made ready once for many answers."""
 
-    def __init__(self, expect: Expect) -> None:
+    def __init__(self, expect: Expect, capture: Mapping[str, Capture] | None = None) -> None:
         self._expect = expect
-        self._json = [(text, jmespath.compile(text), value) for text, value in expect.json.items()]
+        self._json = {text: jmespath.compile(text) for text in expect.json}
+        self._capture = [(name, _taker(one)) for name, one in (capture or {}).items()]
+        self._open = any(names_in([expect.text, expect.headers, expect.json]))
 
-    def judge(
-        self, exception: BaseException | None, response: Any, response_us: int
-    ) -> tuple[str, str]:
-        """The outcome, and what is wrong with an answer that is not the expected one.
+    def filled(self, values: Mapping[str, Any]) -> Wanted:
+        """The same with these values in what is expected."""
+        if not self._open:
+            return self
+        made = copy.copy(self)
+        expect = self._expect
+        made._expect = replace(
+            expect,
+            text=None if expect.text is None else filled_text(expect.text, values),
+            headers={name: filled_text(text, values) for name, text in expect.headers.items()},
+            json=filled(expect.json, values),
+        )
+        return made
 
-        *response_us* counts from the intended start.
-        """
+    def judge(self, exception: BaseException | None, response: Any, response_us: int) -> Judged:
+        """What became of a request; *response_us* counts from the intended start."""
         status = getattr(response, "status_code", 0)
         status = status if isinstance(status, int) else 0
         if not status or (exception is not None and getattr(exception, "code", None) is None):
-            return outcome_of(exception, response) if exception is not None else "other", ""
+            return Judged(outcome_of(exception, response) if exception is not None else "other")
         wanted = self._expect.status
         if status != wanted and (wanted is not None or status >= 400):
             problem = f"status {status}, not {wanted}" if wanted is not None else f"status {status}"
-            return of_status(status) or "expectation", problem
+            return Judged(of_status(status) or "expectation", problem)
         problem = next(self._problems(response, response_us), "")
-        return ("expectation" if problem else "ok"), problem
+        if problem:
+            return Judged("expectation", problem)
+        captured = {name: take(response) for name, take in self._capture}
+        if nothing := [name for name, value in captured.items() if value in (None, "")]:
+            return Judged("expectation", f"nothing to capture `{nothing[0]}` from")
+        return Judged("ok", "", captured)
 
     def _problems(self, response: Any, response_us: int) -> Iterator[str]:
         limit_ms = self._expect.under_ms
@@ -62,8 +90,8 @@ class Wanted:
         if data is _NOTHING:
             yield "not JSON"
             return
-        for text, compiled, value in self._json:
-            found = found_in(compiled, data)
+        for text, value in self._expect.json.items():
+            found = found_in(self._json[text], data)
             if not same(found, value):
                 yield f"json `{text}` is {_shown(found)}, not {_shown(value)}"
 
@@ -113,6 +141,22 @@ def same(a: Any, b: Any) -> bool:
         return len(a) == len(b) and all(map(same, a, b))
     equal: bool = a == b
     return equal
+
+
+def _taker(capture: Capture) -> Callable[[Any], Any]:
+    """How a value is taken from an answer; it gives null or empty text where there is none."""
+    if capture.json is not None:
+        compiled = jmespath.compile(capture.json)
+        return lambda response: found_in(compiled, json_of(response))
+    if capture.header is not None:
+        return partial(header_of, name=capture.header)
+    pattern = re.compile(capture.regex or "")
+
+    def searched(response: Any) -> str | None:
+        found = pattern.search(text_of(response))
+        return None if found is None else found[1 if pattern.groups else 0]
+
+    return searched
 
 
 def _shown(value: Any) -> str:

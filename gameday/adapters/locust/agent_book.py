@@ -6,7 +6,7 @@ Every request that is opened ends in exactly one cell.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gameday.model.histogram import bucket_of
@@ -20,8 +20,8 @@ OTHER_NAME = "(other names)"
 class Entry:
     """One request. `intended_ns` is when it should have been sent, `sent_ns` when it was."""
 
-    __slots__ = ("answered", "edge", "intended_ns", "journey", "name", "problem", "reported",
-                 "sent_ns", "wanted")  # fmt: skip
+    __slots__ = ("answered", "captured", "edge", "intended_ns", "journey", "name", "problem",
+                 "reported", "sent_ns", "wanted")  # fmt: skip
 
     def __init__(
         self, *, journey: str, name: str, intended_ns: int, sent_ns: int, edge: bool
@@ -31,6 +31,7 @@ class Entry:
         self.edge = edge
         self.wanted: Any = None  # what judges the answer, for a step of a generated journey
         self.problem = ""  # what it found wrong, in words
+        self.captured: Mapping[str, Any] = {}  # the values that it took from the answer
         self.answered = False
         self.reported = False
 

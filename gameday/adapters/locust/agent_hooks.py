@@ -71,7 +71,7 @@ def judged(entry: Entry, exception: BaseException | None, response: Any, service
     if entry.wanted is None:
         return outcome_of(exception, response)
     response_us = max(0, (entry.sent_ns - entry.intended_ns) // 1000) + service_us
-    outcome, entry.problem = entry.wanted.judge(exception, response, response_us)
+    outcome, entry.problem, entry.captured = entry.wanted.judge(exception, response, response_us)
     return str(outcome)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import sys
 import traceback
@@ -16,10 +15,9 @@ from locust.user.users import HttpUser, User
 from locust.util.load_locustfile import load_locustfile
 
 import gameday
-from gameday.adapters.locust.agent_answers import Wanted
-from gameday.adapters.locust.agent_hooks import WANTED
+from gameday.adapters.locust.agent_steps import Prepared
 from gameday.adapters.locust.pacing import Turns
-from gameday.model.scenario import Journey, LoadSpec, RequestStep
+from gameday.model.scenario import Journey, LoadSpec
 
 #: The class of all generated users, which is also their lane.
 VISITOR = "Visitor"
@@ -36,7 +34,7 @@ def generated(spec: LoadSpec, seed: int = 0) -> list[type[User]]:
     its first failed step, as a visitor would. Redirects are not followed: one step, one request.
     Pauses between steps are drawn from *seed*; when the load ends, nobody thinks on.
     """
-    journeys = [(j, [_arguments(step) for step in j.steps]) for j in spec.journeys]
+    journeys = [(j, [Prepared(step) for step in j.steps]) for j in spec.journeys]
     turns = Turns([j.weight for j in spec.journeys])
     rng = random.Random(seed)  # noqa: S311 - pauses, not secrets
 
@@ -45,14 +43,16 @@ def generated(spec: LoadSpec, seed: int = 0) -> list[type[User]]:
         which = turns.next() if current.arrival is None else current.arrival.journey
         journey, steps = journeys[which]
         current.journey = journey.name
+        values: dict[str, Any] = {}
         for position, step in enumerate(steps):
             if position and any(journey.think_ms):
                 pause_ms = rng.uniform(*journey.think_ms)
                 if current.leaving.wait(pause_ms / 1000):
                     return
-            user.client.request(**step)
+            user.client.request(**step.arguments(values))
             if current.failed:
                 return
+            values.update(current.entries[-1].captured)
 
     def wait(_: Any) -> float:
         return spec.think_ms / 1000
@@ -131,20 +131,3 @@ def all_events() -> Any:
 
 def _first(journey: Journey) -> str:
     return journey.steps[0].name if journey.steps else ""
-
-
-def _arguments(step: RequestStep) -> dict[str, Any]:
-    headers = dict(step.headers)
-    data = step.body
-    if step.json is not None:
-        data = json.dumps(step.json, separators=(",", ":"))
-        if not any(name.lower() == "content-type" for name in headers):
-            headers["Content-Type"] = "application/json"
-    return {
-        "method": step.method.upper(),
-        "url": step.path,
-        "name": step.name,
-        "data": data,
-        "headers": headers,
-        "context": {WANTED: Wanted(step.expect)},
-    }

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from gameday.model.scenario import Expect, Journey, RequestStep
+from gameday.model.scenario import Capture, Expect, Journey, RequestStep
 
 
 def journey_to_json(journey: Journey) -> dict[str, Any]:
@@ -41,6 +41,7 @@ def _step_to_json(step: RequestStep) -> dict[str, Any]:
         "headers": dict(step.headers),
         "status": expect.pop("status"),
         "expect": expect,
+        "capture": {name: asdict(one) for name, one in step.capture.items()},
     }
 
 
@@ -53,4 +54,5 @@ def _step_from_json(raw: Mapping[str, Any]) -> RequestStep:
         body=raw["body"],
         headers=raw["headers"],
         expect=Expect(status=raw["status"], **raw.get("expect", {})),
+        capture={name: Capture(**one) for name, one in raw.get("capture", {}).items()},
     )

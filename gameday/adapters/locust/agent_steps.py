@@ -1,0 +1,60 @@
+"""The steps of generated journeys: made ready once, and filled with values for each request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+from gameday.adapters.locust.agent_answers import Wanted
+from gameday.adapters.locust.agent_hooks import WANTED
+from gameday.model.scenario import RequestStep
+from gameday.model.template import as_text, filled, filled_text, names_in
+
+
+class Prepared:
+    """One step."""
+
+    def __init__(self, step: RequestStep) -> None:
+        self._step = step
+        self._wanted = Wanted(step.expect, step.capture)
+        sent = [step.path, step.json, step.body, list(step.headers.values())]
+        self._fixed = None if any(names_in(sent)) else _arguments(step)
+
+    def arguments(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What the client's `request` is called with, when these values are known."""
+        made = self._fixed or _arguments(_with_values(self._step, values))
+        return {**made, "context": {WANTED: self._wanted.filled(values)}}
+
+
+def _with_values(step: RequestStep, values: Mapping[str, Any]) -> RequestStep:
+    """*step* with its values. In the path they are escaped, in a header they are one line."""
+    in_path = {name: quote(as_text(value), safe="") for name, value in values.items()}
+    return replace(
+        step,
+        path=filled_text(step.path, in_path),
+        json=filled(step.json, values),
+        body=None if step.body is None else filled_text(step.body, values),
+        headers={
+            name: " ".join(filled_text(str(value), values).splitlines())
+            for name, value in step.headers.items()
+        },
+    )
+
+
+def _arguments(step: RequestStep) -> dict[str, Any]:
+    headers = dict(step.headers)
+    data = step.body
+    if step.json is not None:
+        data = json.dumps(step.json, separators=(",", ":"))
+        if not any(name.lower() == "content-type" for name in headers):
+            headers["Content-Type"] = "application/json"
+    return {
+        "method": step.method.upper(),
+        "url": step.path,
+        "name": step.name,
+        "data": data,
+        "headers": headers,
+    }
