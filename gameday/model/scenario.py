@@ -74,6 +74,20 @@ class Journey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Feeder:
+    """A column of a CSV file in the project, of which each visit gets a value.
+
+    `pick` is `sequential` (and begins again), `random` or `unique` (each row once). `values` are
+    read when the load is made ready, and are in no plan.
+    """
+
+    csv: str
+    column: str
+    pick: str = "sequential"
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadSpec:
     """The traffic. Exactly one of `arrivals_per_s` (open model) and `users` (closed) is set."""
 
@@ -85,6 +99,7 @@ class LoadSpec:
     journeys: tuple[Journey, ...] = ()
     locustfile: str | None = None
     classes: tuple[str, ...] = ()
+    data: Mapping[str, Feeder] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

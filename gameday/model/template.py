@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from gameday.model.scenario import RequestStep
+
 #: What a value may be called.
 VALUE_NAME = r"[A-Za-z_][A-Za-z0-9_]{0,62}"
 _HOLE = re.compile(rf"\{{\{{\s*({VALUE_NAME})\s*\}}\}}")
@@ -51,6 +53,13 @@ def as_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def names_of(step: RequestStep) -> frozenset[str]:
+    """The names of all values that a step uses."""
+    expect = step.expect
+    parts = [step.path, step.json, step.body, step.headers]
+    return frozenset(names_in([*parts, expect.text, expect.headers, expect.json]))
 
 
 def _texts(value: Any) -> Iterator[str]:

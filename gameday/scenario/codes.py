@@ -94,6 +94,8 @@ _SCENARIOS = {
     "load/locustfile": _e("the locustfile is not there"),
     "load/method": _e("a step is exactly one request"),
     "load/body": _e("`json` or `body`: at most one of them"),
+    "load/journeys-only": _e("what belongs to `journeys`, beside a locustfile"),
+    "load/data": _e("a CSV file that cannot feed the journeys"),
     "load/value": _e("a `{{ value }}` that no step before has captured"),
     "load/capture": _e("a captured value is taken from exactly one place of the answer"),
     "load/unbounded-name": _e("a request whose name would be another one for each visitor"),

@@ -30,7 +30,7 @@ from gameday.scenario.documents import (
     ScenarioDoc,
 )
 from gameday.scenario.fault_parts import faults_of
-from gameday.scenario.journeys import journeys_of
+from gameday.scenario.journeys import feeders_of, journeys_of
 from gameday.scenario.node import Marks, Path
 from gameday.scenario.places import environment_of
 from gameday.scenario.signals import signals_of
@@ -125,7 +125,7 @@ def project_of(
 
 def _load(doc: LoadDoc, marks: Marks) -> tuple[LoadSpec, list[Diagnostic]]:
     found = list(_wrong_load(doc, marks))
-    journeys, wrong = journeys_of(doc.journeys, marks)
+    journeys, wrong = journeys_of(doc.journeys, doc.data, marks)
     found.extend(wrong)
     load = LoadSpec(
         target=doc.target,
@@ -136,6 +136,7 @@ def _load(doc: LoadDoc, marks: Marks) -> tuple[LoadSpec, list[Diagnostic]]:
         journeys=journeys,
         locustfile=doc.locustfile,
         classes=tuple(doc.classes),
+        data=feeders_of(doc.data),
     )
     return load, found
 
@@ -172,6 +173,14 @@ def _wrong_load(doc: LoadDoc, marks: Marks) -> Iterator[Diagnostic]:
             (*at, "classes"),
             "`classes` without `locustfile`",
             "remove it",
+            key=True,
+        )
+    if doc.data and doc.locustfile is not None:
+        yield marks.problem(
+            "load/journeys-only",
+            (*at, "data"),
+            "`data` without `journeys`",
+            "remove it; a locustfile opens its own files, next to `__file__`",
             key=True,
         )
     if doc.timeout < 1:

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 from gameday.model.criteria import Criterion, Steady
 from gameday.model.project import Slo
 from gameday.scenario import fields as f
+from gameday.scenario import fields_load as w
 from gameday.scenario.fault_docs import FaultDoc
-from gameday.scenario.journey_docs import JourneyDoc
+from gameday.scenario.journey_docs import FeederDoc, JourneyDoc
 from gameday.scenario.place_docs import EnvironmentDoc
 from gameday.scenario.signals import Stop
 from gameday.scenario.validate import about, document
@@ -43,6 +44,10 @@ class LoadDoc:
     classes: Annotated[list[Text], about("the user classes of it; all unless given")] = field(
         default_factory=list
     )
+    data: Annotated[
+        dict[Annotated[str, w.VALUE], FeederDoc],
+        about("values from CSV files, which steps use as `{{ name }}`"),
+    ] = field(default_factory=dict)
 
 
 @document

@@ -75,6 +75,19 @@ class StepDoc:
 
 
 @document
+class FeederDoc:
+    """A column of a CSV file, of which each visit gets a value."""
+
+    csv: Annotated[str, f.TEXT, about("the file, relative to the project")]
+    column: Annotated[str, f.TEXT, about("the column, as the first line of the file names it")]
+    pick: Annotated[
+        str,
+        f.choice(("sequential", "random", "unique")),
+        about("`sequential` (and begins again), `random`, or `unique` (each row once)"),
+    ] = "sequential"
+
+
+@document
 class JourneyDoc:
     """What one visitor does."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from gameday.model.diagnostics import Diagnostic
-from gameday.model.scenario import Capture, Expect, Journey, RequestStep
+from gameday.model.scenario import Capture, Expect, Feeder, Journey, RequestStep
 from gameday.scenario.call_docs import SecretDoc
-from gameday.scenario.journey_docs import AnswerDoc, JourneyDoc, StepDoc
+from gameday.scenario.journey_docs import AnswerDoc, FeederDoc, JourneyDoc, StepDoc
 from gameday.scenario.node import Marks, Path
 from gameday.scenario.secret_rules import in_file, is_secret, secret_ref, unclear
 from gameday.scenario.templates import wrong_captures, wrong_values
@@ -16,9 +16,9 @@ METHODS = ("get", "post", "put", "patch", "delete", "head")
 
 
 def journeys_of(
-    docs: Mapping[str, JourneyDoc], marks: Marks
+    docs: Mapping[str, JourneyDoc], given: Collection[str], marks: Marks
 ) -> tuple[tuple[Journey, ...], list[Diagnostic]]:
-    """The journeys of a load, and what is wrong with them."""
+    """The journeys of a load, and what is wrong with them; values of *given* are there before."""
     found: list[Diagnostic] = []
     journeys = []
     for name, journey in docs.items():
@@ -32,7 +32,7 @@ def journeys_of(
                     "add one",
                 )
             )
-        known: set[str] = set()
+        known = set(given)
         for position, step in enumerate(journey.steps):
             found.extend(_wrong_step(step, known, (*path, "steps", position), marks))
             known |= set(step.capture)
@@ -41,6 +41,13 @@ def journeys_of(
             Journey(name=name, weight=journey.weight, steps=steps, think_ms=journey.think)
         )
     return tuple(journeys), found
+
+
+def feeders_of(docs: Mapping[str, FeederDoc]) -> dict[str, Feeder]:
+    """The columns of `data`."""
+    return {
+        name: Feeder(csv=doc.csv, column=doc.column, pick=doc.pick) for name, doc in docs.items()
+    }
 
 
 def _wrong_step(

@@ -6,6 +6,7 @@ from gameday.model.diagnostics import Diagnostic, in_order
 from gameday.model.project import Environment, Project
 from gameday.model.scenario import Scenario
 from gameday.scenario import (
+    feeders,
     rules_expect,
     rules_faults,
     rules_places,
@@ -22,6 +23,7 @@ RULES: tuple[Rule, ...] = (
     *rules_faults.RULES,
     *rules_expect.RULES,
     *rules_project.RULES,
+    *feeders.RULES,
     *rules_places.RULES,
     *rules_stops.RULES,
 )

@@ -29,6 +29,7 @@ def scenario_schema() -> JsonSchema:
     schema["$defs"]["LoadDoc"]["dependentRequired"] = {
         "think": ["users"],
         "classes": ["locustfile"],
+        "data": ["journeys"],
     }
     expect = schema["$defs"]["ExpectDoc"]
     expect["properties"]["baseline"]["minItems"] = 1

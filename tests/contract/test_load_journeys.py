@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -10,11 +12,13 @@ from typing import Any
 
 import pytest
 from journey_support import Asked, Reply, Shop, shop
-from load_support import running
+from load_support import Recorder, running
 
+from gameday.adapters.locust.agent_feeds import Feeds
+from gameday.adapters.locust.driver import LocustLoad
 from gameday.adapters.locust.once import once
 from gameday.model.histogram import count, quantile_ms
-from gameday.model.scenario import Capture, Expect, Journey, LoadSpec, RequestStep
+from gameday.model.scenario import Capture, Expect, Feeder, Journey, LoadSpec, RequestStep
 
 
 def step(path: str, expect: Expect | None = None, name: str = "") -> RequestStep:
@@ -220,3 +224,72 @@ class Counting(Shop):
         with self.lock:
             self.count += asked.path == "/order"
             return Reply.of({"id": self.count})
+
+
+def fed(spec: LoadSpec, **columns: tuple[str, list[str]]) -> LoadSpec:
+    """With the columns `name=(pick, values)`, each from a file of its name up to the first `_`."""
+    data = {
+        name: Feeder(csv=name.partition("_")[0], column=name, pick=pick, values=tuple(values))
+        for name, (pick, values) in columns.items()
+    }
+    return replace(spec, data=data)
+
+
+NUMBERS = [str(n) for n in range(50)]
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_visits_get_values_of_columns(seed: int, tmp_path: Path) -> None:
+    sent = post("/seen", json={n: f"{{{{ {n} }}}}" for n in ("a_1", "a_2", "b", "c_1", "c_2")})
+    other = post("/other")
+    spec = fed(
+        LoadSpec(
+            target="x",
+            arrivals_per_s=20,
+            journeys=(
+                Journey(name="seen", steps=(sent,)),
+                Journey(name="other", steps=(other,)),
+            ),
+        ),
+        a_1=("sequential", ["x", "y", "z"]),
+        a_2=("sequential", ["1", "2", "3"]),
+        b=("random", NUMBERS),
+        c_1=("unique", NUMBERS),
+        c_2=("unique", NUMBERS[::-1]),
+    )
+    with shop(seen=Reply(), other=Reply()) as server:
+        load = LocustLoad(spec, server.url, tmp_path, seed=seed)
+        heard = Recorder()
+        try:
+            facts = load.start(heard, origin_wall_ms=0, origin_mono_ns=time.monotonic_ns())
+            heard.wait_second(facts["first_second"] + 1)
+        finally:
+            load.stop()
+    seen = [json.loads(one.body) for one in server.asked if one.path == "/seen"]
+    n = len(seen)
+    assert n >= 20
+    # visits are begun in order, but may reach the shop in another
+    assert Counter(one["a_1"] for one in seen) == Counter(("xyz" * n)[:n])
+    assert {(one["a_1"], one["a_2"]) for one in seen} == {("x", "1"), ("y", "2"), ("z", "3")}
+    assert sorted(int(one["c_1"]) for one in seen) == list(range(n)), "each row once, in order"
+    assert all(int(one["c_1"]) + int(one["c_2"]) == 49 for one in seen)
+    feeds = Feeds(spec.data, seed)
+    drawn = [feeds.draw(["b"])["b"] for _ in seen]
+    assert Counter(one["b"] for one in seen) == Counter(drawn), "by the seed"
+
+
+def test_unique_that_runs_out_ends_the_load_and_says_why(tmp_path: Path) -> None:
+    spec = fed(
+        LoadSpec(
+            target="x",
+            arrivals_per_s=20,
+            journeys=(Journey(name="buy", steps=(post("/buy", body="{{ card }}"),)),),
+        ),
+        card=("unique", NUMBERS[:12]),
+    )
+    with shop(buy=Reply()) as server, running(spec, server.url, tmp_path) as run:
+        run.heard.wait(lambda heard: heard.lost)
+        (why,) = run.heard.lost
+        sent = [one.body.decode() for one in server.asked]
+    assert "all 12 rows of `card` were used, each once: add rows" in why
+    assert sorted(sent, key=int) == NUMBERS[:12]

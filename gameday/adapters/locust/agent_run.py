@@ -146,7 +146,7 @@ class Session:
         classes = (
             agent_users.from_file(spec.locustfile, spec.classes)
             if spec.locustfile
-            else agent_users.generated(spec, command.seed)
+            else agent_users.generated(spec, command.seed, partial(fail, self._link))
         )
         self._classes = {cls.__name__: cls for cls in classes}
         if spec.arrivals_per_s is not None:

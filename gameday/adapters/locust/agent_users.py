@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ from locust.user.users import HttpUser, User
 from locust.util.load_locustfile import load_locustfile
 
 import gameday
+from gameday.adapters.locust.agent_feeds import Feeds, OutOfDataError
 from gameday.adapters.locust.agent_steps import Prepared
 from gameday.adapters.locust.pacing import Turns
 from gameday.model.scenario import Journey, LoadSpec
+from gameday.model.template import names_of
 
 #: The class of all generated users, which is also their lane.
 VISITOR = "Visitor"
@@ -27,23 +29,34 @@ class UserCodeError(Exception):
     """The locustfile cannot be used; `str()` is a sentence for its author."""
 
 
-def generated(spec: LoadSpec, seed: int = 0) -> list[type[User]]:
+def generated(
+    spec: LoadSpec, seed: int, cannot: Callable[[BaseException], None]
+) -> list[type[User]]:
     """One user class that serves any of the journeys, so that shares are exact.
 
     An arrival says which journey it is for; a closed user takes turns by weight. A journey ends at
     its first failed step, as a visitor would. Redirects are not followed: one step, one request.
-    Pauses between steps are drawn from *seed*; when the load ends, nobody thinks on.
+    Pauses and data are drawn from *seed*; when the load ends, nobody thinks on. *cannot* is told
+    when there is no data for a visit.
     """
-    journeys = [(j, [Prepared(step) for step in j.steps]) for j in spec.journeys]
+    journeys = [
+        (j, [Prepared(step) for step in j.steps], _drawn(j, spec.data)) for j in spec.journeys
+    ]
+    feeds = Feeds(spec.data, seed)
     turns = Turns([j.weight for j in spec.journeys])
     rng = random.Random(seed)  # noqa: S311 - pauses, not secrets
 
     def visit(user: Any) -> None:
         current = user.gameday_visit
         which = turns.next() if current.arrival is None else current.arrival.journey
-        journey, steps = journeys[which]
+        journey, steps, names = journeys[which]
         current.journey = journey.name
         values: dict[str, Any] = {}
+        try:
+            values.update(feeds.draw(names))
+        except OutOfDataError as error:
+            cannot(UserCodeError(str(error)))
+            return
         for position, step in enumerate(steps):
             if position and any(journey.think_ms):
                 pause_ms = rng.uniform(*journey.think_ms)
@@ -69,6 +82,12 @@ def generated(spec: LoadSpec, seed: int = 0) -> list[type[User]]:
     }
     meta: Any = type(FastHttpUser)
     return [meta(VISITOR, (FastHttpUser,), body)]
+
+
+def _drawn(journey: Journey, data: Collection[str]) -> list[str]:
+    """The values of *data* that a visit needs, in a fixed order."""
+    used = frozenset[str]().union(*(names_of(step) for step in journey.steps))
+    return [name for name in data if name in used]
 
 
 def labels(spec: LoadSpec, classes: list[type[User]]) -> list[tuple[str, str]]:

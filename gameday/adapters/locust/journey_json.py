@@ -1,4 +1,4 @@
-"""How a journey travels to the load process."""
+"""How journeys, and the data for them, travel to the load process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from gameday.model.scenario import Capture, Expect, Journey, RequestStep
+from gameday.model.scenario import Capture, Expect, Feeder, Journey, RequestStep
 
 
 def journey_to_json(journey: Journey) -> dict[str, Any]:
@@ -28,6 +28,16 @@ def journey_from_json(raw: Mapping[str, Any]) -> Journey:
         think_ms=(low, high),
         steps=tuple(_step_from_json(step) for step in raw["steps"]),
     )
+
+
+def data_to_json(data: Mapping[str, Feeder]) -> dict[str, Any]:
+    """Plain JSON of the columns of `data`, with their values."""
+    return {name: {**asdict(one), "values": list(one.values)} for name, one in data.items()}
+
+
+def data_from_json(raw: Mapping[str, Any]) -> dict[str, Feeder]:
+    """Read it. Raises KeyError, TypeError or ValueError."""
+    return {name: Feeder(**{**one, "values": tuple(one["values"])}) for name, one in raw.items()}
 
 
 def _step_to_json(step: RequestStep) -> dict[str, Any]:

@@ -12,7 +12,12 @@ from dataclasses import dataclass, fields
 from types import NoneType, UnionType
 from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
 
-from gameday.adapters.locust.journey_json import journey_from_json, journey_to_json
+from gameday.adapters.locust.journey_json import (
+    data_from_json,
+    data_to_json,
+    journey_from_json,
+    journey_to_json,
+)
 from gameday.model.histogram import Histogram
 from gameday.model.scenario import LoadSpec
 from gameday.model.window import OUTCOMES, Tick, tick_from_json, tick_to_json
@@ -273,6 +278,7 @@ def spec_to_json(spec: LoadSpec) -> dict[str, Any]:
         **{f.name: getattr(spec, f.name) for f in fields(spec) if f.name != "journeys"},
         "classes": list(spec.classes),
         "journeys": [journey_to_json(journey) for journey in spec.journeys],
+        "data": data_to_json(spec.data),
     }
 
 
@@ -282,6 +288,7 @@ def spec_from_json(raw: Mapping[str, Any]) -> LoadSpec:
         plain = {f.name: raw[f.name] for f in fields(LoadSpec) if f.name in raw}
         plain["classes"] = tuple(raw["classes"])
         plain["journeys"] = tuple(journey_from_json(one) for one in raw["journeys"])
+        plain["data"] = data_from_json(raw.get("data", {}))
         return LoadSpec(**plain)
     except (KeyError, TypeError, ValueError) as error:
         raise ProtocolError(f"no load specification: {type(error).__name__}: {error}") from error

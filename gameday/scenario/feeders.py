@@ -1,0 +1,131 @@
+"""CSV files whose columns feed journeys: read when a file is checked, and when a run begins."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path as FilePath
+
+from gameday.model.diagnostics import Diagnostic
+from gameday.model.scenario import Feeder
+from gameday.model.template import names_of
+from gameday.scenario.places import leaves, outside
+from gameday.scenario.sample import iterations
+from gameday.scenario.scope import Scope, rule
+
+MAX_BYTES = 1024 * 1024
+#: All columns together, as they travel to the load process.
+MAX_TRAVELLING = 2 * MAX_BYTES
+
+
+class FeederError(ValueError):
+    """A file that cannot feed; `str()` says why, and `hint` what to do."""
+
+    def __init__(self, summary: str, hint: str) -> None:
+        super().__init__(summary)
+        self.hint = hint
+
+
+def fed(data: Mapping[str, Feeder], directory: FilePath) -> dict[str, Feeder]:
+    """*data* with the values of its columns. Raises FeederError."""
+    found = {
+        name: replace(feeder, values=read_column(feeder, directory))
+        for name, feeder in data.items()
+    }
+    size = sum(len(json.dumps(one.values, ensure_ascii=False).encode()) for one in found.values())
+    if size > MAX_TRAVELLING:
+        raise FeederError("the columns of `data` are more than 2 MiB", "take fewer rows or columns")
+    return found
+
+
+def read_column(feeder: Feeder, directory: FilePath) -> tuple[str, ...]:
+    """The values of a column, in the order of the file. Raises FeederError."""
+    text = _text(feeder.csv, directory)
+    try:
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+        names = csv.DictReader(io.StringIO(text, newline="")).fieldnames or ()
+    except csv.Error as error:
+        raise FeederError(f"`{feeder.csv}` is not CSV: {error}", "check its quotes") from None
+    if feeder.column not in names:
+        raise FeederError(
+            f"`{feeder.csv}` has no column `{feeder.column}`",
+            f"its first line names {', '.join(f'`{name}`' for name in names[:10]) or 'none'}",
+        )
+    values = [row[feeder.column] for row in rows]
+    if None in values:
+        short = values.index(None) + 2
+        raise FeederError(
+            f"row {short} of `{feeder.csv}` has no `{feeder.column}`", "write all its columns"
+        )
+    if not values:
+        raise FeederError(f"`{feeder.csv}` has no rows", "write some below its first line")
+    return tuple(values)
+
+
+def _text(name: str, directory: FilePath) -> str:
+    try:
+        path = (directory / name).resolve()
+        if not path.is_relative_to(directory.resolve()):
+            raise FeederError(
+                f"`{name}` leads out of the project", "put the file into the project's folder"
+            )
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError, RuntimeError) as error:
+        if isinstance(error, FeederError):
+            raise
+        raise FeederError(
+            f"there is no file `{name}`", "write its path relative to the folder of `gameday.yaml`"
+        ) from None
+    if len(raw) > MAX_BYTES:
+        raise FeederError(f"`{name}` is larger than 1 MiB", "take fewer rows")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise FeederError(f"`{name}` is not UTF-8", "save it as UTF-8") from None
+
+
+def feeders(scope: Scope) -> Iterator[Diagnostic]:
+    """Every column is there, and `unique` has enough rows for the run."""
+    if scope.project is None:
+        return
+    for name, feeder in scope.scenario.load.data.items():
+        path = ("load", "data", name)
+        if leaves(scope.project.directory, feeder.csv):
+            yield outside(feeder.csv, (*path, "csv"), scope.marks)
+            continue
+        try:
+            rows = len(read_column(feeder, FilePath(scope.project.directory)))
+        except FeederError as error:
+            yield scope.marks.problem("load/data", path, str(error), error.hint)
+            continue
+        needed = _visits(scope, name)
+        if feeder.pick == "unique" and needed is not None and rows < int(needed):
+            yield scope.marks.problem(
+                "load/data",
+                path,
+                f"the {rows} rows of `{feeder.csv}` are not enough for {needed:.0f} visits",
+                "add rows, or let `pick` be `sequential`, which begins again",
+            )
+
+
+def _visits(scope: Scope, name: str) -> float | None:
+    """How many visits of a whole run use a value; None if not known."""
+    phases, load = scope.scenario.phases, scope.scenario.load
+    length_ms = phases.warmup_ms + phases.baseline_ms + phases.recovery_ms
+    begun = iterations(load, length_ms + scope.phase_ms("fault"))
+    if load.arrivals_per_s is None or begun is None:
+        return None
+    total = sum(journey.weight for journey in load.journeys)
+    users = [
+        journey.weight
+        for journey in load.journeys
+        if any(name in names_of(step) for step in journey.steps)
+    ]
+    return begun * sum(users) / total if total else None
+
+
+RULES = (rule(feeders, "load/data", "path/outside", needs=("load", "phases"), linked=True),)

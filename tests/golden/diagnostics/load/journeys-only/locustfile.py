@@ -1,0 +1,1 @@
+"""Not read: only looked for."""
