@@ -25,6 +25,7 @@ class Judged:
 
 def judge_run(where: RunDir) -> Judged:
     """Read and judge one run directory."""
+    from gameday.app.history import read_history
     from gameday.checks import judge
     from gameday.journal import read
     from gameday.report.build import build
@@ -42,7 +43,7 @@ def judge_run(where: RunDir) -> Judged:
         raise JournalError(f"`{where.journal}` holds no event: {journal.problem or 'it is empty'}")
     timeline = Timeline(journal.events)
     verdict = judge(plan, timeline)
-    report = build(plan, timeline, verdict)
+    report = build(plan, timeline, verdict, read_history(where))
     return Judged(plan=plan, timeline=timeline, report=report)
 
 

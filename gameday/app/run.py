@@ -177,7 +177,10 @@ def _tell(out: TextIO, text: str) -> None:
 
 def _reported(where: RunDir, done: Done) -> Judged:
     """The judged run. Where its reports cannot be written, that is said, and nothing else lost."""
+    from gameday.app.history import keep_history
+
     try:
+        keep_history(where)
         return write_reports(where)[0]
     except OSError as error:
         left = f"; MAY STILL BE BROKEN: {', '.join(done.dirty)}" if done.dirty else ""

@@ -14,7 +14,7 @@ REPORTS = Path("reports")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunDir:
-    """The files of one run. `journal` and `plan` are all that judging needs."""
+    """The files of one run. Judging needs `journal` and `plan`; comparing also `history`."""
 
     path: Path
 
@@ -32,6 +32,11 @@ class RunDir:
     def plan(self) -> Path:
         """The resolved plan as it was run."""
         return self.path / "plan.json"
+
+    @property
+    def history(self) -> Path:
+        """The numbers of earlier runs that this one is compared with."""
+        return self.path / "history.json"
 
     @property
     def evidence(self) -> Path:

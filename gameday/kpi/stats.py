@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -12,6 +13,8 @@ from gameday.model.window import Cell, Tick, tick_from_json
 
 #: A bucket's midpoint is at most this share away from any value in it.
 BUCKET_ERROR = 1 / 256
+#: Standard deviations to each side of an interval that covers 95 %.
+INTERVAL_Z = 1.96
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,20 @@ class Stats:
         """The q-quantile of good responses in ms; None (withheld) when too few lie beyond it."""
         n = count(self.response)
         return quantile_ms(self.response, q) if measurable(n, q) else None
+
+    def percentile_interval_ms(self, q: float) -> tuple[float, float] | None:
+        """The 95 % interval of the q-quantile in ms by order statistics; None where withheld.
+
+        As if requests of one run were independent (Conover, Practical Nonparametric Statistics,
+        section 3.2); what differs between runs is not in it.
+        """
+        n = count(self.response)
+        if not measurable(n, q):
+            return None
+        half = INTERVAL_Z * math.sqrt(n * q * (1 - q))
+        ranks = (max(1, math.ceil(n * q - half)), min(n, math.ceil(n * q + half)))
+        low, high = (quantile_ms(self.response, rank / n) for rank in ranks)
+        return None if low is None or high is None else (low, high)
 
     def plain_percentile_ms(self, q: float) -> float | None:
         """The q-quantile however few samples there are: to find a moment, never to judge."""

@@ -79,6 +79,48 @@ class PhaseRow:
     p50_ms: float | None = _doc("of good answers from the intended start; null if withheld")
     p95_ms: float | None = _doc("null if withheld (n below 200)")
     p99_ms: float | None = _doc("null if withheld (n below 1000)")
+    p95_low_ms: float | None = _doc("lower end of the 95 % interval of p95 by order statistics")
+    p95_high_ms: float | None = _doc("upper end of that; chance within this run alone")
+
+
+class Change(StrEnum):
+    """What comparing with earlier runs showed."""
+
+    WORSE = "worse"
+    BETTER = "better"
+    NOT_SHOWN = "no_change_shown"  # which is less than: nothing changed
+    NOT_COMPARED = "not_compared"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """One number against the same number of earlier runs; null where it was not compared."""
+
+    phase: str = _doc("baseline, fault or recovery")
+    subject: str = _doc("`all`, or the name of a journey")
+    metric: str = _doc("p95 (ms) or errors (failed over judged)")
+    change: Change = _doc("worse, better, no_change_shown or not_compared")
+    now: float | None = _doc("this run's: ms for p95, a share for errors")
+    before: float | None = _doc("mean of the earlier runs (p95: geometric), in the same unit")
+    by: float | None = _doc("p95: share of before (0.3 is 30 % more); errors: difference of shares")
+    by_low: float | None = _doc("lower end of the interval of `by`")
+    by_high: float | None = _doc("upper end of it")
+    n: int = _doc("requests judged in this run")
+    runs: int = _doc("earlier runs that had enough samples")
+    n_least: int = _doc("requests judged in that of them with the fewest")
+    why: str = _doc("why it was not compared; else empty")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The run against its last valid runs; it has no part in the verdict."""
+
+    change: Change = _doc("the worst of all numbers that were compared")
+    why: str = _doc("why nothing, or not everything, was compared; else empty")
+    runs: tuple[str, ...] = _doc("the earlier runs, newest first")
+    false_alarms: float = _doc("chance that, without a change, any of the intervals misses")
+    coverage: float | None = _doc("of each interval alone; null if nothing was compared")
+    numbers: tuple[Compared, ...] = _doc("p95 and errors of each phase and subject")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,4 +233,6 @@ class Report:
     phases: tuple[PhaseRow, ...] = _doc("what the load saw")
     parts: tuple[Part, ...] = _doc("which parts were used")
     timeline: tuple[Moment, ...] = _doc("what happened, in order")
+    comparable: str = _doc("SHA-256 of what must be equal for runs to be compared; may be empty")
+    comparison: Comparison = _doc("against the last valid runs like this one")
     notes: tuple[str, ...] = _doc("how we know: gaps, offsets, sample sizes, what was not measured")

@@ -8,6 +8,8 @@ from typing import TypeVar
 
 from gameday.kpi import seen, spans
 from gameday.kpi.budget import budget_spent
+from gameday.kpi.comparable import comparable_key
+from gameday.kpi.compare import History
 from gameday.kpi.safety import not_stopped, safety_of
 from gameday.kpi.stats import Stats, cells_between, stats, ticks_of
 from gameday.kpi.timings import ladders
@@ -28,6 +30,7 @@ from gameday.model.report import (
 )
 from gameday.model.units import format_ms, format_ratio
 from gameday.model.verdict import Outcome, Verdict
+from gameday.report.compared import compared_with
 from gameday.report.describe import describe
 from gameday.report.moments import moments_of
 
@@ -36,8 +39,13 @@ _T = TypeVar("_T")
 ALL = "all"
 
 
-def build(plan: Plan, timeline: Timeline, verdict: Verdict) -> Report:
-    """Everything a writer may print. The same input gives the same report, byte for byte."""
+def build(
+    plan: Plan, timeline: Timeline, verdict: Verdict, history: History | None = None
+) -> Report:
+    """Everything a writer may print. The same input gives the same report, byte for byte.
+
+    *history* are the earlier runs that were stored with this one; None if none were looked for.
+    """
     opened = timeline.first("run.opened")
     broken: list[str] = []
     rows = _try("phases", lambda: _phases(plan, timeline), broken)
@@ -72,6 +80,8 @@ def build(plan: Plan, timeline: Timeline, verdict: Verdict) -> Report:
         phases=rows,
         parts=tuple(_parts(timeline)),
         timeline=moments,
+        comparable=comparable_key(plan, timeline),
+        comparison=compared_with(rows, history, verdict),
         notes=(*broken, *notes),
     )
 
@@ -127,6 +137,7 @@ def _phases(plan: Plan, timeline: Timeline) -> tuple[PhaseRow, ...]:
 
 
 def _row(window: spans.Window, subject: str, found: Stats) -> PhaseRow:
+    low_ms, high_ms = found.percentile_interval_ms(0.95) or (None, None)
     return PhaseRow(
         phase=window.name,
         subject=subject,
@@ -141,6 +152,8 @@ def _row(window: spans.Window, subject: str, found: Stats) -> PhaseRow:
         p50_ms=found.percentile_ms(0.5),
         p95_ms=found.percentile_ms(0.95),
         p99_ms=found.percentile_ms(0.99),
+        p95_low_ms=low_ms,
+        p95_high_ms=high_ms,
     )
 
 

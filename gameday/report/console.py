@@ -8,6 +8,7 @@ from textwrap import wrap
 from gameday.model.report import Ladder, Report, Rung, Safety, State, UndoTime
 from gameday.model.units import format_ms
 from gameday.model.verdict import Finding, Outcome, RunStatus
+from gameday.report.compared import comparison_text
 from gameday.report.text import printable
 
 WIDTH = 78
@@ -141,6 +142,8 @@ def _cell(rung: Rung | None) -> str:
 
 def _tail(report: Report, where: str) -> Iterable[str]:
     yield ""
+    if report.verdict.outcome is not Outcome.INCONCLUSIVE and report.verdict.clean:
+        yield from _wrapped(comparison_text(report.comparison))
     if report.parts:
         texts = {part.name: part.text for part in report.parts}
         yield from _wrapped("parts: " + "; ".join(f"{k}: {v}" for k, v in texts.items()))

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 from gameday.model.report import Report, State
 from gameday.model.verdict import Finding, Outcome
+from gameday.report.compared import by_text, compared_rows, comparison_text, interval_text
 from gameday.report.console import answer_word, stop_lines
 
 #: Characters that XML 1.0 cannot carry.
@@ -123,6 +124,10 @@ def _properties(report: Report) -> Iterable[tuple[str, str]]:
             for metric in ("n", "error_ratio", "p50_ms", "p95_ms", "p99_ms"):
                 value = getattr(row, metric)
                 yield f"{row.phase}.{metric}", "withheld" if value is None else f"{value:g}"
+    yield "comparison", comparison_text(report.comparison)
+    for number in compared_rows(report.comparison):
+        name = f"{number.phase}.{number.subject}.{number.metric}_change"
+        yield name, f"{number.change.value}: {by_text(number)} ({interval_text(number)})"
 
 
 def _time(state: State, ms: int | None) -> str:

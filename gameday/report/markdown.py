@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from gameday.model.report import Ladder, PhaseRow, Report, State
+from gameday.model.report import Change, Ladder, PhaseRow, Report, State
 from gameday.model.units import format_ms, format_ratio
 from gameday.model.verdict import Finding, Outcome
+from gameday.report.compared import (
+    by_text,
+    compared_rows,
+    comparison_text,
+    interval_text,
+    value_text,
+)
 from gameday.report.console import answer_word, rung_text, stop_lines, undo_text
 from gameday.report.text import encodable, printable
 
@@ -29,6 +37,12 @@ RUNGS = {
     "off": "fault confirmed off",
     "steady": "steady again",
 }
+CHANGES = {
+    Change.WORSE: "**worse**",
+    Change.BETTER: "better",
+    Change.NOT_SHOWN: "no change shown",
+    Change.NOT_COMPARED: "not compared",
+}
 
 
 def render(report: Report) -> str:
@@ -40,6 +54,7 @@ def render(report: Report) -> str:
         _validity(report),
         _ladders(report),
         _phases(report),
+        _comparison(report),
         _faults(report),
         _timeline(report),
         _how(report),
@@ -189,6 +204,42 @@ def _phase(row: PhaseRow) -> tuple[str, ...]:
         "-" if row.goodput_ratio is None else format_ratio(row.goodput_ratio),
         *("withheld" if v is None else format_ms(v) for v in (row.p50_ms, row.p95_ms, row.p99_ms)),
         f"{row.edge}" if row.edge else "",
+    )
+
+
+def _comparison(report: Report) -> Iterable[str]:
+    """Against earlier runs; the table only where there is something in it."""
+    found = report.comparison
+    yield "## Against earlier runs"
+    yield ""
+    yield _sentence(comparison_text(found))
+    rows = [
+        (
+            CHANGES[row.change],
+            row.phase,
+            row.subject,
+            row.metric,
+            value_text(row, row.before),
+            value_text(row, row.now),
+            by_text(row),
+            interval_text(row),
+            f"{row.runs}",
+        )
+        for row in compared_rows(found)
+    ]
+    if not rows:
+        return
+    yield ""
+    head = ("", "phase", "requests", "", "before", "now", "change", "interval of the change")
+    yield from _table((*head, "runs"), rows)
+    yield ""
+    lacking = Counter(row.why for row in found.numbers if row.why)
+    for why, count in sorted(lacking.items()):
+        yield f"- not compared, {count} of {len(found.numbers)} numbers: {_text(why)}"
+    level = format_ratio(1 - found.false_alarms)
+    yield (
+        "- The intervals count what runs differ by anyway: without a change, all of them together "
+        f"hold in {level} of runs. The verdict does not rest on them."
     )
 
 
