@@ -6,6 +6,7 @@ of some library that repeats a header does not carry it into a journal or onto a
 
 from __future__ import annotations
 
+import base64
 import os
 import threading
 from pathlib import Path
@@ -33,6 +34,11 @@ def resolve(secret: SecretRef | str, *, base: Path | None = None) -> str:
     value = _from_env(secret.env) if secret.env else _from_file(secret, base)
     remember(value)
     return secret.prefix + value
+
+
+def basic_credentials(user: str, password: str) -> str:
+    """What stands behind `Basic ` in a header."""
+    return base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 def from_json(value: Any) -> SecretRef | str:

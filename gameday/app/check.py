@@ -11,9 +11,9 @@ from pathlib import Path
 from gameday.errors import GamedayError, RefusedError, ScenarioError, UsageError
 from gameday.model.diagnostics import Diagnostic, has_errors
 from gameday.model.plan import Plan
-from gameday.model.scenario import Feeder, LoadSpec, RequestStep
+from gameday.model.scenario import Auth, Feeder, LoadSpec, RequestStep
 from gameday.model.verdict import ExitCode
-from gameday.secrets import masked, resolve
+from gameday.secrets import basic_credentials, masked, remember, resolve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ def load_of(plan: Plan) -> LoadSpec:
         replace(journey, steps=tuple(_with_secrets(step, base) for step in journey.steps))
         for journey in load.journeys
     )
-    load = replace(load, journeys=journeys, data=_data(load, base))
+    load = replace(load, journeys=journeys, data=_data(load, base), auth=_auth(load, base))
     if load.locustfile is None:
         return load
     return replace(load, locustfile=str(Path(base, load.locustfile).resolve()))
@@ -67,6 +67,18 @@ def _data(load: LoadSpec, base: Path) -> Mapping[str, Feeder]:
         return fed(load.data, base)
     except FeederError as error:
         raise RefusedError(f"{error}: {error.hint}") from None
+
+
+def _auth(load: LoadSpec, base: Path) -> Auth | None:
+    """How requests authenticate, with the secrets; masked in every form in which they are sent."""
+    auth = load.auth
+    if auth is None:
+        return None
+    if auth.bearer is not None:
+        return Auth(bearer=resolve(auth.bearer, base=base))
+    password = resolve(auth.password or "", base=base)
+    remember(basic_credentials(auth.user or "", password))
+    return Auth(user=auth.user, password=password)
 
 
 def _with_secrets(step: RequestStep, base: Path) -> RequestStep:

@@ -232,8 +232,13 @@ def _secrets(plan: Plan) -> str:
         resolve(token, base=Path(plan.directory))
     load_of(plan)
     headers = [v for j in plan.scenario.load.journeys for s in j.steps for v in s.headers.values()]
-    n = sum(isinstance(value, SecretRef) for value in [*headers, token])
+    n = sum(isinstance(value, SecretRef) for value in [*headers, *_of_auth(plan), token])
     return f"{n} needed, all there" if n else "none needed"
+
+
+def _of_auth(plan: Plan) -> list[object]:
+    auth = plan.scenario.load.auth
+    return [] if auth is None else [auth.bearer, auth.password]
 
 
 def _receiver(listen: str) -> str:

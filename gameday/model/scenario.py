@@ -55,6 +55,7 @@ class RequestStep:
     name: str
     json: Any = None
     body: str | None = None
+    form: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str | SecretRef] = field(default_factory=dict)
     expect: Expect = Expect()
     capture: Mapping[str, Capture] = field(default_factory=dict)
@@ -88,6 +89,15 @@ class Feeder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Auth:
+    """How all requests of the journeys authenticate: `bearer`, or `user` and `password`."""
+
+    bearer: SecretRef | str | None = None
+    user: str | None = None
+    password: SecretRef | str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadSpec:
     """The traffic. Exactly one of `arrivals_per_s` (open model) and `users` (closed) is set."""
 
@@ -100,6 +110,7 @@ class LoadSpec:
     locustfile: str | None = None
     classes: tuple[str, ...] = ()
     data: Mapping[str, Feeder] = field(default_factory=dict)
+    auth: Auth | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,7 +58,7 @@ def as_text(value: Any) -> str:
 def names_of(step: RequestStep) -> frozenset[str]:
     """The names of all values that a step uses."""
     expect = step.expect
-    parts = [step.path, step.json, step.body, step.headers]
+    parts = [step.path, step.json, step.body, step.form, step.headers]
     return frozenset(names_in([*parts, expect.text, expect.headers, expect.json]))
 
 

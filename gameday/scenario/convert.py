@@ -30,7 +30,7 @@ from gameday.scenario.documents import (
     ScenarioDoc,
 )
 from gameday.scenario.fault_parts import faults_of
-from gameday.scenario.journeys import feeders_of, journeys_of
+from gameday.scenario.journeys import auth_of, feeders_of, journeys_of, wrong_auth
 from gameday.scenario.node import Marks, Path
 from gameday.scenario.places import environment_of
 from gameday.scenario.signals import signals_of
@@ -126,7 +126,7 @@ def project_of(
 def _load(doc: LoadDoc, marks: Marks) -> tuple[LoadSpec, list[Diagnostic]]:
     found = list(_wrong_load(doc, marks))
     journeys, wrong = journeys_of(doc.journeys, doc.data, marks)
-    found.extend(wrong)
+    found.extend([*wrong, *wrong_auth(doc.auth, marks)])
     load = LoadSpec(
         target=doc.target,
         arrivals_per_s=doc.arrivals,
@@ -137,6 +137,7 @@ def _load(doc: LoadDoc, marks: Marks) -> tuple[LoadSpec, list[Diagnostic]]:
         locustfile=doc.locustfile,
         classes=tuple(doc.classes),
         data=feeders_of(doc.data),
+        auth=auth_of(doc.auth),
     )
     return load, found
 
@@ -175,14 +176,15 @@ def _wrong_load(doc: LoadDoc, marks: Marks) -> Iterator[Diagnostic]:
             "remove it",
             key=True,
         )
-    if doc.data and doc.locustfile is not None:
-        yield marks.problem(
-            "load/journeys-only",
-            (*at, "data"),
-            "`data` without `journeys`",
-            "remove it; a locustfile opens its own files, next to `__file__`",
-            key=True,
-        )
+    for name, given in (("data", doc.data), ("auth", doc.auth)):
+        if given and doc.locustfile is not None:
+            yield marks.problem(
+                "load/journeys-only",
+                (*at, name),
+                f"`{name}` without `journeys`",
+                "remove it; a locustfile opens its own files, and authenticates itself",
+                key=True,
+            )
     if doc.timeout < 1:
         yield marks.problem(
             "value/duration", (*at, "timeout"), "`timeout` is nothing", "write for example `5s`"

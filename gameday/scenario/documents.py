@@ -10,10 +10,10 @@ from gameday.model.project import Slo
 from gameday.scenario import fields as f
 from gameday.scenario import fields_load as w
 from gameday.scenario.fault_docs import FaultDoc
-from gameday.scenario.journey_docs import FeederDoc, JourneyDoc
+from gameday.scenario.journey_docs import AuthDoc, FeederDoc, JourneyDoc
 from gameday.scenario.place_docs import EnvironmentDoc
 from gameday.scenario.signals import Stop
-from gameday.scenario.validate import about, document
+from gameday.scenario.validate import GIVEN, about, document
 
 Text = Annotated[str, f.TEXT]
 Name = Annotated[str, f.NAME]
@@ -48,6 +48,9 @@ class LoadDoc:
         dict[Annotated[str, w.VALUE], FeederDoc],
         about("values from CSV files, which steps use as `{{ name }}`"),
     ] = field(default_factory=dict)
+    auth: Annotated[
+        AuthDoc | None, GIVEN, about("how all requests of the journeys authenticate")
+    ] = None
 
 
 @document

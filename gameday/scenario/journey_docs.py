@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from gameday.scenario import fields as f
 from gameday.scenario import fields_calls as c
 from gameday.scenario import fields_load as w
-from gameday.scenario.call_docs import Secret
-from gameday.scenario.validate import about, document
+from gameday.scenario.call_docs import Secret, SecretDoc
+from gameday.scenario.validate import GIVEN, about, document
 
 Text = Annotated[str, f.TEXT]
 
@@ -64,6 +64,11 @@ class StepDoc:
     ] = None
     json: Annotated[Any, f.JSON, about("the body, sent as JSON")] = None
     body: Annotated[str | None, f.TEXT, about("the body, sent as it is")] = None
+    form: Annotated[
+        dict[Text, Annotated[str, c.AS_WRITTEN]] | None,
+        GIVEN,
+        about("the fields of a form, sent as one"),
+    ] = None
     headers: Annotated[dict[Text, Secret], about("headers to send")] = field(default_factory=dict)
     expect: Annotated[AnswerDoc, about("a right answer; any status below 400 unless given")] = (
         field(default_factory=AnswerDoc)
@@ -72,6 +77,22 @@ class StepDoc:
         dict[Annotated[str, w.VALUE], CaptureDoc],
         about("values taken from the answer, for later steps to use as `{{ name }}`"),
     ] = field(default_factory=dict)
+
+
+@document
+class BasicDoc:
+    """A user and where the password is."""
+
+    user: Annotated[str, f.TEXT, about("the name of the user, without `:`")]
+    password: Annotated[SecretDoc, about("where the password is")]
+
+
+@document
+class AuthDoc:
+    """How all requests authenticate. Exactly one of the ways."""
+
+    bearer: Annotated[SecretDoc | None, GIVEN, about("where the token is")] = None
+    basic: Annotated[BasicDoc | None, GIVEN, about("a user with a password")] = None
 
 
 @document

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from gameday.model.diagnostics import Diagnostic
-from gameday.model.scenario import Capture, Expect, Feeder, Journey, RequestStep
+from gameday.model.scenario import Auth, Capture, Expect, Feeder, Journey, RequestStep
 from gameday.scenario.call_docs import SecretDoc
-from gameday.scenario.journey_docs import AnswerDoc, FeederDoc, JourneyDoc, StepDoc
+from gameday.scenario.journey_docs import AnswerDoc, AuthDoc, FeederDoc, JourneyDoc, StepDoc
 from gameday.scenario.node import Marks, Path
 from gameday.scenario.secret_rules import in_file, is_secret, secret_ref, unclear
 from gameday.scenario.templates import wrong_captures, wrong_values
@@ -43,6 +43,37 @@ def journeys_of(
     return tuple(journeys), found
 
 
+def auth_of(doc: AuthDoc | None) -> Auth | None:
+    """How requests authenticate."""
+    if doc is None:
+        return None
+    if doc.basic is not None:
+        return Auth(user=doc.basic.user, password=secret_ref(doc.basic.password))
+    return Auth(bearer=None if doc.bearer is None else secret_ref(doc.bearer))
+
+
+def wrong_auth(doc: AuthDoc | None, marks: Marks) -> Iterator[Diagnostic]:
+    """What is wrong with how requests authenticate."""
+    if doc is None:
+        return
+    path = ("load", "auth")
+    if (doc.bearer is None) == (doc.basic is None):
+        how = "neither `bearer` nor `basic`" if doc.basic is None else "`bearer` and `basic`"
+        yield marks.problem(
+            "load/auth", path, f"`auth` has {how}", "write `bearer: {env: TOKEN}`", key=True
+        )
+    yield from unclear(doc.bearer, (*path, "bearer"), marks)
+    if doc.basic is not None:
+        yield from unclear(doc.basic.password, (*path, "basic", "password"), marks)
+        if ":" in doc.basic.user:
+            yield marks.problem(
+                "load/auth",
+                (*path, "basic", "user"),
+                "a user of basic authentication has no `:` in the name",
+                "write the name alone; the password is in `password`",
+            )
+
+
 def feeders_of(docs: Mapping[str, FeederDoc]) -> dict[str, Feeder]:
     """The columns of `data`."""
     return {
@@ -66,9 +97,18 @@ def _wrong_step(
     else:
         yield from wrong_values(doc, given[0], known, path, marks)
     yield from wrong_captures(doc, path, marks)
-    if doc.json is not None and doc.body is not None:
+    if doc.form == {}:
         yield marks.problem(
-            "load/body", (*path, "body"), "this step has `json` and `body`", "keep one", key=True
+            "value/empty", (*path, "form"), "the form has no field", "add one, or remove it"
+        )
+    sent = [name for name in ("json", "body", "form") if getattr(doc, name) is not None]
+    if len(sent) > 1:
+        yield marks.problem(
+            "load/body",
+            (*path, sent[1]),
+            f"this step has {' and '.join(f'`{name}`' for name in sent)}",
+            "keep one",
+            key=True,
         )
     for name, value in doc.headers.items():
         yield from unclear(value, (*path, "headers", name), marks)
@@ -87,6 +127,7 @@ def _step(doc: StepDoc) -> RequestStep:
         name=doc.name or f"{method.upper()} {path}",
         json=doc.json,
         body=doc.body,
+        form=doc.form or {},
         headers={
             name: secret_ref(value) if isinstance(value, SecretDoc) else value
             for name, value in doc.headers.items()

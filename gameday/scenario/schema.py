@@ -23,13 +23,17 @@ def scenario_schema() -> JsonSchema:
     fault_rules(schema["$defs"])
     signal_rules(schema["$defs"])
     one_of(schema["$defs"]["CaptureDoc"], ("json", "header", "regex"))
-    schema["$defs"]["StepDoc"]["not"] = {"required": ["json", "body"]}
+    pairs = (("json", "body"), ("json", "form"), ("body", "form"))
+    schema["$defs"]["StepDoc"]["not"] = {"anyOf": [{"required": [*pair]} for pair in pairs]}
+    schema["$defs"]["StepDoc"]["properties"]["form"]["minProperties"] = 1
+    one_of(schema["$defs"]["AuthDoc"], ("bearer", "basic"))
     schema["$defs"]["JourneyDoc"]["properties"]["steps"]["minItems"] = 1
     schema["$defs"]["LoadDoc"]["properties"]["journeys"]["minProperties"] = 1
     schema["$defs"]["LoadDoc"]["dependentRequired"] = {
         "think": ["users"],
         "classes": ["locustfile"],
         "data": ["journeys"],
+        "auth": ["journeys"],
     }
     expect = schema["$defs"]["ExpectDoc"]
     expect["properties"]["baseline"]["minItems"] = 1

@@ -73,6 +73,8 @@ def _parts(step: StepDoc, method: str) -> Iterator[tuple[Path, Any]]:
     yield (method,), getattr(step, method)
     yield ("json",), step.json
     yield ("body",), step.body
+    for name, text in (step.form or {}).items():
+        yield ("form", name), text
     for name, value in step.headers.items():
         if isinstance(value, str):
             yield ("headers", name), value

@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from journey_support import Asked, Reply, Shop, shop
@@ -18,7 +19,7 @@ from gameday.adapters.locust.agent_feeds import Feeds
 from gameday.adapters.locust.driver import LocustLoad
 from gameday.adapters.locust.once import once
 from gameday.model.histogram import count, quantile_ms
-from gameday.model.scenario import Capture, Expect, Feeder, Journey, LoadSpec, RequestStep
+from gameday.model.scenario import Auth, Capture, Expect, Feeder, Journey, LoadSpec, RequestStep
 
 
 def step(path: str, expect: Expect | None = None, name: str = "") -> RequestStep:
@@ -293,3 +294,67 @@ def test_unique_that_runs_out_ends_the_load_and_says_why(tmp_path: Path) -> None
         sent = [one.body.decode() for one in server.asked]
     assert "all 12 rows of `card` were used, each once: add rows" in why
     assert sorted(sent, key=int) == NUMBERS[:12]
+
+
+@pytest.mark.parametrize(
+    ("auth", "sent"),
+    [
+        (Auth(bearer="t0ken"), "Bearer t0ken"),
+        (Auth(user="anna", password="größe:x"), "Basic YW5uYTpncsO2w59lOng="),
+        (None, None),
+    ],
+)
+def test_requests_authenticate(auth: Auth | None, sent: str | None) -> None:
+    own = post("/own", headers={"authorization": "Own"}, body="x")
+    spec = LoadSpec(
+        target="x",
+        arrivals_per_s=1,
+        auth=auth,
+        journeys=(Journey(name="buy", steps=(post("/buy"), own)),),
+    )
+    with shop(buy=Reply(), own=Reply()) as server:
+        answers = once(spec, server.url)
+    assert [a.outcome for a in answers] == ["ok", "ok"]
+    assert [one.headers.get("authorization") for one in server.asked] == [sent, "Own"]
+
+
+def test_forms_are_sent_as_forms() -> None:
+    steps = (
+        post("/order", capture={"order": Capture(json="id")}),
+        post("/form", form={"a b": "ü&=", "order": "no. {{ order }}", "empty": ""}),
+    )
+    spec = LoadSpec(target="x", arrivals_per_s=1, journeys=(Journey(name="buy", steps=steps),))
+    with shop(order=Reply.of({"id": 5}), form=Reply()) as server:
+        once(spec, server.url)
+    asked = server.asked[-1]
+    assert asked.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert parse_qs(asked.body.decode(), keep_blank_values=True) == {
+        "a b": ["ü&="], "order": ["no. 5"], "empty": [""],
+    }  # fmt: skip
+
+
+class Greeting(Shop):
+    """Gives a cookie to whoever has none, after a moment in which others come."""
+
+    def reply(self, asked: Asked) -> Reply:
+        if "cookie" in asked.headers:
+            return Reply()
+        return Reply(headers=(("Set-Cookie", f"visitor=v{asked.connection}"),), after_s=0.2)
+
+
+def test_each_visitor_has_its_own_cookies(tmp_path: Path) -> None:
+    spec = LoadSpec(
+        target="x",
+        arrivals_per_s=30,
+        journeys=(Journey(name="look", steps=(step("/a"), step("/b"))),),
+    )
+    with shop(kind=Greeting) as server, running(spec, server.url, tmp_path) as run:
+        run.heard.wait_second(run.facts["first_second"] + 1)
+        run.load.stop()
+        visitors: dict[int, list[str | None]] = {}
+        for asked in server.asked:
+            visitors.setdefault(asked.connection, []).append(asked.headers.get("cookie"))
+    assert len(visitors) > 1
+    for connection, cookies in visitors.items():
+        assert cookies == [None, *[f"visitor=v{connection}"] * (len(cookies) - 1)]
+    assert max(map(len, visitors.values())) > 2, "a visitor came again, and had it still"

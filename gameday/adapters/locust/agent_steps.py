@@ -6,21 +6,24 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from gameday.adapters.locust.agent_answers import Wanted
 from gameday.adapters.locust.agent_hooks import WANTED
-from gameday.model.scenario import RequestStep
+from gameday.model.scenario import Auth, RequestStep
 from gameday.model.template import as_text, filled, filled_text, names_in
+from gameday.secrets import basic_credentials
 
 
 class Prepared:
     """One step."""
 
-    def __init__(self, step: RequestStep) -> None:
+    def __init__(self, step: RequestStep, auth: Auth | None = None) -> None:
+        if auth is not None and not _has(step.headers, "Authorization"):
+            step = replace(step, headers={**step.headers, "Authorization": _credentials(auth)})
         self._step = step
         self._wanted = Wanted(step.expect, step.capture)
-        sent = [step.path, step.json, step.body, list(step.headers.values())]
+        sent = [step.path, step.json, step.body, step.form, list(step.headers.values())]
         self._fixed = None if any(names_in(sent)) else _arguments(step)
 
     def arguments(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,6 +40,7 @@ def _with_values(step: RequestStep, values: Mapping[str, Any]) -> RequestStep:
         path=filled_text(step.path, in_path),
         json=filled(step.json, values),
         body=None if step.body is None else filled_text(step.body, values),
+        form={name: filled_text(text, values) for name, text in step.form.items()},
         headers={
             name: " ".join(filled_text(str(value), values).splitlines())
             for name, value in step.headers.items()
@@ -49,8 +53,12 @@ def _arguments(step: RequestStep) -> dict[str, Any]:
     data = step.body
     if step.json is not None:
         data = json.dumps(step.json, separators=(",", ":"))
-        if not any(name.lower() == "content-type" for name in headers):
+        if not _has(headers, "Content-Type"):
             headers["Content-Type"] = "application/json"
+    elif step.form:
+        data = urlencode(step.form)
+        if not _has(headers, "Content-Type"):
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
     return {
         "method": step.method.upper(),
         "url": step.path,
@@ -58,3 +66,13 @@ def _arguments(step: RequestStep) -> dict[str, Any]:
         "data": data,
         "headers": headers,
     }
+
+
+def _has(headers: Mapping[str, Any], name: str) -> bool:
+    return any(one.lower() == name.lower() for one in headers)
+
+
+def _credentials(auth: Auth) -> str:
+    if auth.bearer is not None:
+        return f"Bearer {auth.bearer}"
+    return f"Basic {basic_credentials(auth.user or '', str(auth.password))}"

@@ -40,7 +40,8 @@ def generated(
     when there is no data for a visit.
     """
     journeys = [
-        (j, [Prepared(step) for step in j.steps], _drawn(j, spec.data)) for j in spec.journeys
+        (j, [Prepared(step, spec.auth) for step in j.steps], _drawn(j, spec.data))
+        for j in spec.journeys
     ]
     feeds = Feeds(spec.data, seed)
     turns = Turns([j.weight for j in spec.journeys])

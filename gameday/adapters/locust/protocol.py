@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from types import NoneType, UnionType
 from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
 
@@ -19,7 +19,7 @@ from gameday.adapters.locust.journey_json import (
     journey_to_json,
 )
 from gameday.model.histogram import Histogram
-from gameday.model.scenario import LoadSpec
+from gameday.model.scenario import Auth, LoadSpec
 from gameday.model.window import OUTCOMES, Tick, tick_from_json, tick_to_json
 
 VERSION = 1
@@ -279,6 +279,7 @@ def spec_to_json(spec: LoadSpec) -> dict[str, Any]:
         "classes": list(spec.classes),
         "journeys": [journey_to_json(journey) for journey in spec.journeys],
         "data": data_to_json(spec.data),
+        "auth": None if spec.auth is None else asdict(spec.auth),
     }
 
 
@@ -288,6 +289,7 @@ def spec_from_json(raw: Mapping[str, Any]) -> LoadSpec:
         plain = {f.name: raw[f.name] for f in fields(LoadSpec) if f.name in raw}
         plain["classes"] = tuple(raw["classes"])
         plain["journeys"] = tuple(journey_from_json(one) for one in raw["journeys"])
+        plain["auth"] = Auth(**raw["auth"]) if raw.get("auth") else None
         plain["data"] = data_from_json(raw.get("data", {}))
         return LoadSpec(**plain)
     except (KeyError, TypeError, ValueError) as error:

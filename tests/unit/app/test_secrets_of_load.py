@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,11 @@ import yaml
 from gameday.app.check import PlanRequest, load_of, make_plan
 from gameday.app.preflight import look_around
 from gameday.app.stored import text_without_secrets, without_secrets
-from gameday.errors import RefusedError
+from gameday.errors import RefusedError, ScenarioError
 from gameday.journal import Journal, read
 from gameday.model.event import Event
-from gameday.scenario.planfile import dump_plan
+from gameday.scenario.planfile import dump_plan, load_plan
+from gameday.secrets import masked
 
 SECRET = "s3cr3t-of-the-load"
 
@@ -77,3 +79,51 @@ def test_a_secret_that_is_missing_refuses_the_run_by_the_name_of_its_place(
         load_of(plan)
     looked = look_around(plan, reports=tmp_path / "reports")
     assert any("SHOP_TOKEN" in problem for problem in looked.problems)
+
+
+def with_auth(scenario: Path, auth: dict[str, object]) -> Path:
+    made = yaml.safe_load(scenario.read_text())
+    made["load"]["auth"] = auth
+    made["load"]["journeys"] = {"look": {"steps": [{"get": "/"}]}}
+    scenario.write_text(yaml.safe_dump(made))
+    return scenario
+
+
+@pytest.mark.parametrize(
+    ("auth", "encoded"),
+    [
+        ({"bearer": {"env": "SHOP_TOKEN"}}, SECRET),
+        (
+            {"basic": {"user": "anna", "password": {"env": "SHOP_TOKEN"}}},
+            base64.b64encode(f"anna:{SECRET}".encode()).decode(),
+        ),
+    ],
+)
+def test_what_authenticates_is_read_and_is_in_nothing_that_is_stored(
+    scenario: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    auth: dict[str, object],
+    encoded: str,
+) -> None:
+    monkeypatch.setenv("SHOP_TOKEN", SECRET)
+    plan = make_plan(PlanRequest(path=with_auth(scenario, auth)))
+
+    loaded = load_of(plan).auth
+    assert loaded is not None
+    assert SECRET in (loaded.bearer, loaded.password)
+
+    for text in (dump_plan(plan), dump_plan(without_secrets(plan)), masked(f"sent {encoded}")):
+        assert SECRET not in text
+        assert encoded not in text
+    assert load_plan(dump_plan(plan)) == plan
+    looked = look_around(plan, reports=tmp_path / "reports")
+    assert not [problem for problem in looked.problems if "SHOP_TOKEN" in problem]
+    monkeypatch.delenv("SHOP_TOKEN")
+    with pytest.raises(RefusedError, match="SHOP_TOKEN"):
+        load_of(plan)
+
+
+def test_a_password_in_the_file_is_refused(scenario: Path) -> None:
+    with pytest.raises(ScenarioError, match="bearer"):
+        make_plan(PlanRequest(path=with_auth(scenario, {"bearer": SECRET})))
