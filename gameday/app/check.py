@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gameday.errors import GamedayError, RefusedError, ScenarioError, UsageError
 from gameday.model.diagnostics import Diagnostic, has_errors
 from gameday.model.plan import Plan
-from gameday.model.scenario import Auth, Feeder, LoadSpec, RequestStep
+from gameday.model.scenario import Auth, LoadSpec, RequestStep
 from gameday.model.verdict import ExitCode
 from gameday.secrets import basic_credentials, masked, remember, resolve
 
@@ -43,7 +43,7 @@ def make_plan(request: PlanRequest) -> Plan:
 def load_of(plan: Plan) -> LoadSpec:
     """The load, with its secrets, and its locustfile found from the folder of the project file.
 
-    Raises `RefusedError` when a secret, or a file of `data`, is not where it should be.
+    Raises `RefusedError` when a secret, or a file, is not where it should be.
     """
     base = Path(plan.directory)
     load = plan.scenario.load
@@ -51,20 +51,20 @@ def load_of(plan: Plan) -> LoadSpec:
         replace(journey, steps=tuple(_with_secrets(step, base) for step in journey.steps))
         for journey in load.journeys
     )
-    load = replace(load, journeys=journeys, data=_data(load, base), auth=_auth(load, base))
+    load = _with_files(replace(load, journeys=journeys, auth=_auth(load, base)), base)
     if load.locustfile is None:
         return load
     return replace(load, locustfile=str(Path(base, load.locustfile).resolve()))
 
 
-def _data(load: LoadSpec, base: Path) -> Mapping[str, Feeder]:
-    """The columns of `data` with their values."""
-    if not load.data:
-        return load.data
-    from gameday.scenario.feeders import FeederError, fed
+def _with_files(load: LoadSpec, base: Path) -> LoadSpec:
+    """With the columns of `data`, and the files that steps send."""
+    if not load.data and not any(step.files for j in load.journeys for step in j.steps):
+        return load
+    from gameday.scenario.feeders import FeederError, fed, uploaded
 
     try:
-        return fed(load.data, base)
+        return replace(load, data=fed(load.data, base), journeys=uploaded(load.journeys, base))
     except FeederError as error:
         raise RefusedError(f"{error}: {error.hint}") from None
 

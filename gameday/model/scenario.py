@@ -43,6 +43,17 @@ class Capture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A file of the project that a step sends as a field of its form.
+
+    `content` (base64) is read when the load is made ready, and is in no plan.
+    """
+
+    path: str
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestStep:
     """One request of a journey. `name` is what it is called in numbers and criteria.
 
@@ -56,6 +67,7 @@ class RequestStep:
     json: Any = None
     body: str | None = None
     form: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, Upload] = field(default_factory=dict)
     headers: Mapping[str, str | SecretRef] = field(default_factory=dict)
     expect: Expect = Expect()
     capture: Mapping[str, Capture] = field(default_factory=dict)

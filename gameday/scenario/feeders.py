@@ -1,16 +1,17 @@
-"""CSV files whose columns feed journeys: read when a file is checked, and when a run begins."""
+"""Files that journeys need, CSV files and those to send: checked before, read when a run begins."""
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path as FilePath
 
 from gameday.model.diagnostics import Diagnostic
-from gameday.model.scenario import Feeder
+from gameday.model.scenario import Feeder, Journey
 from gameday.model.template import names_of
 from gameday.scenario.places import leaves, outside
 from gameday.scenario.sample import iterations
@@ -19,6 +20,8 @@ from gameday.scenario.scope import Scope, rule
 MAX_BYTES = 1024 * 1024
 #: All columns together, as they travel to the load process.
 MAX_TRAVELLING = 2 * MAX_BYTES
+#: All files that steps send, together.
+MAX_UPLOADED = MAX_BYTES // 2
 
 
 class FeederError(ValueError):
@@ -65,7 +68,33 @@ def read_column(feeder: Feeder, directory: FilePath) -> tuple[str, ...]:
     return tuple(values)
 
 
+def uploaded(journeys: Iterable[Journey], directory: FilePath) -> tuple[Journey, ...]:
+    """*journeys* with the contents of the files that they send. Raises FeederError."""
+    left = MAX_UPLOADED
+    made = []
+    for journey in journeys:
+        steps = []
+        for step in journey.steps:
+            files = {}
+            for name, file in step.files.items():
+                raw = _raw(file.path, directory)
+                left -= len(raw)
+                files[name] = replace(file, content=base64.b64encode(raw).decode())
+            steps.append(replace(step, files=files))
+        made.append(replace(journey, steps=tuple(steps)))
+    if left < 0:
+        raise FeederError("the `files` of all steps are more than 512 KiB", "send smaller ones")
+    return tuple(made)
+
+
 def _text(name: str, directory: FilePath) -> str:
+    try:
+        return _raw(name, directory).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise FeederError(f"`{name}` is not UTF-8", "save it as UTF-8") from None
+
+
+def _raw(name: str, directory: FilePath) -> bytes:
     try:
         path = (directory / name).resolve()
         if not path.is_relative_to(directory.resolve()):
@@ -81,11 +110,8 @@ def _text(name: str, directory: FilePath) -> str:
             f"there is no file `{name}`", "write its path relative to the folder of `gameday.yaml`"
         ) from None
     if len(raw) > MAX_BYTES:
-        raise FeederError(f"`{name}` is larger than 1 MiB", "take fewer rows")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise FeederError(f"`{name}` is not UTF-8", "save it as UTF-8") from None
+        raise FeederError(f"`{name}` is larger than 1 MiB", "take less of it")
+    return raw
 
 
 def feeders(scope: Scope) -> Iterator[Diagnostic]:
@@ -112,6 +138,24 @@ def feeders(scope: Scope) -> Iterator[Diagnostic]:
             )
 
 
+def uploads(scope: Scope) -> Iterator[Diagnostic]:
+    """The files that steps send are there, and not too large."""
+    if scope.project is None:
+        return
+    for journey in scope.scenario.load.journeys:
+        for position, step in enumerate(journey.steps):
+            path = ("load", "journeys", journey.name, "steps", position, "files")
+            for name, file in step.files.items():
+                if leaves(scope.project.directory, file.path):
+                    yield outside(file.path, (*path, name), scope.marks)
+                    continue
+                alone = replace(journey, steps=(replace(step, files={name: file}),))
+                try:
+                    uploaded([alone], FilePath(scope.project.directory))
+                except FeederError as error:
+                    yield scope.marks.problem("load/data", (*path, name), str(error), error.hint)
+
+
 def _visits(scope: Scope, name: str) -> float | None:
     """How many visits of a whole run use a value; None if not known."""
     phases, load = scope.scenario.phases, scope.scenario.load
@@ -128,4 +172,7 @@ def _visits(scope: Scope, name: str) -> float | None:
     return begun * sum(users) / total if total else None
 
 
-RULES = (rule(feeders, "load/data", "path/outside", needs=("load", "phases"), linked=True),)
+RULES = (
+    rule(feeders, "load/data", "path/outside", needs=("load", "phases"), linked=True),
+    rule(uploads, "load/data", "path/outside", needs=("load",), linked=True),
+)

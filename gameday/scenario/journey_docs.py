@@ -69,6 +69,9 @@ class StepDoc:
         GIVEN,
         about("the fields of a form, sent as one"),
     ] = None
+    files: Annotated[
+        dict[Text, Text], about("files to send, relative to the project, by the field of the form")
+    ] = field(default_factory=dict)
     headers: Annotated[dict[Text, Secret], about("headers to send")] = field(default_factory=dict)
     expect: Annotated[AnswerDoc, about("a right answer; any status below 400 unless given")] = (
         field(default_factory=AnswerDoc)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from gameday.model.diagnostics import Diagnostic
-from gameday.model.scenario import Auth, Capture, Expect, Feeder, Journey, RequestStep
+from gameday.model.scenario import Auth, Capture, Expect, Feeder, Journey, RequestStep, Upload
 from gameday.scenario.call_docs import SecretDoc
 from gameday.scenario.journey_docs import AnswerDoc, AuthDoc, FeederDoc, JourneyDoc, StepDoc
 from gameday.scenario.node import Marks, Path
@@ -97,6 +97,14 @@ def _wrong_step(
     else:
         yield from wrong_values(doc, given[0], known, path, marks)
     yield from wrong_captures(doc, path, marks)
+    if doc.files and (doc.json is not None or doc.body is not None):
+        yield marks.problem(
+            "load/body",
+            (*path, "files"),
+            "`files` are sent as a form, and this step has another body",
+            "write its other fields in `form`",
+            key=True,
+        )
     if doc.form == {}:
         yield marks.problem(
             "value/empty", (*path, "form"), "the form has no field", "add one, or remove it"
@@ -128,6 +136,7 @@ def _step(doc: StepDoc) -> RequestStep:
         json=doc.json,
         body=doc.body,
         form=doc.form or {},
+        files={name: Upload(path=file) for name, file in doc.files.items()},
         headers={
             name: secret_ref(value) if isinstance(value, SecretDoc) else value
             for name, value in doc.headers.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from typing import Any
 
 from gameday.scenario.build import FIXED_KEYS, project_reader, scenario_reader
@@ -23,8 +24,12 @@ def scenario_schema() -> JsonSchema:
     fault_rules(schema["$defs"])
     signal_rules(schema["$defs"])
     one_of(schema["$defs"]["CaptureDoc"], ("json", "header", "regex"))
-    pairs = (("json", "body"), ("json", "form"), ("body", "form"))
+    pairs = itertools.combinations(("json", "body", "form"), 2)
     schema["$defs"]["StepDoc"]["not"] = {"anyOf": [{"required": [*pair]} for pair in pairs]}
+    some = {"required": ["files"], "properties": {"files": {"minProperties": 1}}}
+    schema["$defs"]["StepDoc"]["not"]["anyOf"] += [
+        {"allOf": [some, {"required": [other]}]} for other in ("json", "body")
+    ]
     schema["$defs"]["StepDoc"]["properties"]["form"]["minProperties"] = 1
     one_of(schema["$defs"]["AuthDoc"], ("bearer", "basic"))
     schema["$defs"]["JourneyDoc"]["properties"]["steps"]["minItems"] = 1

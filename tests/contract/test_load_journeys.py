@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import email
+import email.policy
 import json
 import time
 from collections import Counter
@@ -19,7 +22,16 @@ from gameday.adapters.locust.agent_feeds import Feeds
 from gameday.adapters.locust.driver import LocustLoad
 from gameday.adapters.locust.once import once
 from gameday.model.histogram import count, quantile_ms
-from gameday.model.scenario import Auth, Capture, Expect, Feeder, Journey, LoadSpec, RequestStep
+from gameday.model.scenario import (
+    Auth,
+    Capture,
+    Expect,
+    Feeder,
+    Journey,
+    LoadSpec,
+    RequestStep,
+    Upload,
+)
 
 
 def step(path: str, expect: Expect | None = None, name: str = "") -> RequestStep:
@@ -358,3 +370,23 @@ def test_each_visitor_has_its_own_cookies(tmp_path: Path) -> None:
     for connection, cookies in visitors.items():
         assert cookies == [None, *[f"visitor=v{connection}"] * (len(cookies) - 1)]
     assert max(map(len, visitors.values())) > 2, "a visitor came again, and had it still"
+
+
+def test_files_are_sent_with_the_fields_of_the_form() -> None:
+    content = bytes(range(256)) + b"\r\n--"
+    photo = Upload(path="data/a cat.png", content=base64.b64encode(content).decode())
+    sent = post("/photo", form={"order": "no. {{ order }}"}, files={"photo": photo})
+    steps = (post("/order", capture={"order": Capture(json="id")}), sent)
+    spec = LoadSpec(target="x", arrivals_per_s=1, journeys=(Journey(name="buy", steps=steps),))
+    with shop(order=Reply.of({"id": 5}), photo=Reply()) as server:
+        answers = once(spec, server.url)
+    assert [a.outcome for a in answers] == ["ok", "ok"]
+    asked = server.asked[-1]
+    head = f"Content-Type: {asked.headers['content-type']}\r\n\r\n".encode()
+    parts: Any = email.message_from_bytes(head + asked.body, policy=email.policy.HTTP)
+    field, file = parts.iter_parts()
+    assert field.get_param("name", header="content-disposition") == "order"
+    assert field.get_payload(decode=True) == b"no. 5"
+    assert file.get_filename() == "a cat.png"
+    assert file.get_content_type() == "image/png"
+    assert content in asked.body

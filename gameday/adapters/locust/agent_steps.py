@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import mimetypes
+import uuid
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -50,11 +54,13 @@ def _with_values(step: RequestStep, values: Mapping[str, Any]) -> RequestStep:
 
 def _arguments(step: RequestStep) -> dict[str, Any]:
     headers = dict(step.headers)
-    data = step.body
+    data: str | bytes | None = step.body
     if step.json is not None:
         data = json.dumps(step.json, separators=(",", ":"))
         if not _has(headers, "Content-Type"):
             headers["Content-Type"] = "application/json"
+    elif step.files:
+        data, headers["Content-Type"] = _multipart(step)
     elif step.form:
         data = urlencode(step.form)
         if not _has(headers, "Content-Type"):
@@ -66,6 +72,30 @@ def _arguments(step: RequestStep) -> dict[str, Any]:
         "data": data,
         "headers": headers,
     }
+
+
+def _multipart(step: RequestStep) -> tuple[bytes, str]:
+    """The fields and files of a form, and the content type that says where they end."""
+    boundary = uuid.uuid4().hex
+    parts = []
+    for name, text in step.form.items():
+        parts.append((f'name="{_quoted(name)}"', text.encode()))
+    for name, file in step.files.items():
+        filename = PurePosixPath(file.path).name
+        kind = mimetypes.guess_type(filename)[0] or "application/octet-stream"
+        head = f'name="{_quoted(name)}"; filename="{_quoted(filename)}"\r\nContent-Type: {kind}'
+        parts.append((head, base64.b64decode(file.content)))
+    body = b"".join(
+        f"--{boundary}\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode()
+        + content
+        + b"\r\n"
+        for head, content in parts
+    )
+    return body + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
+
+
+def _quoted(name: str) -> str:
+    return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _has(headers: Mapping[str, Any], name: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from gameday.model.scenario import Capture, Expect, Feeder, Journey, RequestStep
+from gameday.model.scenario import Capture, Expect, Feeder, Journey, RequestStep, Upload
 
 
 def journey_to_json(journey: Journey) -> dict[str, Any]:
@@ -49,6 +49,7 @@ def _step_to_json(step: RequestStep) -> dict[str, Any]:
         "json": step.json,
         "body": step.body,
         "form": dict(step.form),
+        "files": {name: asdict(one) for name, one in step.files.items()},
         "headers": dict(step.headers),
         "status": expect.pop("status"),
         "expect": expect,
@@ -64,6 +65,7 @@ def _step_from_json(raw: Mapping[str, Any]) -> RequestStep:
         json=raw["json"],
         body=raw["body"],
         form=raw.get("form", {}),
+        files={name: Upload(**one) for name, one in raw.get("files", {}).items()},
         headers=raw["headers"],
         expect=Expect(status=raw["status"], **raw.get("expect", {})),
         capture={name: Capture(**one) for name, one in raw.get("capture", {}).items()},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +102,40 @@ def test_what_is_drawn_must_be_in_data(tmp_path: Path) -> None:
     assert said(tmp_path, {"usr": {"csv": "u.csv", "column": "name"}}) == [
         "load/value: there is no value `user` at this step"
     ]
+
+
+def plan_that_sends(folder: Path, name: str) -> Any:
+    write_project(folder)
+    step = {"post": "/", "name": "user", "files": {"photo": name}, "form": {"a": "b"}}
+    journeys = {"checkout": {"steps": [step]}}
+    load = {"target": "shop", "arrivals": "100/s", "journeys": journeys}
+    file = folder / "s.yaml"
+    file.write_text(text_of(changed(SCENARIO, "load", load)), encoding="utf-8")
+    return make_plan(PlanRequest(path=file))
+
+
+def test_files_to_send_are_read_when_the_load_is_made_ready(tmp_path: Path) -> None:
+    (tmp_path / "cat.png").write_bytes(b"\x00cat")
+    plan = plan_that_sends(tmp_path, "cat.png")
+    (step,) = load_of(plan).journeys[0].steps
+    assert step.files["photo"].content == base64.b64encode(b"\x00cat").decode()
+    assert step.files["photo"].content not in dump_plan(without_secrets(plan))
+
+    (tmp_path / "cat.png").unlink()
+    with pytest.raises(RefusedError, match=r"there is no file `cat\.png`"):
+        load_of(plan)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("dog.png", "there is no file `dog.png`"),
+        ("../cat.png", "`../cat.png` is outside of the project's folder"),
+        ("large", "the `files` of all steps are more than 512 KiB"),
+    ],
+)
+def test_files_that_cannot_be_sent_are_said(tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / "large").write_bytes(b"x" * 524_289)
+    with pytest.raises(ScenarioError) as caught:
+        plan_that_sends(tmp_path, name)
+    assert [one.summary for one in caught.value.diagnostics] == [said]
