@@ -9,6 +9,7 @@ from gameday.model.criteria import Criterion, Steady
 from gameday.model.faults import UNDONE
 from gameday.model.plan import Plan
 from gameday.model.scenario import FaultSpec, LoadSpec
+from gameday.model.shape import describe_shape
 from gameday.model.units import format_ms, format_ratio
 from gameday.report.describe import describe
 from gameday.scenario.compile import opened_targets, proxied_targets
@@ -56,7 +57,7 @@ def blast_radius(plan: Plan) -> str:
         text += f", at most {format_ratio(max(shares))} of what goes there"
     length_ms = max((_end_ms(plan, fault) for fault in scenario.faults), default=0)
     text += f", for at most {format_ms(length_ms)}"
-    seen = iterations(scenario.load, length_ms)
+    seen = iterations(scenario.load, length_ms, from_ms=scenario.phases.fault_start_ms)
     return text if seen is None else f"{text}; about {seen:.0f} journeys of our own load meet it"
 
 
@@ -80,6 +81,8 @@ def _end_ms(plan: Plan, fault: FaultSpec) -> int:
 def _load(load: LoadSpec) -> str:
     if load.arrivals_per_s is not None:
         how = f"{load.arrivals_per_s:g} arrivals a second (open model)"
+    elif load.shape:
+        how = f"arrivals {describe_shape(load.shape)} (open model)"
     else:
         how = f"{load.users} users (closed model)"
     what = load.locustfile or ", ".join(f"{j.name} x{j.weight}" for j in load.journeys)
@@ -120,13 +123,15 @@ def _order(plan: Plan) -> Iterator[str]:
 
 def _expected(plan: Plan) -> Iterator[str]:
     expect, phases = plan.scenario.expect, plan.scenario.phases
+    at_ms = phases.warmup_ms
     for phase, criteria, length_ms in (
         ("baseline", expect.baseline, phases.baseline_ms),
         ("fault", expect.fault, phases.fault_ms),
         ("recovery", expect.recovery, phases.recovery_ms),
     ):
         for criterion in criteria:
-            yield f"{phase}: {criterion.text}{_seen_by(plan, criterion, length_ms)}"
+            yield f"{phase}: {criterion.text}{_seen_by(plan, criterion, at_ms, length_ms)}"
+        at_ms += length_ms
     source = " and ".join(_source_names(plan))
     for alert in expect.alerts:
         to = f", delivered to {alert.receiver}" if alert.receiver else ""
@@ -138,11 +143,11 @@ def _expected(plan: Plan) -> Iterator[str]:
     yield from (f"runbook {r.path} has its sections" for r in expect.runbooks)
 
 
-def _seen_by(plan: Plan, criterion: Criterion | Steady, length_ms: int) -> str:
+def _seen_by(plan: Plan, criterion: Criterion | Steady, at_ms: int, length_ms: int) -> str:
     """How much an expectation can observe."""
     if isinstance(criterion, Steady):
         return ""
-    n = requests(plan.scenario.load, criterion.subject, length_ms)
+    n = requests(plan.scenario.load, criterion.subject, length_ms, from_ms=at_ms)
     return "" if n is None else f"; seen on about {n:.0f} requests"
 
 

@@ -13,6 +13,9 @@ from collections.abc import Iterable, Iterator
 
 from gameday.checks.case import Case
 from gameday.kpi.spans import Window
+from gameday.model.event import Phase
+from gameday.model.scenario import LoadSpec
+from gameday.model.shape import arrivals_between
 from gameday.model.units import format_ratio
 from gameday.model.verdict import Finding, Outcome
 from gameday.model.window import Tick
@@ -25,19 +28,26 @@ BUSY = 0.95
 
 def check(case: Case) -> Iterator[Finding]:
     """One finding each for baseline and fault phase; SKIP for a closed model."""
-    rate = case.plan.scenario.load.arrivals_per_s
+    load = case.plan.scenario.load
     for phase in ("baseline", "fault"):
         window = case.windows.get(phase)
         if window is None:
             yield _found(phase, Outcome.INCONCLUSIVE, f"the {phase} phase was never reached")
-        elif rate is None:
+        elif not load.rates:
             yield _closed(case, window)
         else:
-            yield _open(case, window, rate)
+            yield _open(case, window, _asked(case, load, window))
 
 
-def _open(case: Case, window: Window, rate: float) -> Finding:
-    asked = rate * window.seconds
+def _asked(case: Case, load: LoadSpec, window: Window) -> float:
+    """Arrivals that the scenario asks for in the window."""
+    if load.arrivals_per_s is not None:
+        return load.arrivals_per_s * window.seconds
+    from_ms = window.start_ms - _begun_ms(case)
+    return arrivals_between(load.shape, from_ms, from_ms + window.seconds * 1000)
+
+
+def _open(case: Case, window: Window, asked: float) -> Finding:
     started = held = 0
     for ticks in _by_worker(case.ticks):
         first, last = _at(ticks, window.start_ms), _at(ticks, window.end_ms)
@@ -56,6 +66,15 @@ def _open(case: Case, window: Window, rate: float) -> Finding:
         return _found(window.name, Outcome.PASS, f"{said} phase", window, facts)
     summary = f"the load could not be delivered: only {said} phase"
     return _found(window.name, Outcome.INCONCLUSIVE, summary, window, facts)
+
+
+def _begun_ms(case: Case) -> int:
+    """The run time of the first arrival, from which the times of a shape count."""
+    started = case.timeline.first("load.start", "load", phase=Phase.OK)
+    said = None if started is None else started.data.get("first_second")
+    if isinstance(said, int):
+        return said * 1000
+    return min((tick.second for tick in case.ticks), default=0) * 1000
 
 
 def _closed(case: Case, window: Window) -> Finding:

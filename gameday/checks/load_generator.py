@@ -57,7 +57,7 @@ def _words(
     case: Case, quantile: float | None, lag_ms: float | None, loop_ms: float
 ) -> tuple[Outcome, str]:
     allowed = f"allowed {format_ms(case.slack_ms)}"
-    if lag_ms is None and case.plan.scenario.load.arrivals_per_s is not None:
+    if lag_ms is None and case.plan.scenario.load.rates:
         summary = "too few arrivals in the baseline to say how late they were taken up"
         return Outcome.INCONCLUSIVE, summary
     lag = "" if lag_ms is None else f"p{(quantile or 0) * 100:g} of the start lag was "

@@ -11,6 +11,7 @@ from typing import Any
 
 from gameday.model.criteria import Criterion, Steady
 from gameday.model.secret import SecretRef
+from gameday.model.shape import Shape, Stretch, constant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,10 +112,14 @@ class Auth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadSpec:
-    """The traffic. Exactly one of `arrivals_per_s` (open model) and `users` (closed) is set."""
+    """The traffic. Exactly one of `arrivals_per_s`, `shape` (open model), `users` (closed) is set.
+
+    `arrivals_per_s` never changes, `shape` does. Whoever asks for the rate asks `rates`.
+    """
 
     target: str
     arrivals_per_s: float | None = None
+    shape: tuple[Stretch, ...] = ()
     users: int | None = None
     think_ms: int = 0  # of a closed user, between two iterations
     timeout_ms: int = 10_000
@@ -123,6 +128,11 @@ class LoadSpec:
     classes: tuple[str, ...] = ()
     data: Mapping[str, Feeder] = field(default_factory=dict)
     auth: Auth | None = None
+
+    @property
+    def rates(self) -> Shape:
+        """The arrival rate over the time since the start of the load; empty in a closed model."""
+        return self.shape if self.arrivals_per_s is None else constant(self.arrivals_per_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +143,16 @@ class Phases:
     baseline_ms: int
     fault_ms: int
     recovery_ms: int
+
+    @property
+    def fault_start_ms(self) -> int:
+        """When the fault phase begins, at the earliest, since the start of the load."""
+        return self.warmup_ms + self.baseline_ms
+
+    @property
+    def played_ms(self) -> int:
+        """All phases together."""
+        return self.fault_start_ms + self.fault_ms + self.recovery_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -149,7 +149,7 @@ def read_document(document: Document, profile: str | None = None) -> Reading:
     holes: list[Path] = []
     if doc is None:
         doc, holes = _understood(data, problems, broken)
-    scenario, wrong, also_broken = scenario_of(doc, marks, profile=profile or "")
+    scenario, wrong, also_broken = scenario_of(doc, marks, profile=profile or "", broken=broken)
     found.extend(_outside(wrong, holes, marks))
     return Reading(
         scenario=scenario,

@@ -33,14 +33,24 @@ from gameday.scenario.fault_parts import faults_of
 from gameday.scenario.journeys import auth_of, feeders_of, journeys_of, wrong_auth
 from gameday.scenario.node import Marks, Path
 from gameday.scenario.places import environment_of
+from gameday.scenario.shapes import rates_of
 from gameday.scenario.signals import signals_of
 
 
 def scenario_of(
-    doc: ScenarioDoc, marks: Marks, *, profile: str
+    doc: ScenarioDoc, marks: Marks, *, profile: str, broken: frozenset[str] = frozenset()
 ) -> tuple[Scenario, list[Diagnostic], frozenset[str]]:
-    """The scenario, what is wrong in one of its parts, and the names of these parts."""
-    load, load_wrong = _load(doc.load, marks)
+    """The scenario, what is wrong in one of its parts, and the names of these parts.
+
+    *broken* parts of *doc* are stand-ins, from which nothing is concluded.
+    """
+    phases = Phases(
+        warmup_ms=doc.phases.warmup,
+        baseline_ms=doc.phases.baseline,
+        fault_ms=doc.phases.fault,
+        recovery_ms=doc.phases.recovery,
+    )
+    load, load_wrong = _load(doc.load, phases if "phases" not in broken else None, marks)
     faults, faults_wrong = faults_of(doc.faults, marks)
     signals, stop_wrong = signals_of(doc.stop_when, marks)
     scenario = Scenario(
@@ -51,12 +61,7 @@ def scenario_of(
         hypothesis=" ".join(doc.hypothesis.split()),
         tags=tuple(doc.tags),
         load=load,
-        phases=Phases(
-            warmup_ms=doc.phases.warmup,
-            baseline_ms=doc.phases.baseline,
-            fault_ms=doc.phases.fault,
-            recovery_ms=doc.phases.recovery,
-        ),
+        phases=phases,
         faults=faults,
         expect=_expect(doc.expect),
         stop_when=tuple(one for one in doc.stop_when if isinstance(one, Criterion)),
@@ -67,8 +72,8 @@ def scenario_of(
         file=marks.file,
     )
     wrongs = {"load": load_wrong, "faults": faults_wrong, "stop_when": stop_wrong}
-    broken = {part for part, wrong in wrongs.items() if has_errors(wrong)}
-    return scenario, [one for wrong in wrongs.values() for one in wrong], frozenset(broken)
+    parts = {part for part, wrong in wrongs.items() if has_errors(wrong)}
+    return scenario, [one for wrong in wrongs.values() for one in wrong], frozenset(parts)
 
 
 def project_of(
@@ -123,13 +128,15 @@ def project_of(
     return project, found
 
 
-def _load(doc: LoadDoc, marks: Marks) -> tuple[LoadSpec, list[Diagnostic]]:
-    found = list(_wrong_load(doc, marks))
+def _load(doc: LoadDoc, phases: Phases | None, marks: Marks) -> tuple[LoadSpec, list[Diagnostic]]:
+    per_s, shape, wrong = rates_of(doc.arrivals, phases, marks)
+    found = [*_wrong_load(doc, marks), *wrong]
     journeys, wrong = journeys_of(doc.journeys, doc.data, marks)
     found.extend([*wrong, *wrong_auth(doc.auth, marks)])
     load = LoadSpec(
         target=doc.target,
-        arrivals_per_s=doc.arrivals,
+        arrivals_per_s=per_s,
+        shape=shape,
         users=doc.users,
         think_ms=doc.think or 0,
         timeout_ms=doc.timeout,

@@ -12,6 +12,7 @@ from gameday.scenario import fields_load as w
 from gameday.scenario.fault_docs import FaultDoc
 from gameday.scenario.journey_docs import AuthDoc, FeederDoc, JourneyDoc
 from gameday.scenario.place_docs import EnvironmentDoc
+from gameday.scenario.shape_docs import ARRIVALS, Written
 from gameday.scenario.signals import Stop
 from gameday.scenario.validate import GIVEN, about, document
 
@@ -26,7 +27,9 @@ class LoadDoc:
 
     target: Annotated[str, f.NAME, about("where it goes: a target with a `url`")]
     arrivals: Annotated[
-        float | None, f.RATE, about("open model: so many visitors come, whatever the service does")
+        Written | None,
+        ARRIVALS,
+        about("open model: so many visitors come, whatever the service does"),
     ] = None
     users: Annotated[
         int | None,

@@ -161,7 +161,7 @@ def _visits(scope: Scope, name: str) -> float | None:
     phases, load = scope.scenario.phases, scope.scenario.load
     length_ms = phases.warmup_ms + phases.baseline_ms + phases.recovery_ms
     begun = iterations(load, length_ms + scope.phase_ms("fault"))
-    if load.arrivals_per_s is None or begun is None:
+    if not load.rates or begun is None:
         return None
     total = sum(journey.weight for journey in load.journeys)
     users = [

@@ -12,6 +12,7 @@ from gameday.scenario import (
     rules_places,
     rules_project,
     rules_stops,
+    shapes,
 )
 from gameday.scenario.node import Marks
 from gameday.scenario.rules_project import alert_servers_of, project_runbooks
@@ -26,6 +27,7 @@ RULES: tuple[Rule, ...] = (
     *feeders.RULES,
     *rules_places.RULES,
     *rules_stops.RULES,
+    *shapes.RULES,
 )
 
 

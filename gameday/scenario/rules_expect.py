@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from gameday.model.criteria import Criterion, MetricKind, Steady
 from gameday.model.diagnostics import Diagnostic
 from gameday.model.units import format_ms, format_ratio
-from gameday.scenario.sample import needed, requests, subjects
+from gameday.scenario.sample import fewest_requests, least_share, needed, requests, subjects
 from gameday.scenario.scope import PHASES_OF_EXPECT, Scope, rule
 from gameday.scenario.suggest import did_you_mean
 
@@ -93,7 +93,8 @@ def can_fail(scope: Scope) -> Iterator[Diagnostic]:
 def measurable(scope: Scope) -> Iterator[Diagnostic]:
     """The phase has enough requests to measure what is expected in it."""
     for phase, path, condition in scope.all_conditions():
-        seen = requests(scope.scenario.load, condition.subject, scope.phase_ms(phase))
+        load, from_ms = scope.scenario.load, scope.phase_start_ms(phase)
+        seen = requests(load, condition.subject, scope.phase_ms(phase), from_ms=from_ms)
         need = needed(condition)
         if seen is not None and 0 < seen < need:  # 0: a subject that is not there
             yield scope.marks.problem(
@@ -218,7 +219,13 @@ def stop_conditions(scope: Scope) -> Iterator[Diagnostic]:
 def stop_is_measurable(scope: Scope) -> Iterator[Diagnostic]:
     """A stop condition's window has enough requests to read it."""
     for position, condition in scope.stop_criteria():
-        seen = requests(scope.scenario.load, condition.subject, condition.over_ms)
+        load, phases = scope.scenario.load, scope.scenario.phases
+        if load.shape and "phases" in scope.broken:
+            continue
+        begin_ms, end_ms = phases.warmup_ms, phases.played_ms
+        seen = fewest_requests(
+            load, condition.subject, condition.over_ms, from_ms=begin_ms, to_ms=end_ms
+        )
         need = needed(condition)
         if seen is not None and 0 < seen < need:
             yield scope.marks.problem(
@@ -252,7 +259,7 @@ def stop_spares_good_runs(scope: Scope) -> Iterator[Diagnostic]:
                     f"`{stop.text}` can trip while `{tightest.text}` still holds",
                     f"stop beyond what `expect.{phase}` allows",
                 )
-            elif "phases" not in scope.broken and limit > _burst_share(stop, scope.phase_ms(phase)):
+            elif "phases" not in scope.broken and limit > _burst_share(stop, scope, phase):
                 yield scope.marks.problem(
                     "stop/trips-on-a-burst",
                     ("stop_when", position),
@@ -281,7 +288,7 @@ def _bounds(expected: Criterion, stop: Criterion) -> bool:
     return (expected.quantile or 0) >= (stop.quantile or 0)
 
 
-def _burst_share(stop: Criterion, phase_ms: int) -> float:
+def _burst_share(stop: Criterion, scope: Scope, phase: str) -> float:
     """The smallest share of bad requests in a phase with which a stop condition can trip.
 
     It has to stand above its limit in as many whole windows as fit into `for`, and one more.
@@ -289,7 +296,9 @@ def _burst_share(stop: Criterion, phase_ms: int) -> float:
     if stop.kind is MetricKind.LATENCY:
         return float("inf")  # a percentile of a phase says little about that of a short window
     windows = stop.for_ms // max(1, stop.over_ms) + 1
-    return _as_bad_share(stop) * min(1.0, windows * stop.over_ms / max(1, phase_ms))
+    from_ms, phase_ms = scope.phase_start_ms(phase), scope.phase_ms(phase)
+    share = least_share(scope.scenario.load, windows * stop.over_ms, phase_ms, from_ms=from_ms)
+    return _as_bad_share(stop) * share
 
 
 def _cannot_fail(condition: Criterion, scope: Scope) -> str:

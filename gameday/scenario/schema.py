@@ -8,7 +8,13 @@ from typing import Any
 
 from gameday.scenario.build import FIXED_KEYS, project_reader, scenario_reader
 from gameday.scenario.journeys import METHODS
-from gameday.scenario.schema_rules import environment_rules, fault_rules, one_of, signal_rules
+from gameday.scenario.schema_rules import (
+    environment_rules,
+    fault_rules,
+    one_of,
+    preset_rules,
+    signal_rules,
+)
 from gameday.scenario.validate import JsonSchema
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -21,6 +27,7 @@ def scenario_schema() -> JsonSchema:
     parts = _partial(schema)
     one_of(schema["$defs"]["LoadDoc"], ("arrivals", "users"), ("journeys", "locustfile"))
     one_of(schema["$defs"]["StepDoc"], METHODS)
+    preset_rules(schema["$defs"])
     fault_rules(schema["$defs"])
     signal_rules(schema["$defs"])
     one_of(schema["$defs"]["CaptureDoc"], ("json", "header", "regex"))
@@ -99,6 +106,12 @@ def _part(value: JsonSchema, schema: JsonSchema, parts: JsonSchema) -> JsonSchem
                 },
             }
         value = {**value, "$ref": f"{_REF}{name}Part"}
+    elif any("$ref" in one for one in value.get("anyOf", ())):
+        forms = [
+            _part(one, schema, parts)["anyOf"][0] if "$ref" in one else one
+            for one in value["anyOf"]
+        ]
+        value = {**value, "anyOf": forms}
     elif isinstance(value.get("additionalProperties"), dict):
         inner = _part(value["additionalProperties"], schema, parts)
         value = {**value, "additionalProperties": inner}

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from gameday.scenario.actions import action_schema
 from gameday.scenario.fault_docs import FAMILY_KEYS, STAGED_KEYS
 from gameday.scenario.generic_calls import CALL_METHODS
+from gameday.scenario.shape_docs import PRESETS
 from gameday.scenario.validate import JsonSchema
 
 
@@ -17,6 +18,19 @@ def one_of(schema: JsonSchema, *groups: Iterable[str]) -> None:
     """Exactly one of each group's keys."""
     rules = [{"oneOf": [{"required": [key]} for key in group]} for group in groups]
     schema.setdefault("allOf", []).extend(rules)
+
+
+def preset_rules(defs: JsonSchema) -> None:
+    """A preset of arrivals has no parameters of another one."""
+    preset = defs["PresetDoc"]
+    for name, takes in PRESETS.items():
+        others = sorted({key for keys in PRESETS.values() for key in keys} - set(takes))
+        preset.setdefault("allOf", []).append(
+            {
+                "if": {"properties": {"preset": {"const": name}}, "required": ["preset"]},
+                "then": {"not": {"anyOf": [{"required": [key]} for key in others]}},
+            }
+        )
 
 
 def fault_rules(defs: JsonSchema) -> None:

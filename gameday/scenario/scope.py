@@ -78,6 +78,17 @@ class Scope:
         length: int = getattr(self.scenario.phases, f"{phase}_ms")
         return length
 
+    def phase_start_ms(self, phase: str) -> int:
+        """When a phase begins, at the earliest, since the start of the load."""
+        phases = self.scenario.phases
+        match phase:
+            case "baseline":
+                return phases.warmup_ms
+            case "fault":
+                return phases.fault_start_ms
+            case _:
+                return phases.fault_start_ms + self.phase_ms("fault")
+
     def fault_length_ms(self, position: int) -> int:
         """How long one fault is in, to the end of the fault phase unless it says otherwise."""
         fault = self.scenario.faults[position]

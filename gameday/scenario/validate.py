@@ -119,6 +119,48 @@ class Either:
         return {"anyOf": [dict(self.short.schema), whole]} if self.schema else dict(whole)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Forms:
+    """Field marker: a mapping, a list, or anything else, each read in its own way."""
+
+    mapping: Any
+    entries: Any
+    short: Scalar
+    entries_schema: Mapping[str, Any]
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        def first(value: Any, inner: core_schema.ValidatorFunctionWrapHandler) -> Any:
+            return _Read(inner(value)) if isinstance(value, dict) else value
+
+        def second(value: Any, inner: core_schema.ValidatorFunctionWrapHandler) -> Any:
+            if isinstance(value, _Read):
+                return value.value
+            return inner(value) if isinstance(value, list) else self.short._checked(value)
+
+        wrap = core_schema.no_info_wrap_validator_function
+        mapping, entries = (
+            handler.generate_schema(self.mapping),
+            handler.generate_schema(self.entries),
+        )
+        return core_schema.chain_schema([wrap(first, mapping), wrap(second, entries)])
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchema:
+        steps = typing.cast("core_schema.ChainSchema", schema)["steps"]
+        mapping, entries = (handler(step) for step in steps)
+        return {"anyOf": [dict(self.short.schema), {**entries, **self.entries_schema}, mapping]}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Read:
+    """What the first reading of `Forms` has read, and the second must let pass."""
+
+    value: Any
+
+
 class Given:
     """Field marker for an optional part: it may be left out, but null is not a value of it."""
 

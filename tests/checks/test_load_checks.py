@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from checks_support import FAULT_S, RATE, Spoil, cut, drop, good_run, plan, tick
 
 from gameday.checks import load_delivered, load_generator
 from gameday.checks.case import Case
+from gameday.model.event import Event
 from gameday.model.histogram import bucket_of
+from gameday.model.shape import Stretch, arrivals_between
 from gameday.model.verdict import Outcome
 from gameday.model.window import Tick
 
@@ -109,6 +112,60 @@ def test_a_closed_model_only_has_to_be_there(ticks: Ticks, outcome: str) -> None
     found = list(load_delivered.check(Case(plan(rate=None), timeline(good_run(ticks=ticks)))))
 
     assert found[1].outcome is Outcome(outcome), found
+
+
+def ramped(share: float = 1.0, begin_s: int = 1) -> Ticks:
+    """What comes of `SHAPE` if the load begins in that second and delivers *share* of it."""
+
+    def ticks(second: int) -> Tick | None:
+        if second < begin_s:
+            return None
+        asked = round(arrivals_between(SHAPE, 0, (second + 1 - begin_s) * 1000) * share)
+        return tick(second, asked=asked, started=asked)
+
+    return ticks
+
+
+#: Baseline at 20/s; a ramp that ends in the middle of the fault phase, in which 1,050 are due.
+SHAPE = (
+    Stretch(from_per_s=20, to_per_s=20, length_ms=(FAULT_S - 1) * 1000),
+    Stretch(from_per_s=20, to_per_s=70, length_ms=10_000),
+    Stretch(from_per_s=60, to_per_s=60),
+)
+
+
+@pytest.mark.parametrize(
+    ("ticks", "said_begin", "outcomes", "words"),
+    [
+        (ramped(), None, ("pass", "pass"), "100 % of 1050 asked"),
+        (ramped(), 1, ("pass", "pass"), "100 % of 1050 asked"),
+        (ramped(0.96), 1, ("pass", "pass"), "96 % of 1050 asked"),
+        (ramped(0.8), 1, ("inconclusive", "inconclusive"), "only 80 % of 1050 asked"),
+        (lambda s: tick(s, asked=s * 20, started=s * 20), 1, ("pass", "inconclusive"),
+         "only 38.1 % of 1050 asked"),
+        # what counts is when the load said that it began, not which of its seconds are known
+        (lambda s: ramped()(s) if s > 20 else None, 1, ("inconclusive", "pass"), "of 1050 asked"),
+    ],
+)  # fmt: skip
+def test_a_rate_that_changes_is_asked_for_as_it_changes(
+    ticks: Ticks, said_begin: int | None, outcomes: tuple[str, str], words: str
+) -> None:
+    run, case_plan = good_run(ticks=ticks), plan()
+    if said_begin is not None:
+        run.act(-14, "load.start", "load", took_ms=1, first_second=said_begin)
+    load = replace(case_plan.scenario.load, arrivals_per_s=None, shape=SHAPE)
+    case_plan = replace(case_plan, scenario=replace(case_plan.scenario, load=load))
+    spoils = () if said_begin is None else (drop_first_start,)
+
+    found = list(load_delivered.check(Case(case_plan, timeline(run, *spoils))))
+
+    assert [f.outcome for f in found] == [Outcome(o) for o in outcomes], found
+    assert words in found[1].summary
+
+
+def drop_first_start(events: list[Event]) -> list[Event]:
+    """Without the start that says nothing of its first second."""
+    return [e for e in events if e.kind != "load.start" or "pid" not in e.data]
 
 
 def lag(ms: float, share: int = RATE, from_s: int = 0, until_s: int = 99, **more: Any) -> Ticks:

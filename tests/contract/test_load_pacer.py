@@ -16,6 +16,7 @@ from gameday.adapters.locust.agent_book import Book
 from gameday.adapters.locust.agent_pacer import Arrival, Pacer
 from gameday.adapters.locust.pacing import Schedule
 from gameday.model.histogram import count
+from gameday.model.shape import constant
 book, grown = Book(), []
 pacer = Pacer(book=book, labels=[("browse", "/a"), ("buy", "/b")], lanes=["V", "V"],
               weights=[3, 1], grow=grown.append)
@@ -91,7 +92,7 @@ def test_a_busy_loop_delays_arrivals_and_drops_none(stall_ms: int) -> None:
     found = run(f"""
 import time
 begin = monotonic_ns()
-gevent.spawn(pacer.issue, Schedule(per_s=200, start_ns=begin))
+gevent.spawn(pacer.issue, Schedule(constant(200), start_ns=begin))
 gevent.sleep(0.1)
 time.sleep({stall_ms / 1000})
 gevent.sleep(max(0, begin + 1_000_000_000 - monotonic_ns()) / 1e9 - 0.002)

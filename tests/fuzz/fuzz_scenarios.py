@@ -53,7 +53,7 @@ def _load(dice: Dice) -> tuple[dict[str, Any], tuple[str, ...]]:
         made["users"] = dice.number(200, 900)
         made |= dice.maybe(50, think=lambda: millis(dice, 0, 900))
     else:
-        made["arrivals"] = dice.pick(forms)
+        made["arrivals"] = dice.pick(forms) if dice.chance(60) else _shape(dice, per_s)
     made |= dice.maybe(30, timeout=lambda: seconds(dice, 5, 30))
     if dice.chance(20):
         made["locustfile"] = "locustfile.py"
@@ -62,6 +62,21 @@ def _load(dice: Dice) -> tuple[dict[str, Any], tuple[str, ...]]:
     names = tuple(dice.some(_JOURNEYS, 1, 2))
     made["journeys"] = {name: _journey(dice) for name in names}
     return made, names
+
+
+def _shape(dice: Dice, per_s: int) -> Any:
+    """A rate that changes and never falls below *per_s*; presets that fit into every phase."""
+    if dice.chance(40):
+        peak = f"{per_s * 10}/s"
+        stress = {"preset": "stress", "from": f"{per_s} /s", "steps": dice.number(2, 9)}
+        spike = {"preset": "spike", "from": f"{per_s}/s", "length": "9s"}
+        return {**dice.pick([{"preset": "soak"}, {"preset": "smoke"}, stress, spike]), "peak": peak}
+    lines = (f"ramp to {per_s}/s over 1500ms", f"spike {per_s * 2}/s for 2s", f"{per_s} / s for 1m")
+    return [
+        f"{per_s}/s for {seconds(dice, 1, 60).strip()}",
+        *dice.some(lines, 0, 3),
+        *([f"{per_s}/s until end"] if dice.chance(50) else []),
+    ]
 
 
 def _journey(dice: Dice) -> dict[str, Any]:

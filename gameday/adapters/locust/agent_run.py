@@ -149,7 +149,7 @@ class Session:
             else agent_users.generated(spec, command.seed, partial(fail, self._link))
         )
         self._classes = {cls.__name__: cls for cls in classes}
-        if spec.arrivals_per_s is not None:
+        if spec.rates:
             self._pacer = self._make_pacer(classes)
         self._visits = Visits(self._book, self._pacer)
         agent_hooks.install(self._visits, timeout_s=spec.timeout_ms / 1000, left=self._left)
@@ -240,8 +240,8 @@ class Session:
         gevent.sleep(max(0, begin_ns - monotonic_ns()) / 1e9)
         if self._ending:
             return
-        if self._pacer is not None and self._spec.arrivals_per_s is not None:
-            schedule = Schedule(per_s=self._spec.arrivals_per_s, start_ns=begin_ns)
+        if self._pacer is not None:
+            schedule = Schedule(self._spec.rates, start_ns=begin_ns)
             self._in_background(partial(self._pacer.issue, schedule))
         self._visits.go.set()
         second = (begin_ns - self._book.origin_ns) // SECOND_NS

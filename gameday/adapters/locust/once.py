@@ -44,7 +44,7 @@ def once(
         try:
             process.start(READY_S)
             # one arrival each, so the open model in any case
-            calm = replace(resolved(spec), arrivals_per_s=1.0, users=None)
+            calm = replace(resolved(spec), arrivals_per_s=1.0, shape=(), users=None)
             process.send(Prepare(base_url=base_url.rstrip("/"), seed=0, spec=spec_to_json(calm)))
             process.wait_for(Ready, READY_S)
             process.send(Once(limit_ms=int(limit_s * 1000)))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from gameday.model.scenario import LoadSpec
+from gameday.model.shape import Shape, Stretch, constant, peak_per_s
 
 #: Users that stand by at least, and at most; the pool grows up to the latter when it runs dry.
 MIN_POOL, MAX_POOL = 10, 10_000
@@ -15,43 +17,80 @@ MIN_POOL, MAX_POOL = 10, 10_000
 EARLY_POOL = 1_000
 
 
-class Schedule:
-    """A constant arrival rate: the k-th arrival is due k/rate after the start.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Piece:
+    """A stretch with its beginning, and the number of arrivals due before it."""
 
-    `even` spacing by default; `poisson` draws exponential gaps from *rng*. Changing the rate starts
-    a new stretch at the moment of the change. Ramps come here: a stretch with two rates.
+    stretch: Stretch
+    begin_ns: int
+    before: float
+
+
+class Schedule:
+    """When arrivals are due under a shape: the k-th when the integral of the rate reaches k.
+
+    So whatever the shape, no arrival is lost or doubled where the rate changes. `even` spacing by
+    default; `poisson` draws the distances from *rng*.
     """
 
     def __init__(
         self,
+        shape: Shape,
         *,
-        per_s: float,
         start_ns: int,
         spread: Literal["even", "poisson"] = "even",
         rng: random.Random | None = None,
     ) -> None:
-        if per_s <= 0:
-            raise ValueError("an arrival rate must be above zero")
+        if not shape:
+            raise ValueError("a schedule needs a rate")
         self._rng = rng or random.Random(0)  # noqa: S311 - spacing, not secrets
         self._spread = spread
-        self._per_s, self._start_ns, self._k = per_s, start_ns, 0
+        self._pieces = _pieces(shape, start_ns)
+        self._now, self._k = 0, 0.0
         self.due_ns = start_ns
 
     def advance(self) -> None:
         """Go on to the next arrival."""
-        self._k += 1
-        if self._spread == "poisson":
-            self.due_ns += round(self._rng.expovariate(self._per_s) * 1e9)
-        else:
-            self.due_ns = self._start_ns + round(self._k * 1e9 / self._per_s)
+        self._k += self._rng.expovariate(1.0) if self._spread == "poisson" else 1
+        self._find()
 
     def change(self, per_s: float, now_ns: int) -> None:
-        """A new rate from now on; the next arrival is one new gap away."""
-        if per_s <= 0:
-            raise ValueError("an arrival rate must be above zero")
-        self._per_s, self._start_ns, self._k = per_s, now_ns, 0
-        self.due_ns = now_ns
-        self.advance()
+        """Another rate from now on, instead of the rest of the shape.
+
+        The part of a gap that has gone by counts, at the old rate.
+        """
+        gone = [piece for piece in self._pieces if piece.begin_ns < now_ns] or [self._pieces[0]]
+        last = gone[-1]
+        in_s = max(0, now_ns - last.begin_ns) / 1e9
+        new = _Piece(
+            stretch=constant(per_s)[0],
+            begin_ns=max(now_ns, last.begin_ns),
+            before=last.before + last.stretch.arrivals(in_s),
+        )
+        # of what has gone by, that is kept in which an arrival may be overdue
+        self._pieces = (*gone[min(self._now, len(gone) - 1) :], new)
+        self._now = 0
+        self._find()
+
+    def _find(self) -> None:
+        """When the present arrival is due."""
+        while self._now + 1 < len(self._pieces) and self._pieces[self._now + 1].before <= self._k:
+            self._now += 1
+        piece = self._pieces[self._now]
+        self.due_ns = piece.begin_ns + round(piece.stretch.after_s(self._k - piece.before) * 1e9)
+
+
+def _pieces(shape: Shape, start_ns: int) -> tuple[_Piece, ...]:
+    found, begin_ns, before = [], start_ns, 0.0
+    for stretch in shape:
+        found.append(_Piece(stretch=stretch, begin_ns=begin_ns, before=before))
+        if stretch.length_ms is None:
+            return tuple(found)
+        begin_ns += stretch.length_ms * 1_000_000
+        before += stretch.arrivals(stretch.length_ms / 1000)
+    last = constant(shape[-1].to_per_s)[0]
+    found.append(_Piece(stretch=last, begin_ns=begin_ns, before=before))
+    return tuple(found)
 
 
 class Turns:
@@ -75,10 +114,10 @@ class Turns:
 
 def pool_size(spec: LoadSpec) -> int:
     """Users needed so that an arrival finds one idle even if nothing is answered in time."""
-    if spec.arrivals_per_s is None:
+    if not spec.rates:
         return spec.users or 1
     busy_ms = spec.timeout_ms + thinking_ms(spec)
-    needed = math.ceil(spec.arrivals_per_s * busy_ms / 1000 * 1.1) + MIN_POOL
+    needed = math.ceil(peak_per_s(spec.rates) * busy_ms / 1000 * 1.1) + MIN_POOL
     return min(MAX_POOL, needed)
 
 

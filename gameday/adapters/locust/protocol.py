@@ -20,6 +20,7 @@ from gameday.adapters.locust.journey_json import (
 )
 from gameday.model.histogram import Histogram
 from gameday.model.scenario import Auth, LoadSpec
+from gameday.model.shape import Stretch
 from gameday.model.window import OUTCOMES, Tick, tick_from_json, tick_to_json
 
 VERSION = 1
@@ -276,6 +277,7 @@ def spec_to_json(spec: LoadSpec) -> dict[str, Any]:
     """The form in which a load specification travels to the child."""
     return {
         **{f.name: getattr(spec, f.name) for f in fields(spec) if f.name != "journeys"},
+        "shape": [_plain(stretch) for stretch in spec.shape],
         "classes": list(spec.classes),
         "journeys": [journey_to_json(journey) for journey in spec.journeys],
         "data": data_to_json(spec.data),
@@ -288,6 +290,7 @@ def spec_from_json(raw: Mapping[str, Any]) -> LoadSpec:
     try:
         plain = {f.name: raw[f.name] for f in fields(LoadSpec) if f.name in raw}
         plain["classes"] = tuple(raw["classes"])
+        plain["shape"] = tuple(Stretch(**stretch) for stretch in raw.get("shape", ()))
         plain["journeys"] = tuple(journey_from_json(one) for one in raw["journeys"])
         plain["auth"] = Auth(**raw["auth"]) if raw.get("auth") else None
         plain["data"] = data_from_json(raw.get("data", {}))

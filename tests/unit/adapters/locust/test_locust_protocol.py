@@ -36,6 +36,7 @@ from gameday.adapters.locust.protocol import (
     write_command,
 )
 from gameday.model.scenario import Expect, Journey, LoadSpec, RequestStep
+from gameday.model.shape import Stretch
 from gameday.model.window import Cell, OpenCell, Tick, tick_to_json
 
 HELLO = Hello(v=1, token="t", pid=1, worker="0", generator="x 1", mono_ns=5)
@@ -187,11 +188,27 @@ def test_a_specification_survives_the_journey() -> None:
         journeys=(Journey(name="j", steps=(step,), weight=3),), classes=("A", "B"),
     )  # fmt: skip
     assert spec_from_json(json.loads(json.dumps(spec_to_json(spec)))) == spec
+    ramp = Stretch(from_per_s=0.0, to_per_s=9.5, length_ms=300)
+    changing = LoadSpec(target="t", shape=(ramp, Stretch(from_per_s=9.5, to_per_s=9.5)))
+    assert spec_from_json(json.loads(json.dumps(spec_to_json(changing)))) == changing
     own = LoadSpec(target="t", users=3, locustfile="/f.py")
     assert spec_from_json(json.loads(json.dumps(spec_to_json(own)))) == own
 
 
-@pytest.mark.parametrize("raw", [{}, {"classes": [], "journeys": [{}]}, {"classes": 3}])
+NO_STRETCH = {"from_per_s": 1, "to_per_s": 0, "length_ms": 1}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {},
+        {"classes": [], "journeys": [{}]},
+        {"classes": 3},
+        {"target": "t", "classes": [], "journeys": [], "shape": [{"to_per_s": 1}]},
+        {"target": "t", "classes": [], "journeys": [], "shape": [NO_STRETCH]},
+        {"target": "t", "classes": [], "journeys": [], "shape": 3},
+    ],
+)
 def test_what_is_no_specification(raw: dict[str, Any]) -> None:
     with pytest.raises(ProtocolError, match="no load specification"):
         spec_from_json(raw)
