@@ -239,7 +239,8 @@ def _comparison(report: Report) -> Iterable[str]:
     level = format_ratio(1 - found.false_alarms)
     yield (
         "- The intervals count what runs differ by anyway: without a change, all of them together "
-        f"hold in {level} of runs. The verdict does not rest on them."
+        f"hold in {level} of runs, if runs differ as those before did. The verdict does not rest "
+        "on them."
     )
 
 
