@@ -33,9 +33,10 @@ def judge_run(where: RunDir) -> Judged:
 
     try:
         text = where.plan.read_text(encoding="utf-8")
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
         raise UsageError(
-            f"`{where.plan}` cannot be read: {error.strerror}; a run directory needs plan.json"
+            f"`{where.plan}` cannot be read: {why}; a run directory needs plan.json"
         ) from None
     plan = load_plan(text)
     journal = read(where.journal)

@@ -32,7 +32,7 @@ from gameday.kpi.student import normal_quantile, share_difference, t_quantile
 from gameday.model.report import Change, Compared, Comparison
 
 #: With fewer earlier runs, what they differ by is not known.
-RUNS_MIN = 3
+RUNS_MIN = 5
 #: More are not looked at: the service of last month is another one.
 RUNS_MAX = 10
 #: Requests that each run needs for a share of failures: one of 200 is `WORTH["errors"]`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from textwrap import wrap
 
-from gameday.model.report import Ladder, Report, Rung, Safety, State, UndoTime
+from gameday.model.report import Change, Ladder, Report, Rung, Safety, State, UndoTime
 from gameday.model.units import format_ms
 from gameday.model.verdict import Finding, Outcome, RunStatus
 from gameday.report.compared import comparison_text
@@ -142,7 +142,7 @@ def _cell(rung: Rung | None) -> str:
 
 def _tail(report: Report, where: str) -> Iterable[str]:
     yield ""
-    if report.verdict.outcome is not Outcome.INCONCLUSIVE and report.verdict.clean:
+    if report.comparison.change is not Change.NOT_COMPARED:
         yield from _wrapped(comparison_text(report.comparison))
     if report.parts:
         texts = {part.name: part.text for part in report.parts}

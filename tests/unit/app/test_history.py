@@ -20,7 +20,7 @@ from gameday.app.judge import judge_run, write_reports
 from gameday.app.rundir import RunDir
 from gameday.journal import Journal
 from gameday.kpi.comparable import comparable_key
-from gameday.kpi.compare import RUNS_MAX
+from gameday.kpi.compare import RUNS_MAX, RUNS_MIN
 from gameday.model.event import Timeline
 from gameday.model.plan import Plan
 from gameday.model.report import Change
@@ -63,20 +63,20 @@ def result(where: RunDir) -> dict[str, Any]:
 
 
 def test_a_run_is_compared_with_the_valid_runs_before_it(tmp_path: Path) -> None:
-    runs = [write_run(tmp_path, number) for number in range(4)]
+    runs = [write_run(tmp_path, number) for number in range(RUNS_MIN + 1)]
 
-    assert [result(run)["comparison"]["change"] for run in runs] == [
-        "not_compared", "not_compared", "not_compared", "no_change_shown",
-    ]  # fmt: skip
-    assert result(runs[3])["comparison"]["runs"] == [run.run_id for run in runs[2::-1]]
+    *before, last = [result(run)["comparison"] for run in runs]
+    assert {found["change"] for found in before} == {"not_compared"}
+    assert last["change"] == "no_change_shown"
+    assert last["runs"] == [run.run_id for run in reversed(runs[:-1])]
     assert "no earlier valid run is like this one" in result(runs[0])["comparison"]["why"]
 
 
 def test_a_slower_run_is_told_everywhere_and_has_the_same_verdict(tmp_path: Path) -> None:
-    for number in range(4):
+    for number in range(RUNS_MIN):
         write_run(tmp_path, number)
 
-    where = write_run(tmp_path, 4, run=timeline(good_run(ticks=slower)))
+    where = write_run(tmp_path, RUNS_MIN, run=timeline(good_run(ticks=slower)))
 
     found = result(where)
     assert found["comparison"]["change"] == "worse"
@@ -85,7 +85,7 @@ def test_a_slower_run_is_told_everywhere_and_has_the_same_verdict(tmp_path: Path
     assert all(row["by_low"] > 0 for row in worse)
     assert found["verdict"]["outcome"] == "pass"
     assert found["verdict"]["exit_code"] == 0
-    assert "worse than 4 earlier runs: baseline all p95 +" in (
+    assert f"worse than {RUNS_MIN} earlier runs: baseline all p95 +" in (
         " ".join((where.path / "summary.txt").read_text().split())
     )
     assert "| **worse** | baseline | all | p95 |" in (where.path / "report.md").read_text()
@@ -217,10 +217,10 @@ def test_a_spoiled_history_is_none_and_the_run_is_judged_all_the_same(
 
 
 def test_a_run_that_proves_nothing_is_not_compared(tmp_path: Path) -> None:
-    for number in range(4):
+    for number in range(RUNS_MIN):
         write_run(tmp_path, number)
 
-    where = write_run(tmp_path, 4, run=timeline(good_run(), cut(40_000)))
+    where = write_run(tmp_path, RUNS_MIN, run=timeline(good_run(), cut(40_000)))
 
     found = result(where)["comparison"]
     assert (found["change"], found["why"]) == ("not_compared", "this run proves nothing")
