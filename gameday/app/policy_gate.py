@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from gameday.adapters.authorship import author_of, configured_email
-from gameday.app.check import load_of
 from gameday.app.stored import without_secrets
 from gameday.errors import CannotSeeError
 from gameday.model.plan import Plan
+from gameday.model.scenario import LoadSpec
 from gameday.policy import Approval, Asked, Refusal, in_force, refusals
 from gameday.policy.people import accepted
 from gameday.scenario.planfile import plan_sha256
@@ -55,18 +55,40 @@ def approved_sha256(plan: Plan) -> str:
 
     The seed, the profile, the environment with its policy and every step are part of it. The folder
     of the project and the path of the scenario are not: who approves and who runs it have checkouts
-    of their own. A locustfile is bound by its content, read here, since it is part of what is run.
+    of their own. Files that the load is made of (a locustfile, CSV data, uploads) are bound by
+    their content, read here, since they are part of what is run; no secret is needed for that.
     So the hash is the same for a plan and for its `plan.json`, beside the same project.
     """
     stored = without_secrets(plan)
-    load = stored.scenario.load
-    if load.locustfile is not None:
-        content = (
-            f"{load.locustfile} sha256:{_content_sha256(Path(load_of(plan).locustfile or ''))}"
-        )
-        load = replace(load, locustfile=content)
+    load = _with_contents(stored.scenario.load, Path(plan.directory))
     scenario = replace(stored.scenario, file="", load=load)
     return plan_sha256(replace(stored, directory="", scenario=scenario))
+
+
+def _with_contents(load: LoadSpec, directory: Path) -> LoadSpec:
+    """The load with the hash of each file that it names beside its name."""
+
+    def bound(name: str) -> str:
+        return f"{name} sha256:{_content_sha256(directory / name)}"
+
+    return replace(
+        load,
+        locustfile=None if load.locustfile is None else bound(load.locustfile),
+        data={name: replace(one, csv=bound(one.csv)) for name, one in load.data.items()},
+        journeys=tuple(
+            replace(
+                journey,
+                steps=tuple(
+                    replace(
+                        step,
+                        files={k: replace(f, path=bound(f.path)) for k, f in step.files.items()},
+                    )
+                    for step in journey.steps
+                ),
+            )
+            for journey in load.journeys
+        ),
+    )
 
 
 def check_policy(plan: Plan, request: PolicyRequest, *, now: datetime | None = None) -> Gate:

@@ -259,6 +259,35 @@ def test_the_content_of_a_locustfile_is_approved_with_the_plan(desk: Desk) -> No
     assert rules(desk.gate()) == ["policy.approvals"]
 
 
+def test_the_content_of_data_and_uploads_is_approved_without_any_secret(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SHOP_TOKEN", raising=False)
+    text = desk.scenario.read_text()
+    start, end = text.index("  journeys:"), text.index("phases:")
+    load = (
+        "  auth: {bearer: {env: SHOP_TOKEN}}\n"
+        "  data: {sku: {csv: skus.csv, column: id}}\n"
+        "  journeys: {checkout: {steps: [{post: /pay, form: {id: '{{ sku }}'}, "
+        "files: {doc: doc.txt}}]}}\n\n"
+    )
+    desk.scenario.write_text(text[:start] + load + text[end:])
+    skus, doc = desk.root / "skus.csv", desk.root / "doc.txt"
+    skus.write_text("id\nA1\nB2\n")
+    doc.write_text("a")
+    commit(desk.root)
+    ended = desk.approve()
+    assert ended.returncode == 0, ended.stderr
+    assert desk.gate().lines == ()
+
+    for file, harsh in ((skus, "id\nA1\nB3\n"), (doc, "b")):
+        before = file.read_text()
+        file.write_text(harsh)
+        assert rules(desk.gate()) == ["policy.approvals"]
+        file.write_text(before)
+    assert desk.gate().lines == ()
+
+
 def test_an_approval_under_the_name_of_another_plan_does_not_count(desk: Desk) -> None:
     assert desk.approve().returncode == 0
     edit(desk.scenario, "800ms", "801ms")
