@@ -418,7 +418,11 @@ def test_kill_ends_the_process_and_revert_restarts_it(host: Host) -> None:
 
 @pytest.mark.parametrize(("name", "number"), [("TERM", 15), ("INT", 2), ("QUIT", 3), ("HUP", 1)])
 def test_other_signals(host: Host, name: str, number: int) -> None:
-    process = host.sleeper()
+    before = signal.signal(number, signal.SIG_DFL)  # under `nohup` children would ignore SIGHUP
+    try:
+        process = host.sleeper()
+    finally:
+        signal.signal(number, before)
     fault = host.fault(action("process", "kill", signal=name))
     fault.inject(fault.prepare())
     assert process.wait(5) == -number

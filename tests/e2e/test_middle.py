@@ -277,30 +277,31 @@ def test_an_engine_that_is_not_there_is_one_clear_message(tmp_path: Path) -> Non
 
 
 def test_without_journal_runner_and_sentinel_the_engine_itself_is_enough(
-    tmp_path: Path, docker_engine: DockerLab
+    tmp_path: Path, own_engine: OwnEngine
 ) -> None:
-    """As when the whole container of a CI job is gone."""
-    box, port = docker_engine.http()
-    box_project(tmp_path, docker_engine, port, {"type": "pause"})
-    with _running(tmp_path, start_new_session=True) as runner:
-        wait_until("it is frozen", lambda: _state(docker_engine)["Paused"], 60)
-        started = _timeline(tmp_path).first("sentinel.started")
-        assert started is not None
-        os.kill(int(started.data["pid"]), signal.SIGKILL)
-        os.killpg(runner.pid, signal.SIGKILL)
-        runner.wait(10)
-    shutil.rmtree(tmp_path / "reports")
-    assert _state(docker_engine)["Paused"]
+    """As when the whole container of a CI job is gone. All of the engine is cleaned: its own."""
+    with docker_lab(own_engine.url) as made:
+        box, port = made.http()
+        box_project(tmp_path, made, port, {"type": "pause"})
+        with _running(tmp_path, start_new_session=True) as runner:
+            wait_until("it is frozen", lambda: _state(made)["Paused"], 60)
+            started = _timeline(tmp_path).first("sentinel.started")
+            assert started is not None
+            os.kill(int(started.data["pid"]), signal.SIGKILL)
+            os.killpg(runner.pid, signal.SIGKILL)
+            runner.wait(10)
+        shutil.rmtree(tmp_path / "reports")
+        assert _state(made)["Paused"]
 
-    refused = run_gameday("run", "scenario.yaml", cwd=tmp_path)
-    cleaned = run_gameday("recover", "--target", docker_engine.url, cwd=tmp_path)
+        refused = run_gameday("run", "scenario.yaml", cwd=tmp_path)
+        cleaned = run_gameday("recover", "--target", made.url, cwd=tmp_path)
 
-    assert refused.returncode == 2, refused.stdout + refused.stderr
-    assert f"gameday recover --target {docker_engine.url}" in refused.stderr
-    assert cleaned.returncode == 0, cleaned.stdout + cleaned.stderr
-    box.reload()
-    assert box.status == "running"
-    assert not _ours(docker_engine)
+        assert refused.returncode == 2, refused.stdout + refused.stderr
+        assert f"gameday recover --target {made.url}" in refused.stderr
+        assert cleaned.returncode == 0, cleaned.stdout + cleaned.stderr
+        box.reload()
+        assert box.status == "running"
+        assert not _ours(made)
 
 
 @pytest.fixture(autouse=True)
