@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from gameday.adapters.toxiproxy.server import ServerChoice
@@ -12,9 +11,6 @@ from gameday.model.project import Target
 from gameday.model.scenario import FaultSpec
 from gameday.ports import Fault, Lease, Opener
 from gameday.scenario.compile import opened_targets, proxied_targets
-
-#: Families that break something on this host, or by a call that is made from here.
-HOST_FAMILIES = ("process", "certificate", "clock", "command", "http", "python")
 
 
 class Places:
@@ -32,7 +28,7 @@ class Places:
         """By fault and stage; stage 0 is the first strength."""
         found: dict[tuple[str, int], Fault] = {}
         for spec in self._plan.scenario.faults:
-            for stage, one in enumerate(strengths_of(spec)):
+            for stage, one in enumerate(spec.strengths):
                 found[spec.id, stage] = self.fault(one)
         return found
 
@@ -43,7 +39,7 @@ class Places:
         for name in opened_targets(self._plan.scenario, self._plan.environment):
             parts: list[Opener] = []
             target = self._target(name)
-            if target.process is not None and target.process.start:
+            if target.is_started:
                 parts.append(self._started(target, evidence))
             if name in proxied:
                 parts.append(self._proxy(target))
@@ -57,19 +53,13 @@ class Places:
             from gameday.adapters.toxiproxy.lease import Lease as ToxiproxyLease
 
             found.append(ToxiproxyLease(self._server.url, self._run, server=self._server.process))
-        families: dict[str, set[str]] = {}
-        for spec in self._plan.scenario.faults:
-            if spec.action is not None:
-                families.setdefault(spec.action.family, set()).add(spec.target)
-        containers = sorted(families.get("container", set()))
-        found += [lease for name in containers for lease in self._on_containers(name)]
-        hosts = {name for family in HOST_FAMILIES for name in families.get(family, set())}
-        started = {
-            name
-            for name in opened_targets(self._plan.scenario, self._plan.environment)
-            if (process := self._target(name).process) is not None and process.start
-        }
-        found += [self._on_host(name) for name in sorted(hosts | started)]
+        actions = [spec for spec in self._plan.scenario.faults if spec.action is not None]
+        broken = {spec.target for spec in actions if _family(spec) == "container"}
+        found += [lease for name in sorted(broken) for lease in self._on_containers(name)]
+        opened = opened_targets(self._plan.scenario, self._plan.environment)
+        hosts = {spec.target for spec in actions if _family(spec) != "container"}
+        hosts |= {name for name in opened if self._target(name).is_started}
+        found += [self._on_host(name) for name in sorted(hosts)]
         return found
 
     def fault(self, spec: FaultSpec) -> Fault:
@@ -143,15 +133,9 @@ def needs_toxiproxy(plan: Plan) -> bool:
     return bool(proxied_targets(plan.scenario, plan.environment))
 
 
-def strengths_of(spec: FaultSpec) -> list[FaultSpec]:
-    """The fault as each of its stages puts it in, the first one first."""
-    return [
-        spec,
-        *(
-            replace(spec, toxic=stage.toxic or spec.toxic, action=stage.action or spec.action)
-            for stage in spec.stages
-        ),
-    ]
+def _family(spec: FaultSpec) -> str:
+    """Where it breaks something: `container`; all others on this host, or by a call from here."""
+    return spec.action.family if spec.action is not None else ""
 
 
 def _several(name: str, parts: list[Opener]) -> Opener:

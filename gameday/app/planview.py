@@ -11,8 +11,9 @@ from gameday.model.plan import Plan
 from gameday.model.scenario import FaultSpec, LoadSpec
 from gameday.model.shape import describe_shape
 from gameday.model.units import format_ms, format_ratio
+from gameday.policy.limits import share_of
 from gameday.report.describe import describe
-from gameday.scenario.compile import opened_targets, proxied_targets
+from gameday.scenario.compile import alert_servers, opened_targets, proxied_targets
 from gameday.scenario.sample import iterations, requests
 
 #: How a toxic, or `down`, is taken out.
@@ -52,30 +53,18 @@ def blast_radius(plan: Plan) -> str:
     scenario, everything = plan.scenario, plan.environment.targets
     broken = sorted({fault.target for fault in scenario.faults})
     text = f"{len(broken)} of {len(everything)} targets ({', '.join(broken)})"
-    shares = [share for fault in scenario.faults if (share := _share(fault)) < 1]
-    if shares and len(shares) == len(scenario.faults):
-        text += f", at most {format_ratio(max(shares))} of what goes there"
-    length_ms = max((_end_ms(plan, fault) for fault in scenario.faults), default=0)
+    shares = [share_of(fault) for fault in scenario.faults]
+    parts = [share for share in shares if share is not None and share < 1]
+    if parts and len(parts) == len(shares):
+        text += f", at most {format_ratio(max(parts))} of what goes there"
+    length_ms = max((_length_ms(plan, fault) for fault in scenario.faults), default=0)
     text += f", for at most {format_ms(length_ms)}"
     seen = iterations(scenario.load, length_ms, from_ms=scenario.phases.fault_start_ms)
     return text if seen is None else f"{text}; about {seen:.0f} journeys of our own load meet it"
 
 
-def _share(fault: FaultSpec) -> float:
-    """The share of connections, requests or packets that a fault touches, at its strongest."""
-    shares = []
-    for toxic in (fault.toxic, *(stage.toxic for stage in fault.stages)):
-        if toxic is not None:
-            shares.append(min(toxic.toxicity, float(toxic.attributes.get("share", 1.0))))
-    for action in (fault.action, *(stage.action for stage in fault.stages)):
-        if action is not None:
-            shares.append(float(action.options.get("share", 1.0)))
-    return max(shares, default=1.0)
-
-
-def _end_ms(plan: Plan, fault: FaultSpec) -> int:
-    rest_ms = plan.scenario.phases.fault_ms - fault.start_ms
-    return rest_ms if fault.length_ms is None else fault.length_ms
+def _length_ms(plan: Plan, fault: FaultSpec) -> int:
+    return fault.end_ms(plan.scenario.phases.fault_ms) - fault.start_ms
 
 
 def _load(load: LoadSpec) -> str:
@@ -106,17 +95,18 @@ def _order(plan: Plan) -> Iterator[str]:
     proxied = proxied_targets(scenario, plan.environment)
     for name in opened_targets(scenario, plan.environment):
         target = plan.environment.targets[name]
-        if target.process is not None and target.process.start:
+        if target.process is not None and target.is_started:
             yield f"{name} is started: {' '.join(target.process.start)}; ended after the run"
         if name in proxied:
             yield f"proxy {target.proxy} ({target.listen} -> {target.upstream}) is looked at"
     yield f"warm-up {format_ms(phases.warmup_ms)}, then baseline"
     yield f"baseline {format_ms(phases.baseline_ms)}; if it does not hold nothing is broken"
     for fault in scenario.faults:
+        length = format_ms(_length_ms(plan, fault))
         yield (
             f"fault {fault.id}: {describe(fault)} on {fault.target}; "
-            f"{format_ms(fault.start_ms)} into the phase, for {format_ms(_end_ms(plan, fault))}; "
-            f"undone by {UNDONE.get(fault.kind, REPLACED)}"
+            f"{format_ms(fault.start_ms)} into the phase, "
+            f"for {length}; undone by {UNDONE.get(fault.kind, REPLACED)}"
         )
     yield f"recovery {format_ms(phases.recovery_ms)} after the last fault is confirmed off"
 
@@ -132,7 +122,7 @@ def _expected(plan: Plan) -> Iterator[str]:
         for criterion in criteria:
             yield f"{phase}: {criterion.text}{_seen_by(plan, criterion, at_ms, length_ms)}"
         at_ms += length_ms
-    source = " and ".join(_source_names(plan))
+    source = " and ".join(alert_servers(plan.environment)) or "the built-in alerts"
     for alert in expect.alerts:
         to = f", delivered to {alert.receiver}" if alert.receiver else ""
         within = format_ms(alert.fires_within_ms)
@@ -149,12 +139,6 @@ def _seen_by(plan: Plan, criterion: Criterion | Steady, at_ms: int, length_ms: i
         return ""
     n = requests(plan.scenario.load, criterion.subject, length_ms, from_ms=at_ms)
     return "" if n is None else f"; seen on about {n:.0f} requests"
-
-
-def _source_names(plan: Plan) -> list[str]:
-    alerting = plan.environment.alerting
-    named = (("Prometheus", alerting.prometheus_url), ("Alertmanager", alerting.alertmanager_url))
-    return [name for name, url in named if url] or ["the built-in alerts"]
 
 
 def _stops(plan: Plan) -> Iterator[str]:

@@ -67,14 +67,14 @@ def bite_of(case: Case, span: FaultSpan, spec: FaultSpec) -> Answer:
         said = f"`{span.id}` was read back; {len(during)} probes are too few for its toxicity"
         return Answer(shown=True, said=said)
     if slow:
-        latency = weakest_latency_ms(spec)
+        latency = _weakest_latency_ms(spec)
         return _slower(span, before, during, latency_ms=latency, toxicity=toxicity)
     return _broken(span, during, ends=ENDS[kind], toxicity=toxicity)
 
 
-def weakest_latency_ms(spec: FaultSpec) -> int:
+def _weakest_latency_ms(spec: FaultSpec) -> int:
     """The smallest latency of a fault and its stages: from the first one on it must be felt."""
-    toxics = [t for t in (spec.toxic, *(s.toxic for s in spec.stages)) if t is not None]
+    toxics = [one.toxic for one in spec.strengths if one.toxic is not None]
     return min((int(t.attributes.get(DELAYS.get(t.type, ""), 0)) for t in toxics), default=0)
 
 

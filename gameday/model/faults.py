@@ -37,14 +37,12 @@ class OptionSpec:
 class ActionKind:
     """One way to break something.
 
-    `staged` ones can be put in again with other options while they are in. `call_ms` is how long
-    one inject, or one revert with its read-back, may take; the options add to it where they say so.
+    `staged` ones can be put in again with other options while they are in.
     """
 
     help: str
     options: Mapping[str, OptionSpec] = field(default_factory=dict)
     staged: bool = False
-    call_ms: int = 10_000
 
 
 def _grace(text: str) -> OptionSpec:
@@ -210,14 +208,23 @@ GENERIC = ("command", "http", "python")
 #: The calls of a generic fault; `effect`, where given, shows that the fault does something.
 CALLS = ("inject", "revert", "present", "effect")
 CALL_TIMEOUT_MS = 5_000
+#: How long one inject or revert may take where the scenario says nothing else.
+CALL_LIMIT_MS = 10_000
 #: What one of our own adapters needs around the calls.
 CALL_MARGIN_MS = 2_000
 
 
-def call_limit_ms(family: str, kind: str, options: Mapping[str, Any]) -> int:
-    """How long an inject, or a revert with its read-back, of this action may take."""
+def call_limit_ms(
+    family: str, kind: str, options: Mapping[str, Any], *, base_ms: int = CALL_LIMIT_MS
+) -> int:
+    """How long an inject, or a revert with its read-back, of this action may take.
+
+    A time that the action itself waits (`grace`, given or by default) comes on top of *base_ms*,
+    twice: for the wait, and for what was waited for. Calls of a generic fault have their own times.
+    """
     if family not in GENERIC:
-        return FAMILIES[family][kind].call_ms + 2 * int(options.get("grace", 0))
+        spec = FAMILIES[family][kind].options.get("grace")
+        return base_ms + 2 * int(options.get("grace", spec.default if spec else 0))
     times = {name: int(options[name]["timeout_ms"]) for name in CALLS if name in options}
     present = times.get("present", 0)
     longest = max(times.get("inject", 0) + times.get("effect", 0), times.get("revert", 0))

@@ -98,6 +98,11 @@ class Target:
     process: ProcessRef | None = None
     certificate: CertificateRef | None = None
 
+    @property
+    def is_started(self) -> bool:
+        """Whether the run itself starts (and ends) its process."""
+        return self.process is not None and bool(self.process.start)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertingSpec:

@@ -6,7 +6,7 @@ All times are milliseconds, all shares are between 0 and 1.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gameday.model.criteria import Criterion, Steady
@@ -221,6 +221,16 @@ class FaultSpec:
             generic = self.action.family == self.action.type
             return self.action.type if generic else f"{self.action.family}.{self.action.type}"
         return self.toxic.type if self.toxic is not None else "down"
+
+    @property
+    def strengths(self) -> tuple[FaultSpec, ...]:
+        """The fault as it begins, and as each of its stages makes it, without further stages."""
+        first = replace(self, stages=())
+        return (first, *(replace(first, toxic=s.toxic, action=s.action) for s in self.stages))
+
+    def end_ms(self, phase_ms: int) -> int:
+        """When it is to be taken out in a fault phase of *phase_ms*, from the phase's start."""
+        return phase_ms if self.length_ms is None else self.start_ms + self.length_ms
 
     @property
     def on_proxy(self) -> bool:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
+from typing import TypeVar
 
-from gameday.model.faults import FAMILIES
+from gameday.model.faults import FAMILIES, OptionSpec
 from gameday.model.scenario import ActionSpec, FaultSpec, ToxicSpec
-from gameday.model.toxics import TOXICS
+from gameday.model.toxics import TOXICS, AttributeSpec
 from gameday.model.units import format_ms, format_ratio
 from gameday.policy.spans import fault_spans_ms, most_at_once
 from gameday.policy.values import Case, Refusal, names
+
+_Default = TypeVar("_Default", float, None)
 
 
 def targets(case: Case) -> Iterator[Refusal]:
@@ -37,7 +39,7 @@ def faults(case: Case) -> Iterator[Refusal]:
     if allowed is None:
         return
     for fault in case.plan.scenario.faults:
-        for kind in dict.fromkeys(strength.kind for strength in _strengths(fault)):
+        for kind in dict.fromkeys(strength.kind for strength in fault.strengths):
             if not any(fnmatchcase(kind, pattern) for pattern in allowed):
                 yield Refusal(
                     rule="policy.faults",
@@ -52,8 +54,8 @@ def max_share(case: Case) -> Iterator[Refusal]:
     if largest is None:
         return
     for fault in case.plan.scenario.faults:
-        share = max((s for s in map(_share, _strengths(fault)) if s is not None), default=0.0)
-        if share > largest:
+        share = share_of(fault)
+        if share is not None and share > largest:
             yield Refusal(
                 rule="policy.max_share",
                 text=f"the fault `{fault.id}` hits {format_ratio(share)}",
@@ -89,38 +91,39 @@ def max_faults(case: Case) -> Iterator[Refusal]:
         )
 
 
-def _strengths(fault: FaultSpec) -> tuple[FaultSpec, ...]:
-    """The fault as it begins and as each of its stages makes it."""
-    stages = (replace(fault, toxic=s.toxic, action=s.action, stages=()) for s in fault.stages)
-    return (fault, *stages)
+def share_of(fault: FaultSpec) -> float | None:
+    """Of how much it hits at its strongest; None where no strength of it has a share."""
+    return max((s for s in map(_share, fault.strengths) if s is not None), default=None)
 
 
-def _share(fault: FaultSpec) -> float | None:
-    """Of how much it hits; None for an action that has no share."""
-    if fault.action is not None:
-        return _share_of_action(fault.action)
-    return 1.0 if fault.toxic is None else _share_of_toxic(fault.toxic)
+def _share(strength: FaultSpec) -> float | None:
+    """Of how much one strength hits; None for an action that has no share."""
+    if strength.action is not None:
+        return _share_of_action(strength.action)
+    return 1.0 if strength.toxic is None else _share_of_toxic(strength.toxic)
 
 
 def _share_of_toxic(toxic: ToxicSpec) -> float:
     """Of the connections, and within them of the requests or pieces where it says so."""
-    known = TOXICS.get(toxic.type, {})
-    shares = [
-        float(value)
-        for name, value in toxic.attributes.items()
-        if isinstance(value, int | float)
-        and (name == "share" or (name in known and known[name].unit == "share"))
-    ]
-    return toxic.toxicity * max(shares, default=1.0)
+    return toxic.toxicity * _largest(toxic.attributes, TOXICS.get(toxic.type, {}), default=1.0)
 
 
 def _share_of_action(action: ActionSpec) -> float | None:
-    options = FAMILIES.get(action.family, {}).get(action.type)
-    known = {} if options is None else options.options
+    kind = FAMILIES.get(action.family, {}).get(action.type)
+    return _largest(action.options, {} if kind is None else kind.options, default=None)
+
+
+def _largest(
+    values: Mapping[str, object],
+    known: Mapping[str, AttributeSpec] | Mapping[str, OptionSpec],
+    *,
+    default: _Default,
+) -> float | _Default:
+    """The largest share among the values, by the table of their units."""
     shares = [
         float(value)
-        for name, value in action.options.items()
+        for name, value in values.items()
         if isinstance(value, int | float)
         and (name == "share" or (name in known and known[name].unit == "share"))
     ]
-    return max(shares, default=None)
+    return max(shares, default=default)

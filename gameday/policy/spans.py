@@ -39,7 +39,7 @@ def most_at_once(spans: dict[str, tuple[int, int]]) -> tuple[str, ...]:
 
 def _span(plan: Plan, fault: FaultSpec) -> tuple[int, int]:
     start = fault.start_ms
-    end = plan.scenario.phases.fault_ms if fault.length_ms is None else start + fault.length_ms
+    end = fault.end_ms(plan.scenario.phases.fault_ms)
     return start, max(start, end, _scheduled_end(plan, fault))
 
 

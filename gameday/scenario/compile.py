@@ -11,7 +11,7 @@ from itertools import product
 from gameday.errors import ScenarioError
 from gameday.model.diagnostics import has_errors
 from gameday.model.event import Phase
-from gameday.model.faults import GENERIC, call_limit_ms
+from gameday.model.faults import call_limit_ms
 from gameday.model.plan import Limits, Plan, Schedule, Step, Trigger, When
 from gameday.model.project import Environment, Project, Service
 from gameday.model.scenario import FaultSpec, Scenario, Stage
@@ -70,30 +70,21 @@ def alert_servers(environment: Environment) -> tuple[str, ...]:
 
 def limits_of(scenario: Scenario) -> Limits:
     """How long the whole run may take: its phases, and a generous margin around them."""
-    phases = scenario.phases
-    played_ms = phases.warmup_ms + phases.baseline_ms + phases.fault_ms + phases.recovery_ms
     load_ms = LOAD_START_LIMIT_MS + scenario.load.timeout_ms + LOAD_STOP_MARGIN_MS
-    call_ms = max((fault_limit_ms(scenario, f) for f in scenario.faults), default=0)
+    limits_ms = (fault_limit_ms(scenario, fault) for fault in scenario.faults)
     return Limits(
-        deadline_ms=played_ms + load_ms + MARGIN_MS + scenario.revert_for_ms,
-        call_ms=max(call_ms, scenario.call_limit_ms),
+        deadline_ms=scenario.phases.played_ms + load_ms + MARGIN_MS + scenario.revert_for_ms,
+        call_ms=max(limits_ms, default=scenario.call_limit_ms),
         revert_for_ms=scenario.revert_for_ms,
     )
 
 
 def fault_limit_ms(scenario: Scenario, fault: FaultSpec) -> int:
-    """How long one inject or revert of *fault* may take; calls of its own have their own limits."""
-    limit_ms = scenario.call_limit_ms
-    for action in (fault.action, *(stage.action for stage in fault.stages)):
-        if action is None:
-            continue
-        if action.family in GENERIC:
-            own_ms = call_limit_ms(action.family, action.type, action.options)
-            limit_ms = max(limit_ms, own_ms)
-        else:
-            grace_ms = int(action.options.get("grace", 0))
-            limit_ms = max(limit_ms, scenario.call_limit_ms + 2 * grace_ms)
-    return limit_ms
+    """How long one inject or revert of *fault* may take, in whichever strength."""
+    base_ms = scenario.call_limit_ms
+    actions = [one.action for one in fault.strengths if one.action is not None]
+    own_ms = (call_limit_ms(a.family, a.type, a.options, base_ms=base_ms) for a in actions)
+    return max((base_ms, *own_ms))
 
 
 def _steps(scenario: Scenario, environment: Environment) -> Iterator[Step]:
@@ -141,8 +132,7 @@ def _phases(scenario: Scenario) -> Iterator[Step]:
 
 
 def _fault(scenario: Scenario, fault: FaultSpec) -> Iterator[Step]:
-    length_ms = fault.length_ms
-    end_ms = scenario.phases.fault_ms if length_ms is None else fault.start_ms + length_ms
+    end_ms = fault.end_ms(scenario.phases.fault_ms)
     limit_ms = fault_limit_ms(scenario, fault)
     yield _step(
         "fault.inject",
@@ -231,11 +221,8 @@ def runbooks_of(scenario: Scenario) -> dict[str, dict[str, str | None]]:
 
 def opened_targets(scenario: Scenario, environment: Environment) -> tuple[str, ...]:
     """Targets that have to be made ready: see `proxied_targets`, and processes that we start."""
-    started = [
-        name
-        for name in (*(fault.target for fault in scenario.faults), scenario.load.target)
-        if (process := environment.targets[name].process) is not None and process.start
-    ]
+    used = (*(fault.target for fault in scenario.faults), scenario.load.target)
+    started = [name for name in used if environment.targets[name].is_started]
     return tuple(dict.fromkeys((*proxied_targets(scenario, environment), *started)))
 
 

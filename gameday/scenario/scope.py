@@ -92,8 +92,7 @@ class Scope:
     def fault_length_ms(self, position: int) -> int:
         """How long one fault is in, to the end of the fault phase unless it says otherwise."""
         fault = self.scenario.faults[position]
-        rest = self.scenario.phases.fault_ms - fault.start_ms
-        return rest if fault.length_ms is None else fault.length_ms
+        return fault.end_ms(self.scenario.phases.fault_ms) - fault.start_ms
 
 
 Check: TypeAlias = Callable[[Scope], Iterable[Diagnostic]]

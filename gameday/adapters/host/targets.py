@@ -66,7 +66,7 @@ def pidfile_of(directory: Path, ref: ProcessRef) -> str | None:
 
 def marker_of(directory: Path, run: str, target: Target) -> str | None:
     """What marks the processes that this run starts for the target; None if it starts none."""
-    if target.process is None or not target.process.start:
+    if not target.is_started:
         return None
     project = hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:12]
     return f"{run}/{checked(target.name, 'target')}@{project}"
