@@ -9,24 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from gameday.errors import JournalError
 from gameday.model.event import JOURNAL_VERSION, Event, Phase
-from gameday.secrets import masked
+from gameday.plain import canonical, plain, public
 
 #: `prev` of the first line.
 GENESIS = "0" * 64
-_DEPTH_MAX = 60
 _LARGEST = 253_402_300_799_000  # as milliseconds the end of the year 9999
 _SURROGATE = re.compile("[\ud800-\udfff]")  # text that nothing could print
 _FIELDS = ("v", "seq", "at_ms", "kind", "subject", "phase", "cause", "data", "prev")
@@ -231,16 +228,22 @@ def encode(event: Event, prev: str) -> tuple[bytes, str]:
         "v": JOURNAL_VERSION,
         "seq": event.seq,
         "at_ms": event.at_ms,
-        "kind": event.kind,
-        "subject": event.subject,
+        "kind": plain(event.kind),
+        "subject": plain(event.subject),
         "phase": event.phase.value,
         "cause": event.cause,
-        "data": event.data,
+        "data": _public(event.data),
         "prev": prev,
     }
-    body = canonical(plain(fields))
+    body = canonical(fields)
     digest = _hash(prev, body)
     return f'{body[:-1]},"hash":"{digest}"}}\n'.encode(), digest
+
+
+def _public(data: Mapping[str, Any]) -> dict[str, Any]:
+    """*data* with secrets masked; an undo record stays whole, for it must find its way back."""
+    undo = {"undo": plain(data["undo"])} if "undo" in data else {}
+    return {**public(data), **undo}
 
 
 def decode(line: bytes) -> tuple[Event, str, str]:
@@ -269,31 +272,6 @@ def decode(line: bytes) -> tuple[Event, str, str]:
     if digest != _hash(str(raw["prev"]), body):
         raise JournalError("was changed after it was written: its hash does not fit")
     return _event(raw), str(raw["prev"]), str(digest)
-
-
-def canonical(value: object) -> str:
-    """Canonical JSON: sorted keys, no spaces, characters as they are."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-
-
-def plain(value: object, depth: int = 0) -> Any:
-    """*value* as plain JSON data. What JSON does not know (nan, an exception) becomes text."""
-    if value is None or isinstance(value, bool) or type(value) is int:
-        return value
-    if isinstance(value, Enum):
-        return plain(value.value, depth)
-    if isinstance(value, str):
-        return masked(value.encode("utf-8", "backslashreplace").decode("utf-8"))
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else str(value)
-    if depth < _DEPTH_MAX:
-        if isinstance(value, Mapping):
-            return {plain(str(k)): plain(v, depth + 1) for k, v in value.items()}
-        if isinstance(value, (list, tuple, set, frozenset)):
-            return [plain(v, depth + 1) for v in value]
-    return plain(repr(value) if isinstance(value, BaseException) else str(value))
 
 
 class _Chain:

@@ -19,7 +19,7 @@ MASK = "***"
 #: A shorter secret would be found in innocent text everywhere.
 SHORTEST = 4
 _MAX_BYTES = 64 * 1024
-_known: set[str] = set()
+_known: tuple[str, ...] = ()  # the longest first: one secret may be a part of another
 _lock = threading.Lock()
 
 
@@ -52,17 +52,17 @@ def from_json(value: Any) -> SecretRef | str:
 
 def remember(value: str) -> None:
     """Mask *value* from now on."""
+    global _known  # noqa: PLW0603 - replaced whole, so that `masked` needs no lock
     if len(value) >= SHORTEST:
         with _lock:
-            _known.add(value)
+            _known = tuple(sorted({*_known, value}, key=len, reverse=True))
 
 
-def masked(text: str) -> str:
-    """*text* with every known secret replaced."""
-    if not _known:
-        return text
-    with _lock:
-        known = sorted(_known, key=len, reverse=True)
+def masked(text: str, *, whole: bool = False) -> str:
+    """*text* with every known secret replaced; with *whole* only if it is one altogether."""
+    known = _known
+    if whole:
+        return MASK if text in known else text
     for value in known:
         if value in text:
             text = text.replace(value, MASK)

@@ -10,6 +10,8 @@ import pytest
 from docker_support import docker_engine, own_engine  # noqa: F401 - fixtures
 from hypothesis import HealthCheck, settings
 
+from gameday import secrets
+
 settings.register_profile(
     "quick", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -17,6 +19,12 @@ settings.register_profile(
     "long", deadline=None, max_examples=5_000, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test reads as a secret is not masked in the next."""
+    monkeypatch.setattr(secrets, "_known", ())
 
 
 @pytest.fixture(scope="session")

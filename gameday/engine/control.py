@@ -32,9 +32,9 @@ from pathlib import Path
 from typing import Any
 
 from gameday.errors import UsageError
-from gameday.journal import canonical, plain
 from gameday.model.event import Event
 from gameday.model.verdict import RunStatus
+from gameday.plain import canonical, plain, public
 from gameday.ports import Emit
 
 #: The file in the run directory that says where the door is.
@@ -108,7 +108,7 @@ class ControlServer:
             with connection, contextlib.suppress(OSError):
                 connection.settimeout(_TIMEOUT_S)
                 reply = self._answer(_read_line(connection, REQUEST_MAX))
-                connection.sendall(canonical(plain(reply)).encode() + b"\n")
+                connection.sendall(canonical(public(reply)).encode() + b"\n")
         finally:
             self._slots.release()
 

@@ -29,10 +29,10 @@ from gameday.engine.core import (
     observe,
 )
 from gameday.engine.worker import Acts, Worker
-from gameday.journal import plain
 from gameday.model.event import ACTION_KINDS, UNDO_OF, Event, Phase
 from gameday.model.plan import Schedule
 from gameday.model.verdict import RunStatus
+from gameday.plain import plain
 
 __all__ = ["Acts", "Clock", "Fold", "Loop", "RunClock", "Sink"]
 

@@ -14,9 +14,9 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from gameday.errors import NoEffectError
-from gameday.journal import plain
 from gameday.model.event import OPENER_OF, UNDO_OF, Event, Phase
 from gameday.model.plan import Step
+from gameday.plain import plain
 from gameday.ports import Undo
 
 

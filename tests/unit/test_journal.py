@@ -16,9 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gameday import journal as module
+from gameday import secrets
 from gameday.errors import JournalError
-from gameday.journal import GENESIS, Journal, canonical, decode, encode, follow, plain, read, verify
+from gameday.journal import GENESIS, Journal, decode, encode, follow, read, verify
+from gameday.model.debts import ledger_of
 from gameday.model.event import Event, Phase
+from gameday.plain import canonical, plain
 
 
 def event(seq: int, kind: str = "human.note", phase: Phase = Phase.NOTED, **data: Any) -> Event:
@@ -308,3 +311,56 @@ def test_follow_ends_when_told_and_has_read_everything_then(tmp_path: Path) -> N
     path.write_bytes(path.read_bytes() + b'{"torn')
 
     assert [e.seq for e in follow(path, until=lambda: True)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "secret", ["undo", "fault.inject", "x1x1", "started", "shop", "0000", "pay"]
+)
+def test_a_secret_that_is_a_common_word_breaks_nothing_that_is_undone(
+    tmp_path: Path, secret: str
+) -> None:
+    """A password may be the name of a container as well; what is undone is never masked."""
+    undo = {"kind": "docker", "container": secret, "facts": {"image": f"{secret}:1"}}
+    secrets.remember(secret)
+    first = Event(
+        seq=0,
+        at_ms=0,
+        kind="fault.inject",
+        subject=secret,
+        phase=Phase.STARTED,
+        data={"undo": undo, "target": "pay"},
+    )
+    path = tmp_path / "journal.jsonl"
+    with Journal.open(path) as journal:
+        journal.append(first)
+        journal.append(event(1, error=f"denied for {secret}"))
+
+    found = read(path)
+
+    assert found.problem is None
+    assert found.events[0].kind == "fault.inject"
+    assert found.events[0].subject == secret
+    assert found.events[0].data["undo"] == undo
+    (debt,) = ledger_of(found.events).owed
+    assert debt.undo == undo
+    masked = len(secret) >= secrets.SHORTEST
+    assert found.events[1].data["error"] == f"denied for {'***' if masked else secret}"
+
+
+def test_a_digest_with_a_secret_in_it_by_accident_still_fits(tmp_path: Path) -> None:
+    digest = hashlib.sha256(b"plan").hexdigest()
+    secrets.remember(digest[10:14])
+    assert decode(encode(event(0, plan=digest, key=f"sha256:{digest}"), GENESIS)[0].strip())[
+        0
+    ].data == {"plan": digest, "key": f"sha256:{digest}"}
+    secrets.remember(digest)  # a token may be hexadecimal
+    told = decode(encode(event(0, plan=digest, text=f"Bearer {digest}"), GENESIS)[0].strip())[0]
+    assert told.data == {"plan": "***", "text": "Bearer ***"}
+
+
+def test_every_line_fits_the_one_before_whatever_the_secret(tmp_path: Path) -> None:
+    for number in range(16):  # some of these are in the hashes of a hundred lines
+        secrets.remember(f"{number:x}" * 2 + "ab")
+        secrets.remember(f"{number:04x}")
+    write(tmp_path / "journal.jsonl", 300, closed=True)
+    assert verify(tmp_path / "journal.jsonl") is None

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from gameday import secrets
 from gameday.engine import loop as loop_module
 from gameday.engine.clock import RunClock
 from gameday.engine.control import ControlServer, send
@@ -136,6 +137,16 @@ def test_a_run_that_goes_well() -> None:
     assert sink[2].data == {"step": "out-slow", "attempt": 1}
     assert acts.reverted == [("slow", undo)]
     assert [e.seq for e in sink] == [0, 1, 2, 3]
+
+
+def test_what_is_reverted_is_what_was_broken_though_its_name_is_a_secret_too() -> None:
+    secrets.remember("slow")  # as a container `postgres` with the password `postgres`
+    sink, acts = ListSink(), Scripted()
+
+    Loop(schedule(*fault("slow", "payments", until_ms=30)), acts, now(), sink).run()
+
+    assert acts.reverted == [("slow", {"kind": "test", "of": "slow", "seen": 0})]
+    assert ledger_of(sink).dirty == ()
 
 
 def test_the_undo_record_is_on_disk_before_the_inject(tmp_path: Path) -> None:

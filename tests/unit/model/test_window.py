@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gameday.journal import canonical, plain
 from gameday.model.window import OUTCOMES, Cell, OpenCell, Tick, tick_from_json, tick_to_json
+from gameday.plain import canonical, plain
 
 HISTOGRAMS = st.dictionaries(st.integers(0, 6000), st.integers(1, 99), max_size=4)
 COUNTS = st.integers(0, 10**6)
