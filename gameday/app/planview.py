@@ -74,6 +74,8 @@ def _load(load: LoadSpec) -> str:
         how = f"arrivals {describe_shape(load.shape)} (open model)"
     else:
         how = f"{load.users} users (closed model)"
+    if load.spread != "even":
+        how = how.replace("(open model)", f"({load.spread}, open model)")
     what = load.locustfile or ", ".join(f"{j.name} x{j.weight}" for j in load.journeys)
     return f"{how} on {load.target}: {what}; timeout {format_ms(load.timeout_ms)}"
 

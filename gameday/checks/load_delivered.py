@@ -9,6 +9,7 @@ Documented in docs/checks/load-delivered.md.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
 from gameday.checks.case import Case
@@ -22,6 +23,8 @@ from gameday.model.window import Tick
 
 NAME = "load/delivered"
 SHARE = 0.95
+#: So many standard deviations fewer than asked may be drawn where arrivals are a Poisson process.
+DEVIATIONS = 4
 #: Share of users under way from which the service, not the generator, holds the arrivals back.
 BUSY = 0.95
 
@@ -61,8 +64,9 @@ def _open(case: Case, window: Window, asked: float) -> Finding:
         summary = f"the {window.name} phase was too short for a single arrival"
         return _found(window.name, Outcome.INCONCLUSIVE, summary, window, facts)
     share = min(1.0, (started + held) / asked)
+    drawn = DEVIATIONS * math.sqrt(asked) if case.plan.scenario.load.spread == "poisson" else 0.0
     said = f"{format_ratio(share)} of {asked:.0f} asked arrivals were started in the {window.name}"
-    if started + held >= SHARE * asked - 1:
+    if started + held >= SHARE * asked - max(1.0, drawn):
         return _found(window.name, Outcome.PASS, f"{said} phase", window, facts)
     summary = f"the load could not be delivered: only {said} phase"
     return _found(window.name, Outcome.INCONCLUSIVE, summary, window, facts)

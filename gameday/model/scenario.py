@@ -114,12 +114,14 @@ class Auth:
 class LoadSpec:
     """The traffic. Exactly one of `arrivals_per_s`, `shape` (open model), `users` (closed) is set.
 
-    `arrivals_per_s` never changes, `shape` does. Whoever asks for the rate asks `rates`.
+    `arrivals_per_s` never changes, `shape` does. Whoever asks for the rate asks `rates`. `spread`
+    of arrivals is `even`, or `poisson`: independent of one another, as the seed draws them.
     """
 
     target: str
     arrivals_per_s: float | None = None
     shape: tuple[Stretch, ...] = ()
+    spread: str = "even"
     users: int | None = None
     think_ms: int = 0  # of a closed user, between two iterations
     timeout_ms: int = 10_000

@@ -93,6 +93,7 @@ _SCENARIOS = {
     "load/preset": _e("a preset with parameters that it does not take, or without room for it"),
     "load/longer-than-run": _w("arrivals are written for longer than the run"),
     "load/think": _e("`think` belongs to `users`; arrivals do not think"),
+    "load/spread": _e("`spread` belongs to `arrivals`; users come by themselves"),
     "load/journeys": _e("`journeys` or `locustfile`: exactly one of them"),
     "load/classes": _e("`classes` belongs to `locustfile`"),
     "load/locustfile": _e("the locustfile is not there"),

@@ -137,6 +137,7 @@ def _load(doc: LoadDoc, phases: Phases | None, marks: Marks) -> tuple[LoadSpec, 
         target=doc.target,
         arrivals_per_s=per_s,
         shape=shape,
+        spread=doc.spread or "even",
         users=doc.users,
         think_ms=doc.think or 0,
         timeout_ms=doc.timeout,
@@ -165,6 +166,14 @@ def _wrong_load(doc: LoadDoc, marks: Marks) -> Iterator[Diagnostic]:
     if doc.think is not None and doc.users is None:
         yield marks.problem(
             "load/think", (*at, "think"), "`think` without `users`", "remove it", key=True
+        )
+    if doc.spread is not None and doc.arrivals is None:
+        yield marks.problem(
+            "load/spread",
+            (*at, "spread"),
+            "`spread` without `arrivals`",
+            "remove it; users come when they have thought",
+            key=True,
         )
     if bool(doc.journeys) == (doc.locustfile is not None):
         how = "both `journeys` and" if doc.journeys else "neither `journeys` nor"

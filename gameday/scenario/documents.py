@@ -31,6 +31,11 @@ class LoadDoc:
         ARRIVALS,
         about("open model: so many visitors come, whatever the service does"),
     ] = None
+    spread: Annotated[
+        str | None,
+        f.choice(("even", "poisson")),
+        about("`even`, or `poisson`: arrivals that know nothing of one another"),
+    ] = None
     users: Annotated[
         int | None,
         f.whole(1, 100_000, "a number of users"),

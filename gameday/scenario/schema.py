@@ -43,6 +43,7 @@ def scenario_schema() -> JsonSchema:
     schema["$defs"]["LoadDoc"]["properties"]["journeys"]["minProperties"] = 1
     schema["$defs"]["LoadDoc"]["dependentRequired"] = {
         "think": ["users"],
+        "spread": ["arrivals"],
         "classes": ["locustfile"],
         "data": ["journeys"],
         "auth": ["journeys"],

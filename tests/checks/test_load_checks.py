@@ -94,6 +94,21 @@ def test_delivered(row: Any) -> None:
     assert all(f.validity for f in found)
 
 
+@pytest.mark.parametrize(
+    ("spread", "share", "outcome"),
+    [("even", 0.9, "inconclusive"), ("poisson", 0.9, "pass"), ("poisson", 0.8, "inconclusive")],
+)
+def test_fewer_arrivals_may_be_drawn_than_asked(spread: str, share: float, outcome: str) -> None:
+    asked = plan()
+    load = replace(asked.scenario.load, spread=spread)
+    asked = replace(asked, scenario=replace(asked.scenario, load=load))
+
+    ticks = behind(share)
+    found = list(load_delivered.check(Case(asked, timeline(good_run(ticks=ticks)))))
+
+    assert found[0].outcome is Outcome(outcome), found[0]
+
+
 def test_workers_are_added_up() -> None:
     found = list(load_delivered.check(Case(plan(), timeline(two_workers()))))
 

@@ -80,3 +80,22 @@ def test_a_rate_from_outside_takes_the_place_of_the_rest_of_the_shape(
     assert 11 <= by_second[begin] <= 13  # 10 to 14 a second
     assert by_second[begin + 2] == pytest.approx(80, abs=1)
     assert by_second[begin + 3] == pytest.approx(80, abs=1)
+
+
+def test_poisson_arrivals_are_uneven_and_the_seed_decides_where_they_are(
+    server: Server, tmp_path: Path
+) -> None:
+    asked = spec(arrivals_per_s=100, spread="poisson")
+    seconds = []
+    for name in ("first", "again"):
+        with running(asked, server.url, tmp_path / name) as run:
+            begin = run.facts["first_second"]
+            run.heard.wait_second(begin + 3)
+            facts = run.load.stop()
+        by_second = run.heard.counts("second")
+        assert facts["asked"] == sum(by_second.values())
+        seconds.append([by_second[begin + second] for second in range(4)])
+
+    assert seconds[0] == seconds[1]
+    assert len(set(seconds[0])) > 1
+    assert 300 < sum(seconds[0]) < 500  # five standard deviations around 400

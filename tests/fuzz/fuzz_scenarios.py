@@ -54,6 +54,7 @@ def _load(dice: Dice) -> tuple[dict[str, Any], tuple[str, ...]]:
         made |= dice.maybe(50, think=lambda: millis(dice, 0, 900))
     else:
         made["arrivals"] = dice.pick(forms) if dice.chance(60) else _shape(dice, per_s)
+        made |= dice.maybe(30, spread=lambda: dice.pick(["even", "poisson"]))
     made |= dice.maybe(30, timeout=lambda: seconds(dice, 5, 30))
     if dice.chance(20):
         made["locustfile"] = "locustfile.py"

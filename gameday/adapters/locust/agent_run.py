@@ -28,7 +28,7 @@ from gameday.adapters.locust.agent_link import Link
 from gameday.adapters.locust.agent_once import once
 from gameday.adapters.locust.agent_pacer import Pacer
 from gameday.adapters.locust.agent_visits import Visits
-from gameday.adapters.locust.pacing import EARLY_POOL, MAX_POOL, Schedule, pool_size
+from gameday.adapters.locust.pacing import EARLY_POOL, MAX_POOL, pool_size, schedule_of
 from gameday.adapters.locust.protocol import (
     VERSION,
     Bye,
@@ -104,7 +104,7 @@ class Session:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._spec = LoadSpec(target="")
+        self._spec, self._seed = LoadSpec(target=""), 0
         self._book = Book()
         self._pacer: Pacer | None = None
         self._visits = Visits(self._book, None)
@@ -141,6 +141,7 @@ class Session:
 
     def _prepare(self, command: Prepare) -> None:
         self._spec = spec = spec_from_json(command.spec)
+        self._seed = command.seed
         random.seed(command.seed)
         _many_files()
         classes = (
@@ -241,7 +242,7 @@ class Session:
         if self._ending:
             return
         if self._pacer is not None:
-            schedule = Schedule(self._spec.rates, start_ns=begin_ns)
+            schedule = schedule_of(self._spec, start_ns=begin_ns, seed=self._seed)
             self._in_background(partial(self._pacer.issue, schedule))
         self._visits.go.set()
         second = (begin_ns - self._book.origin_ns) // SECOND_NS

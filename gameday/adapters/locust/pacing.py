@@ -80,6 +80,13 @@ class Schedule:
         self.due_ns = piece.begin_ns + round(piece.stretch.after_s(self._k - piece.before) * 1e9)
 
 
+def schedule_of(spec: LoadSpec, *, start_ns: int, seed: int) -> Schedule:
+    """The arrivals that *spec* asks for; one *seed* gives the same again."""
+    rng = random.Random(seed)  # noqa: S311 - spacing, not secrets
+    spread: Literal["even", "poisson"] = "poisson" if spec.spread == "poisson" else "even"
+    return Schedule(spec.rates, start_ns=start_ns, spread=spread, rng=rng)
+
+
 def _pieces(shape: Shape, start_ns: int) -> tuple[_Piece, ...]:
     found, begin_ns, before = [], start_ns, 0.0
     for stretch in shape:
