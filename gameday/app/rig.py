@@ -40,7 +40,6 @@ from gameday.journal import Journal
 from gameday.kpi.seen import rule_source
 from gameday.model.event import Event
 from gameday.model.plan import Plan
-from gameday.model.project import Target
 from gameday.ports import AlertSource, Opener, Undo, Watcher
 from gameday.processes import identity_of, own_identity
 from gameday.scenario.compile import condition_gate
@@ -248,7 +247,7 @@ class _Rig:
         probes: list[Watcher] = [
             ProbeWatcher(found, address)
             for name in sorted(targets)
-            if (address := looked_at(found := self._plan.environment.targets[name])) is not None
+            if (address := (found := self._plan.environment.targets[name]).probed_at) is not None
         ]
         sources = [s for s in self._sources.values() if hasattr(s, "start")]
         health: list[Watcher] = []
@@ -317,11 +316,6 @@ class _Rig:
             "receiver": self._receiver.address,
         }
         return Event(kind="run.parts", subject="parts", data=data)
-
-
-def looked_at(target: Target) -> str | None:
-    """Where our probe looks at a target: through its proxy, or else at its own address."""
-    return target.listen or target.address
 
 
 def _conditions(plan: Plan) -> list[Condition]:

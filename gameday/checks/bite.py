@@ -62,14 +62,14 @@ def bite_of(case: Case, span: FaultSpan, spec: FaultSpec) -> Answer:
         why = "its probe only connects" if slow or kind in ENDS else "a probe cannot show it"
         return Answer(shown=True, said=f"`{span.id}` was read back from the server ({why})")
     if not during:
-        return Answer(shown=False, said=f"no probe went through `{span.target}` during the fault")
+        return _no_probe(span)
     if len(during) * toxicity < 3 and toxicity < 1:
         said = f"`{span.id}` was read back; {len(during)} probes are too few for its toxicity"
         return Answer(shown=True, said=said)
     if slow:
         latency = _weakest_latency_ms(spec)
         return _slower(span, before, during, latency_ms=latency, toxicity=toxicity)
-    return _broken(span, during, ends=ENDS[kind], toxicity=toxicity)
+    return _broken(span, before, during, ends=ENDS[kind], toxicity=toxicity)
 
 
 def _weakest_latency_ms(spec: FaultSpec) -> int:
@@ -123,12 +123,14 @@ def _bite_of_action(case: Case, span: FaultSpan, spec: FaultSpec) -> Answer:
     read_back = Answer(shown=True, said=f"`{span.id}` was read back as in place")
     ends = ENDS.get(spec.kind)
     partial = action is not None and any(name in action.options for name in _FILTERS)
-    before, during = _samples(case, span)
-    if ends is None or partial or not during or not any(e.data.get("ok") for e in before):
+    found = case.plan.environment.targets.get(span.target)
+    if ends is None or partial or found is None or found.probed_at is None:
         return read_back
-    answer = _broken(span, during, ends=ends, toxicity=1.0)
+    before, during = _samples(case, span)
+    answer = _broken(span, before, during, ends=ends, toxicity=1.0)
     blunt = _probe_of(case, span.target, during).startswith(ONLY_CONNECTS)
-    return read_back if blunt and not answer.shown else answer
+    compared = "probe_n" in answer.facts  # a kernel that takes connections says nothing against it
+    return read_back if blunt and compared and not answer.shown else answer
 
 
 def _slower(
@@ -141,8 +143,7 @@ def _slower(
 ) -> Answer:
     good = [float(e.data["ms"]) for e in before if e.data.get("ok")]
     if not good:
-        said = f"no probe through `{span.target}` succeeded in the baseline to compare with"
-        return Answer(shown=False, said=said)
+        return _nothing_to_compare(span)
     usual = median(good)
     times = [_time(e) for e in during]
     slow = [t for t in times if t >= usual + latency_ms / 2]
@@ -163,8 +164,17 @@ def _slower(
 
 
 def _broken(
-    span: FaultSpan, during: Sequence[Event], *, ends: tuple[str, ...], toxicity: float
+    span: FaultSpan,
+    before: Sequence[Event],
+    during: Sequence[Event],
+    *,
+    ends: tuple[str, ...],
+    toxicity: float,
 ) -> Answer:
+    if not during:
+        return _no_probe(span)
+    if not any(e.data.get("ok") for e in before):
+        return _nothing_to_compare(span)
     hit = [e for e in during if not e.data.get("ok") and e.data.get("error") in ends]
     share = len(hit) / len(during)
     facts = {"probe_broken_share": share, "probe_n": len(during)}
@@ -173,6 +183,16 @@ def _broken(
     if share >= toxicity / 2 and hit:
         return Answer(shown=True, said=said, facts=facts)
     return Answer(shown=False, said=f"fault `{span.id}` did not bite: {said}", facts=facts)
+
+
+def _no_probe(span: FaultSpan) -> Answer:
+    said = f"no probe went through `{span.target}` during the fault"
+    return Answer(shown=False, said=said)
+
+
+def _nothing_to_compare(span: FaultSpan) -> Answer:
+    said = f"no probe through `{span.target}` succeeded in the baseline to compare with"
+    return Answer(shown=False, said=said)
 
 
 def _samples(case: Case, span: FaultSpan) -> tuple[list[Event], list[Event]]:

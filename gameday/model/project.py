@@ -103,6 +103,11 @@ class Target:
         """Whether the run itself starts (and ends) its process."""
         return self.process is not None and bool(self.process.start)
 
+    @property
+    def probed_at(self) -> str | None:
+        """Where our probe looks at it: through its proxy, or else at its own address."""
+        return self.listen or self.address
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertingSpec:

@@ -13,6 +13,7 @@ from gameday.checks import fault_confirmed
 from gameday.checks.case import Case
 from gameday.checks.fault_bit import check
 from gameday.model.event import Event, Phase
+from gameday.model.project import Target
 from gameday.model.scenario import ActionSpec, FaultSpec, Stage, ToxicSpec
 from gameday.model.verdict import Finding, Outcome
 
@@ -30,8 +31,15 @@ CPU = action("container", "cpu", cpus=0.1)
 FLAG = action("command", "command")
 
 
-def probes(error: str | None, *, kind: str = "http:/health") -> Any:
+def probes(error: str | None, *, kind: str = "http:/health", silent: str = "") -> Any:
+    """A probe every second; *silent* says in which part of the run there was no good one."""
+
     def probe(second: int) -> Mapping[str, Any]:
+        during = FAULT_S <= second < RECOVERY_S
+        if silent == "before" and not during:
+            return {"ok": False, "ms": 1.0, "error": "refused", "kind": kind}
+        if silent == "during" and during:  # each hangs until the fault is out again
+            return {"ok": False, "ms": 30_000.0, "error": "timeout", "kind": kind}
         usual = {"ok": True, "ms": 11.5, "sent_bytes": 200, "error": None, "kind": kind}
         if error is None or not FAULT_S <= second < RECOVERY_S:
             return usual
@@ -57,6 +65,8 @@ def judged(
     facts: Mapping[str, Any] | None = None,
     ticks: Any = absorbed,
     proxy: Any = None,
+    silent: str = "",
+    address: bool = True,
 ) -> Finding:
     """One run of a fault: what was seen before it, and what its inject told."""
 
@@ -69,10 +79,16 @@ def judged(
         ]
 
     journal = good_run(
-        probe=probes(error, kind=kind), ticks=ticks, proxy=proxy or (lambda _s: None)
+        probe=probes(error, kind=kind, silent=silent),
+        ticks=ticks,
+        proxy=proxy or (lambda _s: None),
     )
     journal.act(-25, "fault.prepare", "slow", took_ms=1, undo={"facts": dict(seen or {})})
-    (finding,) = check(Case(plan(faults=(spec,)), timeline(journal, with_facts)))
+    made = plan(faults=(spec,))
+    if not address:
+        targets = {**made.environment.targets, "payments": Target(name="payments")}
+        made = replace(made, environment=replace(made.environment, targets=targets))
+    (finding,) = check(Case(made, timeline(journal, with_facts)))
     return finding
 
 
@@ -93,6 +109,22 @@ ROWS: dict[str, tuple[str, str, FaultSpec, dict[str, Any]]] = {
     "frozen, a probe that only connects": (
         "pass", "was read back as in place", PAUSE,
         {"kind": "tcp", "seen": SEEN, "facts": MUCH},
+    ),
+    "frozen, and no probe ended during the fault": (
+        "inconclusive", "no probe went through", PAUSE,
+        {"silent": "during", "seen": SEEN, "facts": MUCH},
+    ),
+    "frozen, and our probe was never answered": (
+        "inconclusive", "to compare with", PAUSE,
+        {"error": "timeout", "silent": "before", "seen": SEEN, "facts": MUCH},
+    ),
+    "frozen, a probe that only connects was never answered": (
+        "inconclusive", "to compare with", PAUSE,
+        {"kind": "tcp", "silent": "before", "seen": SEEN, "facts": MUCH},
+    ),
+    "frozen, and there is no address to look at": (
+        "pass", "was read back as in place", PAUSE,
+        {"address": False, "seen": SEEN, "facts": MUCH},
     ),
     "a limit that no probe can show": (
         "pass", "was read back as in place", CPU, {"seen": SEEN, "facts": MUCH},

@@ -55,6 +55,9 @@ def broken(error: str, ms: float = 1.0) -> Mapping[str, Any]:
     return {"ok": False, "ms": ms, "error": error}
 
 
+NEVER = {"ok": False, "ms": 1.0, "error": "refused", "sent_bytes": 200, "kind": "http:/health"}
+
+
 def only_probes(second: int) -> Mapping[str, Any]:
     return proxy_at(second, per_s=200)
 
@@ -130,6 +133,9 @@ ROWS: dict[str, tuple[str, str, FaultSpec, Probe, Proxy]] = {
         proxy_at,
     ),
     "down": ("pass", "20 of 20 probes", DOWN, probes(broken("refused")), proxy_at),
+    "down, and never answered before": (
+        "inconclusive", "to compare with", DOWN, lambda _s: NEVER, proxy_at,
+    ),
     "down, and still answered": ("inconclusive", "did not bite", DOWN, probes({}), proxy_at),
     "down is no slowness": (
         "inconclusive", "did not bite", DOWN, probes(broken("timeout", 400.0)), proxy_at,
