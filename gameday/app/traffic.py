@@ -78,9 +78,23 @@ def passing(plan: Plan) -> Iterator[Passing]:
             yield _said(target, seen, needed=target.name in broken)
 
 
-def _server(plan: Plan, stack: contextlib.ExitStack) -> ServerChoice:
+@contextlib.contextmanager
+def proxies_open(plan: Plan, *, toxiproxy: str | None = None) -> Iterator[list[str]]:
+    """The proxies of a run, without any fault, as long as the context lasts; names of missing ones.
+
+    On a server that is given nothing is created. Raises `AdapterError` where it does not answer.
+    """
+    proxied = [t for t in plan.environment.targets.values() if t.proxy]
+    with contextlib.ExitStack() as stack:
+        server = _server(plan, stack, toxiproxy)
+        there = _opened(plan, server, proxied, stack)
+        yield [t.name for t in proxied if t not in there]
+
+
+def _server(plan: Plan, stack: contextlib.ExitStack, force_kind: str | None = None) -> ServerChoice:
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gameday-doctor-"))
-    server = choose_server(plan.environment.toxiproxy_url, log_dir=Path(folder))
+    given = plan.environment.toxiproxy_url
+    server = choose_server(given, log_dir=Path(folder), force_kind=force_kind)
     stack.callback(server.stop)
     return server
 

@@ -1,0 +1,47 @@
+"""The commands about the load: `gameday load …`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+load_app = typer.Typer(
+    help="The load of a scenario: looked at, written out, carried by other hosts.",
+    no_args_is_help=True,
+)
+
+Scenario = Annotated[Path, typer.Argument(help="A scenario file.")]
+Project = Annotated[
+    Path | None, typer.Option("--project", help="The gameday.yaml; found upwards unless given.")
+]
+Env = Annotated[
+    str | None, typer.Option("--env", "-e", help="The environment; `local` unless given.")
+]
+Profile = Annotated[
+    str | None, typer.Option("--profile", "-p", help="A profile of the scenario, e.g. `smoke`.")
+]
+
+
+@load_app.command("check")
+def load_check(
+    path: Scenario,
+    project: Project = None,
+    env: Env = None,
+    profile: Profile = None,
+    toxiproxy: Annotated[
+        str | None,
+        typer.Option("--toxiproxy", help="`embedded`, `started` (from PATH), or a server's URL."),
+    ] = None,
+    body: Annotated[
+        bool, typer.Option("--body", help="Whole bodies, up to 2048 characters.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> int:
+    """Send each journey once, and print every answer. Nothing is injected."""
+    from gameday.app.check import PlanRequest
+    from gameday.app.load_check import load_check_command
+
+    request = PlanRequest(path=path, project=project, environment=env, profile=profile)
+    return int(load_check_command(request, toxiproxy=toxiproxy, whole=body, as_json=json))
