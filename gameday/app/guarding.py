@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 
 from gameday import sentinel
@@ -14,10 +15,14 @@ from gameday.errors import GamedayError, RefusedError
 from gameday.model.event import Event
 from gameday.ports import Emit
 
-__all__ = ["Pulse", "interrupts", "renewing"]
+__all__ = ["Pulse", "beating", "interrupts", "renewing"]
 
 #: How often a lease is renewed.
 RENEW_S = 8.0
+
+
+#: How often the sentinel hears a beat while the run's parts are put away, and for how long.
+_BEAT_S, PUT_AWAY_S = 0.5, 120.0
 
 
 class Pulse:
@@ -64,3 +69,26 @@ def renewing(leases: Leases, loop: Loop) -> Iterator[None]:
     finally:
         ended.set()
         thread.join(10.0)
+
+
+@contextlib.contextmanager
+def beating(guard: sentinel.SentinelHandle, *, at_most_s: float = PUT_AWAY_S) -> Iterator[None]:
+    """Beat from a thread while what was undone already is put away, which may have to wait.
+
+    A server that hangs must not make the sentinel end a runner that has taken everything out. After
+    *at_most_s* the beat ends, and so does a runner that hangs itself.
+    """
+    ended = threading.Event()
+    until = time.monotonic() + at_most_s
+
+    def beat() -> None:
+        while not ended.wait(_BEAT_S) and time.monotonic() < until:
+            guard.beat()
+
+    thread = threading.Thread(target=beat, name="gameday-beat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(_BEAT_S * 4)

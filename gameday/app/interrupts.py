@@ -33,12 +33,19 @@ _LINES_MAX = 8
 
 @contextlib.contextmanager
 def restored() -> Iterator[None]:
-    """Around everything that a run is made of: signals mean afterwards what they meant before."""
+    """Around everything that a run is made of: signals mean afterwards what they meant before.
+
+    Within, but before and after `interrupts`, each of them is a `KeyboardInterrupt`: what was taken
+    to prepare the run, a lease for example, is given back.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = {number: signal.getsignal(number) for number in _NUMBERS}
     try:
+        for number in _NUMBERS:
+            if before[number] is not signal.SIG_IGN:
+                signal.signal(number, signal.default_int_handler)
         yield
     finally:
         for number, handler in before.items():

@@ -23,7 +23,7 @@ from gameday.adapters.toxiproxy.server import ServerChoice, choose_server
 from gameday.app.acts import RunActs
 from gameday.app.admission import Admission
 from gameday.app.check import load_of
-from gameday.app.guarding import Pulse, interrupts, renewing
+from gameday.app.guarding import Pulse, beating, interrupts, renewing
 from gameday.app.leases import Leases
 from gameday.app.memory import Memory
 from gameday.app.places import Places, needs_toxiproxy
@@ -34,9 +34,11 @@ from gameday.engine.control import ControlServer
 from gameday.engine.core import Done
 from gameday.engine.gates import Condition, ConditionGates
 from gameday.engine.loop import Loop, RunClock
+from gameday.engine.rising import RisingLoad
 from gameday.engine.stop import StopConditions
 from gameday.errors import GamedayError, RefusedError
 from gameday.journal import Journal
+from gameday.kpi.generator import slack_ms
 from gameday.kpi.seen import rule_source
 from gameday.model.event import Event
 from gameday.model.plan import Plan
@@ -146,13 +148,15 @@ class _Rig:
             alert_sources=[name for name in (rule_source(plan),) if name != "builtin"],
         )
         gates = ConditionGates(_conditions(plan), overdue_ms=overdue_ms(plan))
+        expect = plan.scenario.expect
+        rising = RisingLoad(plan.scenario.load, expect.fault, slack_ms=slack_ms(expect))
         pulse = Pulse()
         loop = Loop(
             plan.schedule,
             acts,
             self._clock,
             self._journal,
-            folds=(memory, stops, gates),
+            folds=(memory, stops, gates, rising),
             pulse=pulse,
         )
         acts.attach(loop)
@@ -181,15 +185,17 @@ class _Rig:
     def _close(self, loop: Loop, guard: sentinel.SentinelHandle, done: Done) -> Done:
         """The last lines of the journal; then the sentinel may go, but only from a clean run."""
         data = {"status": done.status.value, "dirty": list(done.dirty), "reason": done.reason}
-        if loop.recording:
-            with contextlib.suppress(GamedayError):
-                loop.settle()
-                self._budget_at_the_end(loop)
-                loop.note(
-                    Event(kind="run.closed", subject=self._where.run_id, data=data), sync=True
-                )
+        with beating(guard):
+            if loop.recording:
+                with contextlib.suppress(GamedayError):
+                    loop.settle()
+                    self._budget_at_the_end(loop)
+                    loop.note(
+                        Event(kind="run.closed", subject=self._where.run_id, data=data), sync=True
+                    )
+            if not done.dirty and loop.recording:
+                self._leases.release_quietly()  # what stays, the sentinel gives back
         if not done.dirty and loop.recording:
-            self._leases.release_quietly()  # what stays, the sentinel gives back
             guard.done()
         return done
 

@@ -158,6 +158,10 @@ def run_one(
         except GamedayError:
             _forget_untouched(where)
             raise
+        except KeyboardInterrupt:
+            if _forget_untouched(where):
+                sys.stderr.write("gameday: interrupted before anything was touched\n")
+            raise
         stack.close()
         judged = _reported(where, done)
         text = result_line(judged.report) if as_json else render(judged.report, str(where.path))
@@ -212,10 +216,11 @@ def _keep_inputs(where: RunDir, plan: Plan) -> None:
         (where.path / "scenario.yaml").write_text(text_without_secrets(text), encoding="utf-8")
 
 
-def _forget_untouched(where: RunDir) -> None:
-    """Remove the directory of a run that was refused before anything was touched."""
+def _forget_untouched(where: RunDir) -> bool:
+    """Remove the directory of a run that ended before anything was touched; whether it did."""
     from gameday.journal import read
 
     if where.journal.exists() and any(e.phase is Phase.STARTED for e in read(where.journal).events):
-        return
+        return False
     shutil.rmtree(where.path, ignore_errors=True)
+    return True

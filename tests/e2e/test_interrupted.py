@@ -8,11 +8,13 @@ import json
 import os
 import pty
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from lab_support import GAMEDAY, Lab, wait_until
 
 CTRL_C = b"\x03"
@@ -120,3 +122,32 @@ def test_a_terminal_that_is_closed_takes_the_fault_out(small_lab: Lab, tmp_path:
 
     assert code == 130
     assert_safe(small_lab, "interrupted by SIGHUP")
+
+
+#: The command, with a runner that gets a signal between its leases and its sentinel.
+ENDED_EARLY = """
+import os, signal, sys, time
+from gameday.app import rig
+from gameday.cli.main import run
+def told(_openers):
+    os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+    time.sleep(30)
+rig._prepared = told
+sys.exit(run(["run", "scenario.yaml"]))
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_signal_before_the_run_begins_leaves_no_lease(small_lab: Lab, name: str) -> None:
+    small_lab.write()
+    before = small_lab.proxies()
+
+    done = subprocess.run(
+        [sys.executable, "-c", ENDED_EARLY, name],
+        cwd=small_lab.directory, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 130
+    assert done.stderr == "gameday: interrupted before anything was touched\n"
+    assert small_lab.proxies() == before
+    assert list((small_lab.directory / "reports").glob("2*")) == []

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from gameday.app.guarding import beating
 from gameday.app.interrupts import interrupts, restored, undoing
 from gameday.engine.core import State, begin, observe
 from gameday.model.event import Event, Phase
@@ -360,6 +361,59 @@ def test_after_the_run_signals_wait_for_the_reports_and_then_mean_what_they_did(
     assert loop.emitted == []
     after = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     assert after == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_before_the_run_a_signal_is_an_interrupt_that_lets_go_of_what_was_taken(
+    number: signal.Signals,
+) -> None:
+    given_back: list[str] = []
+    before = signal.getsignal(number)
+    with restored(), contextlib.ExitStack() as stack:
+        stack.callback(given_back.append, "lease")
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+
+    assert given_back == ["lease"]
+    assert signal.getsignal(number) == before
+
+
+def test_what_was_ignored_stays_ignored_before_the_run() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with restored():
+            signal.raise_signal(signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+class Guard:
+    """A sentinel that counts its beats."""
+
+    def __init__(self) -> None:
+        self.beats = 0
+        self.more = threading.Condition()
+
+    def beat(self) -> bool:
+        with self.more:
+            self.beats += 1
+            self.more.notify_all()
+        return True
+
+
+def test_putting_things_away_keeps_the_sentinel_calm_but_not_for_ever() -> None:
+    guard: Any = Guard()
+    with beating(guard), guard.more:
+        assert guard.more.wait_for(lambda: guard.beats >= 2, WITHIN_S)
+    assert not any(t.name == "gameday-beat" for t in threading.enumerate())
+
+    guard.beats = 0
+    with beating(guard, at_most_s=0.0):
+        (thread,) = (t for t in threading.enumerate() if t.name == "gameday-beat")
+        thread.join(WITHIN_S)
+        assert not thread.is_alive()
+    assert guard.beats == 0
 
 
 def test_a_bug_in_what_is_said_never_reaches_the_deciding_thread(
