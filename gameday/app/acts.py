@@ -158,7 +158,8 @@ class RunActs:
             origin_wall_ms=self._clock.origin_wall_ms,
             origin_mono_ns=self._clock.origin_mono_ns,
         )
-        self._note_load(int(facts["pid"]))
+        for pid in facts.get("pids") or [facts["pid"]]:
+            self._note_load(int(pid))
         self._edges_of().running = True
         self._watching.start_probes(self._emit)
         return facts

@@ -143,6 +143,8 @@ class Phases:
 
     warmup_ms: int = 3_000
     baseline_ms: int
+    processes: int = 1  # on this host; 0 (`auto`): as many as the rate needs
+    workers: int = 0  # on other hosts, instead of processes here
     fault_ms: int
     recovery_ms: int
 

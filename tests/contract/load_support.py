@@ -32,6 +32,7 @@ class Server:
         self.bodies: list[bytes] = []
         self.agents: set[str] = set()
         self.connections = 0
+        self.last_at = 0.0  # monotonic time of the last request
         self.stall: tuple[float, float] = (0.0, 0.0)
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -85,6 +86,7 @@ class Server:
             self.bodies.append(await reader.readexactly(length))
         self.agents.add(headers.get("user-agent", ""))
         self.seen[path] += 1
+        self.last_at = time.monotonic()
         begin, end = self.stall
         if begin <= time.monotonic() < end:
             await asyncio.sleep(end - time.monotonic())

@@ -18,6 +18,7 @@ from gameday.adapters.locust.protocol import (
     SOCKET_VAR,
     TOKEN_VAR,
     VERSION,
+    WORKER_VAR,
     Failed,
     Hello,
     write,
@@ -32,17 +33,18 @@ def main() -> int:
     if not path or not token:
         sys.stderr.write("gameday: this process is started by gameday, not by hand\n")
         return 2
-    _die_with(int(os.environ.pop(PARENT_VAR, "0")))
+    worker = os.environ.pop(WORKER_VAR, "0")
+    die_with(int(os.environ.pop(PARENT_VAR, "0")))
     try:
         from gameday.adapters.locust.agent_run import run  # noqa: PLC0415 - see the module
     except Exception as error:  # noqa: BLE001 - whatever it is, the runner should hear it
-        _cannot(path, token, f"Locust cannot be imported: {type(error).__name__}: {error}")
+        _cannot(path, token, worker, f"Locust cannot be imported: {type(error).__name__}: {error}")
         return 2
-    run(path, token)
+    run(path, token, worker)
     return 0
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     """Have the kernel end this process with the runner (Linux), besides the end of the socket."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -50,14 +52,14 @@ def _die_with(parent: int) -> None:
         sys.exit(3)
 
 
-def _cannot(path: str, token: str, why: str) -> None:
+def _cannot(path: str, token: str, worker: str, why: str) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
         link.connect(path)
         hello = Hello(
             v=VERSION,
             token=token,
             pid=os.getpid(),
-            worker="0",
+            worker=worker,
             generator="locust",
             mono_ns=time.monotonic_ns(),
         )

@@ -37,10 +37,10 @@ class Entry:
 
 
 class Book:
-    """Counts. `origin_ns` is the run's origin on the monotonic clock."""
+    """Counts. `origin_ns` is the run's origin on the monotonic clock; `worker` says whose ticks."""
 
-    def __init__(self, origin_ns: int = 0) -> None:
-        self.origin_ns = origin_ns
+    def __init__(self, origin_ns: int = 0, worker: str = "0") -> None:
+        self.origin_ns, self.worker = origin_ns, worker
         self.asked = self.started = self.unserved = 0
         self._edges = 0
         self._under_way: dict[int, Entry] = {}
@@ -158,6 +158,7 @@ class Book:
         start_lag, self._start_lag = self._start_lag, {}
         return Tick(
             second=second,
+            worker=self.worker,
             cells=tuple(
                 Cell(
                     second=s, journey=journey, name=name, outcome=outcome, edge=edge,

@@ -15,7 +15,8 @@ from gevent.event import Event
 from gevent.hub import Waiter
 
 from gameday.adapters.locust.agent_book import Book
-from gameday.adapters.locust.pacing import Schedule, Turns
+from gameday.adapters.locust.pacing import Schedule
+from gameday.adapters.locust.sharing import Arrivals, Rows, Share
 
 #: Arrivals that may wait; beyond it they are counted as unserved at once.
 MAX_QUEUED = 1_000_000
@@ -23,12 +24,12 @@ _BATCH = 20
 
 
 class Arrival:
-    """One arrival: due at `due_ns`, for one of `journeys` (its index)."""
+    """One arrival: due at `due_ns`, for one of `journeys` (its index), with its rows of data."""
 
-    __slots__ = ("due_ns", "journey")
+    __slots__ = ("due_ns", "journey", "rows")
 
-    def __init__(self, due_ns: int, journey: int) -> None:
-        self.due_ns, self.journey = due_ns, journey
+    def __init__(self, due_ns: int, journey: int, rows: Rows | None = None) -> None:
+        self.due_ns, self.journey, self.rows = due_ns, journey, rows
 
 
 class _Idle:
@@ -44,6 +45,8 @@ class Pacer:
 
     `labels` names journey and request of an arrival that waits or was never served, by journey
     index; `lanes` says which lane serves a journey; `grow` is called when a lane has nobody idle.
+    Of the arrivals of a schedule those of `share` are taken, with the rows that `rows` gives to the
+    arrivals of a journey.
     """
 
     def __init__(
@@ -54,41 +57,43 @@ class Pacer:
         lanes: Sequence[str],
         weights: Sequence[float],
         grow: Callable[[str], None],
+        share: Share | None = None,
+        rows: Callable[[int], Rows] | None = None,
     ) -> None:
         self._book, self._labels, self._grow = book, labels, grow
         self.lanes = tuple(lanes)
-        self._turns = Turns(weights)
+        self._weights, self._share, self._rows = tuple(weights), share or Share(), rows
         self._queues: dict[str, deque[Arrival]] = {lane: deque() for lane in lanes}
         self._idle: dict[str, list[_Idle]] = {lane: [] for lane in lanes}
-        self._schedule: Schedule | None = None
+        self._own: Arrivals | None = None
         self._changed = Event()
 
     def issue(self, schedule: Schedule) -> None:
         """Issue arrivals by *schedule* until `end`, in a greenlet of its own."""
-        self._schedule = schedule
+        own = self._own = Arrivals(schedule, self._weights, self._share, self._rows)
         late = 0
-        while self._schedule is not None:
-            wait_ns = schedule.due_ns - monotonic_ns()
+        while self._own is not None:
+            wait_ns = own.due_ns - monotonic_ns()
             if wait_ns > 0:
                 late = 0
                 self._changed.clear()
                 self._changed.wait(wait_ns / 1e9)
                 continue
-            self.put(Arrival(schedule.due_ns, self._turns.next()))
-            schedule.advance()
+            self.put(Arrival(own.due_ns, own.journey, own.rows))
+            own.advance()
             late += 1
             if late % _BATCH == 0:
                 gevent.sleep(0)  # catching up must not make everything else late
 
-    def change(self, per_s: float) -> None:
-        """A new rate from now on."""
-        if self._schedule is not None:
-            self._schedule.change(per_s, monotonic_ns())
+    def change(self, per_s: float, at_ns: int | None = None) -> None:
+        """A new rate, from now or from *at_ns* on."""
+        if self._own is not None:
+            self._own.change(per_s, monotonic_ns() if at_ns is None else at_ns)
             self._changed.set()
 
     def end(self) -> None:
         """No further arrivals. Those that wait may still be taken."""
-        self._schedule = None
+        self._own = None
         self._changed.set()
 
     def put(self, arrival: Arrival) -> None:

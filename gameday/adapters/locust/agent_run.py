@@ -24,6 +24,7 @@ from locust.user.users import User
 
 from gameday.adapters.locust import agent_hooks, agent_users
 from gameday.adapters.locust.agent_book import Book
+from gameday.adapters.locust.agent_feeds import Feeds
 from gameday.adapters.locust.agent_link import Link
 from gameday.adapters.locust.agent_once import once
 from gameday.adapters.locust.agent_pacer import Pacer
@@ -48,9 +49,9 @@ from gameday.adapters.locust.protocol import (
     Users,
     spec_from_json,
 )
+from gameday.adapters.locust.sharing import Share
 from gameday.model.scenario import LoadSpec
 
-WORKER = "0"
 SECOND_NS = 1_000_000_000
 #: Start this long before a whole second at least, so that the first arrival is not late.
 MARGIN_NS = 20_000_000
@@ -59,7 +60,7 @@ FAREWELL_S = 3.0
 _BEAT_S = 0.05
 
 
-def run(path: str, token: str) -> None:
+def run(path: str, token: str, worker: str) -> None:
     """Speak with the runner at *path* until it says stop. Does not return: it ends the process."""
     logging.basicConfig(level=logging.WARNING)
     logging.getLogger("locust.runners").setLevel(logging.ERROR)
@@ -69,12 +70,12 @@ def run(path: str, token: str) -> None:
             v=VERSION,
             token=token,
             pid=os.getpid(),
-            worker=WORKER,
+            worker=worker,
             generator=f"locust {locust.__version__}",
             mono_ns=monotonic_ns(),
         )
     )
-    session = Session(link)
+    session = Session(link, worker)
     for command in link.commands():
         try:
             session.obey(command)
@@ -102,10 +103,10 @@ def _leave(code: int) -> NoReturn:
 class Session:
     """One load, from `prepare` to `bye`."""
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
-        self._spec, self._seed = LoadSpec(target=""), 0
-        self._book = Book()
+    def __init__(self, link: Link, worker: str) -> None:
+        self._link, self._worker = link, worker
+        self._spec, self._seed, self._share = LoadSpec(target=""), 0, Share()
+        self._book = Book(worker=worker)
         self._pacer: Pacer | None = None
         self._visits = Visits(self._book, None)
         self._runner: Any = None
@@ -124,12 +125,13 @@ class Session:
             case Start():
                 self._start(command)
             case Rate() if self._pacer is not None:
-                self._pacer.change(command.per_s)
+                self._pacer.change(command.per_s, command.at_mono_ns)
             case Users() if self._pacer is None:
-                gevent.spawn(self._runner.start, command.n, max(1, command.n))
+                users = self._share.users(command.n)
+                gevent.spawn(self._runner.start, users, max(1, users))
             case Edge():
                 marked = self._book.edge(command.opening)
-                self._link.send(Edged(worker=WORKER, opening=command.opening, marked=marked))
+                self._link.send(Edged(worker=self._worker, opening=command.opening, marked=marked))
             case Stop() if not self._ending:
                 self._ending = True
                 self._in_background(partial(self._stop, command.drain_ms / 1000))
@@ -140,18 +142,23 @@ class Session:
                 self._bye()
 
     def _prepare(self, command: Prepare) -> None:
-        self._spec = spec = spec_from_json(command.spec)
-        self._seed = command.seed
-        random.seed(command.seed)
+        self._share = share = Share.read(command.share)
+        spec = agent_users.with_own_file(spec_from_json(command.spec), command.sha256)
+        self._spec, self._seed = spec, command.seed
+        # the choices of several workers must not be the same ones
+        own = f"{command.seed}/{share.index}" if share.index else command.seed
+        random.seed(own)
         _many_files()
+        feeds = Feeds(spec.data, command.seed, Share() if spec.rates else share)
+        rng = random.Random(own)  # noqa: S311 - pauses, not secrets
         classes = (
             agent_users.from_file(spec.locustfile, spec.classes)
             if spec.locustfile
-            else agent_users.generated(spec, command.seed, partial(fail, self._link))
+            else agent_users.generated(spec, feeds, rng, partial(fail, self._link))
         )
         self._classes = {cls.__name__: cls for cls in classes}
         if spec.rates:
-            self._pacer = self._make_pacer(classes)
+            self._pacer = self._make_pacer(classes, feeds)
         self._visits = Visits(self._book, self._pacer)
         agent_hooks.install(self._visits, timeout_s=spec.timeout_ms / 1000, left=self._left)
         self._env = self._environment(classes, command.base_url)
@@ -159,21 +166,24 @@ class Session:
         gc.collect()
         gc.freeze()  # what stands by for the whole run need not be looked at again
         gc.set_threshold(20_000, 20, 50)
-        self._link.send(Ready(worker=WORKER, users=users))
+        self._link.send(Ready(worker=self._worker, users=users))
 
-    def _make_pacer(self, classes: list[type[User]]) -> Pacer:
+    def _make_pacer(self, classes: list[type[User]], feeds: Feeds) -> Pacer:
         if self._spec.locustfile:
             lanes = [cls.__name__ for cls in classes]
             weights = [float(cls.weight) if cls.weight > 0 else 1.0 for cls in classes]
         else:
             lanes = [agent_users.VISITOR] * len(self._spec.journeys)
             weights = [float(j.weight) for j in self._spec.journeys]
+        drawn = [agent_users.drawn_by(j, self._spec.data) for j in self._spec.journeys]
         return Pacer(
             book=self._book,
             labels=agent_users.labels(self._spec, classes),
             lanes=lanes,
             weights=weights,
             grow=self._grow,
+            share=self._share,
+            rows=(lambda journey: feeds.rows(drawn[journey])) if any(drawn) else None,
         )
 
     def _environment(self, classes: list[type[User]], base_url: str) -> Environment:
@@ -197,13 +207,15 @@ class Session:
         for cls in classes:
             cls.host = self._env.host
         if self._pacer is None:
-            users = self._spec.users or 1
+            users = self._share.users(self._spec.users or 1)
+            if not users:
+                return 0
             spawned = Event()
             self._env.events.spawning_complete.add_listener(lambda **_: spawned.set())
             self._runner.start(users, users)
             spawned.wait()
             return users
-        early = min(EARLY_POOL, pool_size(self._spec))
+        early = min(EARLY_POOL, pool_size(self._spec, self._share.of))
         total = sum(max(0.0, cls.weight) or 1.0 for cls in classes)
         counts = {
             cls.__name__: max(1, math.ceil(early * (max(0.0, cls.weight) or 1.0) / total))
@@ -231,7 +243,11 @@ class Session:
 
     def _start(self, command: Start) -> None:
         origin_ns = self._book.origin_ns = command.origin_mono_ns
-        self._next_second = -((origin_ns - monotonic_ns() - MARGIN_NS) // SECOND_NS)
+        self._next_second = (
+            -((origin_ns - monotonic_ns() - MARGIN_NS) // SECOND_NS)
+            if command.second is None
+            else command.second
+        )
         begin_ns = origin_ns + self._next_second * SECOND_NS
         self._in_background(partial(self._begin, begin_ns))
         self._in_background(self._beat)
@@ -246,7 +262,7 @@ class Session:
             self._in_background(partial(self._pacer.issue, schedule))
         self._visits.go.set()
         second = (begin_ns - self._book.origin_ns) // SECOND_NS
-        self._link.send(Running(worker=WORKER, second=second))
+        self._link.send(Running(worker=self._worker, second=second))
 
     def _tick(self) -> None:
         while True:
@@ -311,7 +327,7 @@ class Session:
     def _bye(self) -> None:
         book = self._book
         self._link.send(
-            Bye(worker=WORKER, asked=book.asked, started=book.started, unserved=book.unserved)
+            Bye(worker=self._worker, asked=book.asked, started=book.started, unserved=book.unserved)
         )
         _leave(0)
 

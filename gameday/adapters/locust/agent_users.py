@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import random
 import sys
 import traceback
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,8 @@ from gameday.model.template import names_of
 
 #: The class of all generated users, which is also their lane.
 VISITOR = "Visitor"
+#: Set on hosts of their own: where their copy of the locustfile is; empty if they have none.
+FILE_VAR = "GAMEDAY_LOAD_FILE"
 
 
 class UserCodeError(Exception):
@@ -30,22 +35,20 @@ class UserCodeError(Exception):
 
 
 def generated(
-    spec: LoadSpec, seed: int, cannot: Callable[[BaseException], None]
+    spec: LoadSpec, feeds: Feeds, rng: random.Random, cannot: Callable[[BaseException], None]
 ) -> list[type[User]]:
     """One user class that serves any of the journeys, so that shares are exact.
 
     An arrival says which journey it is for; a closed user takes turns by weight. A journey ends at
     its first failed step, as a visitor would. Redirects are not followed: one step, one request.
-    Pauses and data are drawn from *seed*; when the load ends, nobody thinks on. *cannot* is told
-    when there is no data for a visit.
+    Pauses are drawn from *rng*; when the load ends, nobody thinks on. *cannot* is told when there
+    is no data for a visit.
     """
     journeys = [
-        (j, [Prepared(step, spec.auth) for step in j.steps], _drawn(j, spec.data))
+        (j, [Prepared(step, spec.auth) for step in j.steps], drawn_by(j, spec.data))
         for j in spec.journeys
     ]
-    feeds = Feeds(spec.data, seed)
     turns = Turns([j.weight for j in spec.journeys])
-    rng = random.Random(seed)  # noqa: S311 - pauses, not secrets
 
     def visit(user: Any) -> None:
         current = user.gameday_visit
@@ -54,7 +57,8 @@ def generated(
         current.journey = journey.name
         values: dict[str, Any] = {}
         try:
-            values.update(feeds.draw(names))
+            rows = None if current.arrival is None else current.arrival.rows
+            values.update(feeds.draw(names, rows))
         except OutOfDataError as error:
             cannot(UserCodeError(str(error)))
             return
@@ -85,7 +89,7 @@ def generated(
     return [meta(VISITOR, (FastHttpUser,), body)]
 
 
-def _drawn(journey: Journey, data: Collection[str]) -> list[str]:
+def drawn_by(journey: Journey, data: Collection[str]) -> list[str]:
     """The values of *data* that a visit needs, in a fixed order."""
     used = frozenset[str]().union(*(names_of(step) for step in journey.steps))
     return [name for name in data if name in used]
@@ -96,6 +100,29 @@ def labels(spec: LoadSpec, classes: list[type[User]]) -> list[tuple[str, str]]:
     if spec.locustfile:
         return [(cls.__name__, "(not begun)") for cls in classes]
     return [(journey.name, _first(journey)) for journey in spec.journeys]
+
+
+def with_own_file(spec: LoadSpec, sha256: str) -> LoadSpec:
+    """The specification with this host's own copy of the locustfile, if it is another host.
+
+    Raises UserCodeError where there is none, or another one.
+    """
+    own = os.environ.get(FILE_VAR)
+    if own is None or spec.locustfile is None:
+        return spec
+    name = Path(spec.locustfile).name
+    if not own:
+        raise UserCodeError(
+            f"this load needs the locustfile `{name}`, and the worker was started without one: "
+            "start it with `--locustfile` and a copy of the file"
+        )
+    if not Path(own).is_file():
+        raise UserCodeError(f"there is no locustfile `{own}`")
+    if hashlib.sha256(Path(own).read_bytes()).hexdigest() != sha256:
+        raise UserCodeError(
+            f"the locustfile `{own}` is not the `{name}` of the run: copy the file to this host"
+        )
+    return replace(spec, locustfile=str(Path(own).resolve()))
 
 
 def from_file(path: str, wanted: tuple[str, ...]) -> list[type[User]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -15,7 +16,9 @@ from gameday.adapters.locust.protocol import (
     Bye,
     Edge,
     Edged,
+    Hello,
     Message,
+    Noted,
     Prepare,
     Rate,
     Ready,
@@ -26,6 +29,7 @@ from gameday.adapters.locust.protocol import (
     Users,
     spec_to_json,
 )
+from gameday.adapters.locust.sharing import processes_here
 from gameday.errors import NoEffectError
 from gameday.model.event import Event
 from gameday.model.scenario import LoadSpec
@@ -35,6 +39,8 @@ from gameday.ports import Emit
 AGENT = "gameday.adapters.locust.agent"
 #: How long the child may take to say `hello` and `ready`, and then `running`, in seconds.
 READY_S, RUNNING_S = 20.0, 10.0
+#: Several workers begin, and change their rate, at a time that is so far ahead, in seconds.
+TOGETHER_S = 0.25
 #: How long an edge may take to be marked.
 EDGE_S = 1.0
 #: What the child may take beyond the drain: users' own `on_stop`, the last tick.
@@ -44,7 +50,9 @@ FAREWELL_S = 8.0
 class LocustLoad:
     """The traffic of one run (implements `ports.Load`).
 
-    *work_dir* gets a directory `load`, in which the child runs and its output is kept.
+    *work_dir* gets a directory `load`, in which the child runs (of several each in one of its own)
+    and its output is kept. *cores* are those that `processes: auto` may count with; those of this
+    machine unless given.
     """
 
     def __init__(
@@ -55,12 +63,16 @@ class LocustLoad:
         *,
         seed: int = 0,
         python: str = sys.executable,
+        cores: int | None = None,
     ) -> None:
         self._spec, self._base_url = resolved(spec), base_url.rstrip("/")
+        self._of = processes_here(spec, cores or len(os.sched_getaffinity(0)))
+        if spec.users is not None:
+            self._of = min(self._of, spec.users)  # nobody without a user
         self._directory, self._seed, self._python = work_dir / "load", seed, python
         self._emit: Emit | None = None
         self._process: LoadProcess | None = None
-        self._last: Tick | None = None
+        self._last: dict[str, Tick] = {}
         self._began = False
         self._edges = 0
         self._edging = threading.Lock()
@@ -81,29 +93,51 @@ class LocustLoad:
             directory=self._directory,
             heard=self._heard,
             lost=self._lost,
+            gone=self._gone,
+            children=self._of,
         )
         try:
-            hello = process.start(READY_S)
-            if abs(time.monotonic_ns() - hello.mono_ns) > READY_S * 1e9:
+            process.start(READY_S)
+            hellos = process.wait_all(Hello, READY_S)
+            if any(abs(time.monotonic_ns() - hello.mono_ns) > READY_S * 1e9 for hello in hellos):
                 raise NoEffectError("the load process does not share this machine's clock")
-            process.send(
-                Prepare(base_url=self._base_url, seed=self._seed, spec=spec_to_json(self._spec))
-            )
-            ready = process.wait_for(Ready, READY_S)
+            process.send_each(self._prepare)
+            ready = process.wait_all(Ready, READY_S)
             self._began = True
-            process.send(Start(origin_wall_ms=origin_wall_ms, origin_mono_ns=origin_mono_ns))
+            second = self._first_second(origin_mono_ns)
+            process.send(
+                Start(origin_wall_ms=origin_wall_ms, origin_mono_ns=origin_mono_ns, second=second)
+            )
             running = process.wait_for(Running, RUNNING_S)
         except NoEffectError:
             self._began = False
             process.join(0)
             raise
         return {
-            "pid": hello.pid,
-            "version": hello.generator,
+            "pid": hellos[0].pid,
+            "pids": process.pids,
+            "version": hellos[0].generator,
             "file": self._spec.locustfile or "generated",
-            "users": ready.users,
+            "users": sum(one.users for one in ready),
             "first_second": running.second,
+            "workers": [worker_facts(hello) for hello in hellos],
         }
+
+    def _prepare(self, number: int) -> Prepare:
+        share = {"index": number, "of": self._of} if self._of > 1 else None
+        return Prepare(
+            base_url=self._base_url,
+            seed=self._seed,
+            spec=spec_to_json(self._spec),
+            share=share,
+        )
+
+    def _first_second(self, origin_mono_ns: int) -> int | None:
+        """The run second in which several workers begin together; one takes the next by itself."""
+        if self._of == 1:
+            return None
+        since_ns = time.monotonic_ns() + int(TOGETHER_S * 1e9) - origin_mono_ns
+        return -(-since_ns // 1_000_000_000)
 
     def edge(self, opening: bool) -> None:
         """Announce an edge, and wait (a second at most) until the load has marked it.
@@ -119,12 +153,13 @@ class LocustLoad:
                 try:
                     process.wait_for(Edged, EDGE_S, n=self._edges)
                 except NoEffectError:
-                    self._edges = process.count(Edged)
+                    self._edges = process.least(Edged)
 
     def set_rate(self, per_s: float) -> None:
         """Change the arrival rate from now on (open model)."""
         if self._process is not None:
-            self._process.send(Rate(per_s=per_s))
+            at_ns = None if self._of == 1 else time.monotonic_ns() + int(TOGETHER_S * 1e9)
+            self._process.send(Rate(per_s=per_s, at_mono_ns=at_ns))
 
     def set_users(self, n: int) -> None:
         """Change the number of users (closed model)."""
@@ -149,27 +184,48 @@ class LocustLoad:
         return self._spec.timeout_ms + 1_000
 
     def _totals(self, process: LoadProcess) -> dict[str, Any]:
-        if process.count(Bye):
-            bye = process.wait_for(Bye, 0)
-            return {"asked": bye.asked, "started": bye.started, "unserved": bye.unserved}
-        last = self._last or Tick(second=0)
-        # the end of the record is missing: what waited then was never served, as far as is known
-        return {"asked": last.asked, "started": last.started, "unserved": last.queued}
+        total = {"asked": 0, "started": 0, "unserved": 0}
+        for link in process.links():
+            bye = next((m for m in link.messages if isinstance(m, Bye)), None)
+            last = self._last.get(link.worker, Tick(second=0))
+            # where the end of the record is missing, what waited then was never served
+            ended = bye or Bye(
+                worker="", asked=last.asked, started=last.started, unserved=last.queued
+            )
+            for name in total:
+                total[name] += getattr(ended, name)
+        return total
 
     def _heard(self, message: Message) -> None:
-        if isinstance(message, Ticked) and self._emit is not None:
-            self._last = message.tick
-            self._emit(
-                Event(
-                    kind="load.window",
-                    subject=message.tick.worker,
-                    data=tick_to_json(message.tick),
-                )
-            )
+        if self._emit is None:
+            return
+        if isinstance(message, Ticked):
+            self._last[message.tick.worker] = message.tick
+            data = tick_to_json(message.tick)
+            self._emit(Event(kind="load.window", subject=message.tick.worker, data=data))
+        elif isinstance(message, Noted):
+            data = {**message.data, "state": message.what}
+            self._emit(Event(kind="load.worker", subject=message.worker, data=data))
+
+    def _gone(self, worker: str, why: str) -> None:
+        """One of several workers is lost; the rest of the load goes on."""
+        if self._emit is None or not self._began:
+            return
+        last = self._last.get(worker)
+        data = {"state": "lost", "why": why, "second": None if last is None else last.second + 1}
+        self._emit(Event(kind="load.worker", subject=worker, data=data))
 
     def _lost(self, why: str) -> None:
         if self._began and self._emit is not None:
             self._emit(Event(kind="load.lost", subject="load", data={"why": why}))
+
+
+def worker_facts(hello: Hello) -> dict[str, Any]:
+    """What the journal says of a worker that has come."""
+    facts = {"worker": hello.worker, "pid": hello.pid, "generator": hello.generator}
+    if hello.host:
+        facts["host"] = hello.host
+    return facts if hello.clock is None else {**facts, "clock": hello.clock}
 
 
 def resolved(spec: LoadSpec) -> LoadSpec:

@@ -49,9 +49,13 @@ class Schedule:
         self._now, self._k = 0, 0.0
         self.due_ns = start_ns
 
-    def advance(self) -> None:
-        """Go on to the next arrival."""
-        self._k += self._rng.expovariate(1.0) if self._spread == "poisson" else 1
+    def advance(self, steps: int = 1) -> None:
+        """Go on by *steps* arrivals."""
+        if self._spread == "poisson":
+            for _ in range(steps):
+                self._k += self._rng.expovariate(1.0)
+        else:
+            self._k += steps
         self._find()
 
     def change(self, per_s: float, now_ns: int) -> None:
@@ -119,12 +123,15 @@ class Turns:
         return best
 
 
-def pool_size(spec: LoadSpec) -> int:
-    """Users needed so that an arrival finds one idle even if nothing is answered in time."""
+def pool_size(spec: LoadSpec, of: int = 1) -> int:
+    """Users needed so that an arrival finds one idle even if nothing is answered in time.
+
+    Where the arrivals are shared, those of one of *of* workers.
+    """
     if not spec.rates:
         return spec.users or 1
     busy_ms = spec.timeout_ms + thinking_ms(spec)
-    needed = math.ceil(peak_per_s(spec.rates) * busy_ms / 1000 * 1.1) + MIN_POOL
+    needed = math.ceil(peak_per_s(spec.rates) / of * busy_ms / 1000 * 1.1) + MIN_POOL
     return min(MAX_POOL, needed)
 
 

@@ -1,65 +1,53 @@
-"""The load process as the runner sees it: started, listened to, ended, whatever it does.
+"""The load's workers as the runner sees them: started, listened to, ended, whatever they do.
 
-One thread lives as long as the child: it starts it (the kernel ends the child with the *thread*
-that started it), reads what it says, and buries it.
+One thread lives as long as the children: it starts them (the kernel ends a child with the *thread*
+that started it), reads what they say, and buries them.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hmac
 import os
 import secrets
-import signal
+import selectors
 import socket
-import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import TypeVar
 
+from gameday.adapters.locust.child import LOG, MAX_LOG, Child, said_code, see_off
 from gameday.adapters.locust.protocol import (
-    MAX_LINE,
     PARENT_VAR,
     SOCKET_VAR,
     TOKEN_VAR,
-    Bye,
+    WORKER_VAR,
     Command,
-    Conversation,
-    Failed,
     Hello,
     Message,
     ProtocolError,
-    Running,
-    Ticked,
-    parse,
-    write_command,
 )
+from gameday.adapters.locust.worker_link import WorkerLink, first_line
 from gameday.errors import NoEffectError
 
-LOG = "output.log"
-#: The most that is kept of what the child prints, in bytes.
-MAX_LOG = 1_000_000
+__all__ = ["LOG", "MAX_LOG", "SILENCE_S", "LoadProcess"]
+
 #: A running load that does not tick for this long is lost.
 SILENCE_S = 3.0
 _POLL_S = 0.25
-_TAIL_LINES = 6
 _M = TypeVar("_M", bound=Message)
 
 
-def environment(base: Mapping[str, str]) -> dict[str, str]:
-    """The child's environment: without `LOCUST_…`, which would change the load silently."""
-    return {k: v for k, v in base.items() if not k.startswith(("LOCUST_", "GAMEDAY_LOAD_"))}
-
-
 class LoadProcess:
-    """A load generator in a process, session and directory of its own.
+    """A load generator: *children* processes, each in a session of its own, and their workers.
 
-    *command* is any program that speaks the load protocol. *heard* is called for every message and
-    *lost* when the load cannot be trusted any more, both from the supervising thread. But for
-    `send`, it is for one thread.
+    *command* is any program that speaks the load protocol. Each child is one worker, unless *links*
+    says how many connections come (from one child that speaks for workers elsewhere). *variables*
+    are added to its environment. *heard* is called for every message, *gone* for a worker that was
+    lost while others go on, and *lost* when the load cannot be trusted any more, all from the
+    supervising thread. But for `send`, it is for one thread.
     """
 
     def __init__(
@@ -69,281 +57,270 @@ class LoadProcess:
         directory: Path,
         heard: Callable[[Message], None],
         lost: Callable[[str], None],
+        gone: Callable[[str, str], None] | None = None,
+        children: int = 1,
+        links: int | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
-        self._command, self._directory = tuple(command), directory
+        self._command, self._variables = tuple(command), dict(variables or {})
         self._heard, self._lost = heard, lost
+        self._gone = gone or (lambda _worker, _why: None)
+        several = children > 1
+        self._children = [
+            Child(directory / str(n) if several else directory) for n in range(children)
+        ]
+        self._wanted = links or children
         self._token = secrets.token_hex(16)
         self._thread = threading.Thread(target=self._supervise, name="gameday-load", daemon=True)
         self._changed = threading.Condition()
-        self._messages: list[Message] = []
+        self._links: list[WorkerLink] = []
         self._over = False
         self._abort = threading.Event()
-        self._sender: socket.socket | None = None
-        self._child: subprocess.Popen[bytes] | None = None
-        self._log = _Log(directory / LOG)
         self._why = ""
         self._told = False
-        self.exit_code: int | None = None
+
+    @property
+    def exit_code(self) -> int | None:
+        """That of the child; of several the first that is not 0."""
+        codes = [child.exit_code for child in self._children]
+        return next((code for code in codes if code != 0), 0)
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of the children."""
+        return [child.pid for child in self._children if child.pid is not None]
 
     def start(self, within_s: float) -> Hello:
-        """Start the child and wait for its `hello`. Raises `NoEffectError` with the reason."""
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Start, and wait for `hello` of all. Raises `NoEffectError` with the reason."""
         self._thread.start()
-        return self.wait_for(Hello, within_s)
+        return self.wait_all(Hello, within_s)[0]
 
     def send(self, command: Command) -> bool:
-        """Send a command; False if the child is gone."""
-        sender = self._sender
-        if sender is None:
-            return False
-        try:
-            sender.sendall(write_command(command))
-        except OSError:
-            return False
-        return True
+        """Send a command to all workers; False if none is there."""
+        return self.send_each(lambda _: command)
+
+    def send_each(self, command: Callable[[int], Command]) -> bool:
+        """Send each worker a command of its own, by its number; False if none is there."""
+        with self._changed:
+            links = list(enumerate(self._links))
+        return any([link.send(command(number)) for number, link in links])
 
     def wait_for(self, kind: type[_M], within_s: float, *, n: int = 1) -> _M:
-        """The *n*-th message of *kind*. Raises `NoEffectError` if none comes."""
+        """The *n*-th message of *kind* of all workers. Raises `NoEffectError` if none comes."""
+        return self.wait_all(kind, within_s, n=n)[0]
 
-        def found() -> list[_M]:
-            return [m for m in self._messages if isinstance(m, kind)]
+    def wait_all(self, kind: type[_M], within_s: float, *, n: int = 1) -> list[_M]:
+        """The *n*-th message of *kind* of each worker that is there, in their order.
 
+        A worker that has gone is waited for only as long as others have said nothing. Raises
+        `NoEffectError` if one does not come.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: len(found()) >= n or self._over, within_s)
-            if len(found()) >= n:
-                return found()[n - 1]
+            self._changed.wait_for(lambda: self._all_said(kind, n) or self._over, within_s)
+            said = [m[n - 1] for link in self._links if len(m := _said(link, kind)) >= n]
+            if self._all_said(kind, n) or (self._over and len(said) == self._wanted):
+                return said
             if self._over:
                 raise NoEffectError(self._why or "the load process has ended")
-        raise NoEffectError(
-            f"the load process did not say `{kind.T}` within {within_s:g} s{self._log.tail()}"
-        )
+            raise NoEffectError(self._unsaid(kind, within_s))
+
+    def links(self) -> list[WorkerLink]:
+        """The workers that have come, in their order."""
+        with self._changed:
+            return list(self._links)
+
+    def least(self, kind: type[_M]) -> int:
+        """How many messages of *kind* have come of each worker that is there, at least."""
+        with self._changed:
+            return min((len(_said(link, kind)) for link in self._links if not link.over), default=0)
 
     def count(self, kind: type[_M]) -> int:
-        """How many messages of *kind* have come."""
+        """How many messages of *kind* have come of all workers."""
         with self._changed:
-            return sum(isinstance(m, kind) for m in self._messages)
+            return sum(len(_said(link, kind)) for link in self._links)
 
     def join(self, within_s: float) -> bool:
-        """Wait for the end of the child; then see that it has ended. True if it went by itself."""
+        """Wait for the end of the children; then see to it. True if they went by themselves."""
         self._thread.join(within_s)
         by_itself = not self._thread.is_alive()
         self._abort.set()
         self._thread.join(15)
         return by_itself
 
+    def tail(self) -> str:
+        """The last lines that the first child with something to say has printed."""
+        return next((tail for child in self._children if (tail := child.log.tail())), "")
+
+    def _all_said(self, kind: type[_M], n: int) -> bool:
+        there = [link for link in self._links if not link.over or len(_said(link, kind)) >= n]
+        complete = len(self._links) == self._wanted
+        return complete and bool(there) and all(len(_said(link, kind)) >= n for link in there)
+
+    def _unsaid(self, kind: type[_M], within_s: float) -> str:
+        who = "the load process"
+        if self._wanted > 1:
+            missing = [link.worker for link in self._links if not _said(link, kind)]
+            left = self._wanted - len(self._links)
+            names = ", ".join(f"`{name}`" for name in missing)
+            who = f"worker {names} of the load" if missing else f"{left} of {self._wanted} workers"
+        return f"{who} did not say `{kind.T}` within {within_s:g} s{self.tail()}"
+
     def _supervise(self) -> None:
-        listener = conn = None
-        conversation = Conversation()
         try:
             with tempfile.TemporaryDirectory(prefix="gameday-load-") as private:
                 path = str(Path(private, "socket"))
-                listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-                listener.bind(path)
-                Path(path).chmod(0o600)
-                listener.listen(4)
-                listener.settimeout(_POLL_S)
-                self._spawn(path)
-                conn = self._accept(listener, conversation)
-            if conn is not None:
-                self._converse(conn, conversation)
+                with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+                    listener.bind(path)
+                    Path(path).chmod(0o600)
+                    listener.listen(64)
+                    listener.settimeout(_POLL_S)
+                    self._spawn(path)
+                    together = self._gather(listener)
+            if together:
+                self._listen(lambda: all(link.over for link in self._links))
         except ProtocolError as error:
             self._why = f"the load process breaks the load protocol: {error}"
         except OSError as error:
             self._why = f"the load process could not be run: {error}"
         finally:
-            self._bury(conn, listener, conversation)
+            self._bury()
 
     def _spawn(self, path: str) -> None:
-        env = environment(os.environ)
-        env |= {SOCKET_VAR: path, TOKEN_VAR: self._token, PARENT_VAR: str(os.getpid())}
-        env["PYTHONUNBUFFERED"] = "1"
-        self._child = subprocess.Popen(  # noqa: S603 - a command of ours
-            self._command,
-            cwd=self._directory,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        assert self._child.stdout is not None  # noqa: S101 - asked for above
-        self._log.drain(self._child.stdout)
+        ours = {SOCKET_VAR: path, TOKEN_VAR: self._token, PARENT_VAR: str(os.getpid())}
+        for number, child in enumerate(self._children):
+            child.start(self._command, {**self._variables, **ours, WORKER_VAR: str(number)})
 
-    def _accept(self, listener: socket.socket, conversation: Conversation) -> socket.socket | None:
-        while not self._abort.is_set():
-            try:
-                conn, _ = listener.accept()
-            except TimeoutError:
-                if self._exited():
-                    return None
-                continue
-            conn.settimeout(_POLL_S)
-            hello = _first_line(conn)
-            if hello is None or not hmac.compare_digest(hello.token, self._token):
-                conn.close()
-                continue
-            conversation.feed(hello)
-            sender = conn.dup()
-            sender.settimeout(5)
-            self._sender = sender
-            self._note(hello)
-            return conn
-        return None
+    def _gather(self, listener: socket.socket) -> bool:
+        """Take connections until all workers are there. False if that cannot be any more."""
+        with selectors.DefaultSelector() as ready:
+            ready.register(listener, selectors.EVENT_READ)
+            while not self._abort.is_set() and len(self._links) < self._wanted:
+                keys = ready.select(_POLL_S)
+                for key, _ in keys:
+                    if key.fileobj is not listener:
+                        self._hear(key.data)
+                        continue
+                    link = self._accept(listener)
+                    if link is not None:
+                        ready.register(link, selectors.EVENT_READ, link)
+                if any(link.over for link in self._links):
+                    return False
+                if not keys and any(child.exited() for child in self._children):
+                    return False
+        return len(self._links) == self._wanted
 
-    def _converse(self, conn: socket.socket, conversation: Conversation) -> None:
-        buffer = bytearray()
-        heard_at: float | None = None
-        while not self._abort.is_set():
-            try:
-                part = conn.recv(1 << 16)
-            except TimeoutError:
-                if heard_at is not None and time.monotonic() - heard_at > SILENCE_S:
-                    self._lose(f"the load has not been heard of for {SILENCE_S:g} s")
-                continue
-            except ConnectionError:
-                part = b""
-            if not part:
-                return
-            buffer += part
-            *lines, rest = bytes(buffer).split(b"\n")
-            buffer = bytearray(rest)
-            if len(buffer) > MAX_LINE:
-                raise ProtocolError(f"a line of more than {MAX_LINE} bytes")
-            for line in lines:
-                message = parse(line)
-                conversation.feed(message)
-                if isinstance(message, Running | Ticked):
-                    heard_at = time.monotonic()
-                self._note(message)
-
-    def _note(self, message: Message) -> None:
+    def _accept(self, listener: socket.socket) -> WorkerLink | None:
+        conn, _ = listener.accept()
+        hello = first_line(conn)
+        if hello is None or not hmac.compare_digest(hello.token, self._token):
+            conn.close()
+            return None
+        link = WorkerLink(conn, hello)
+        if any(other.worker == hello.worker for other in self._links):
+            link.close()
+            raise ProtocolError(f"two workers are called `{hello.worker}`")
+        self._note(link, hello)
         with self._changed:
-            if isinstance(message, Failed):
-                self._why = message.message
-            if not isinstance(message, Ticked):
-                self._messages.append(message)
+            self._links.append(link)
+            self._links.sort(key=lambda one: (len(one.worker), one.worker))
+            self._changed.notify_all()
+        return link
+
+    def _listen(self, done: Callable[[], bool]) -> None:
+        with selectors.DefaultSelector() as ready:
+            for link in self._links:
+                if not link.over:
+                    ready.register(link, selectors.EVENT_READ, link)
+            while not self._abort.is_set() and not done():
+                for key, _ in ready.select(_POLL_S):
+                    link = key.data
+                    if not link.over:
+                        self._hear(link)
+                    if link.over:
+                        ready.unregister(key.fileobj)
+                for link in [one for one in self._links if not one.over and _silent(one)]:
+                    why = f"the load has not been heard of for {SILENCE_S:g} s"
+                    if len(self._links) == 1:
+                        self._lose(why)  # it may still be ended as it should
+                    else:
+                        ready.unregister(link)
+                        self._drop(link, f"it has not been heard of for {SILENCE_S:g} s")
+
+    def _hear(self, link: WorkerLink) -> None:
+        """Take what a worker has said; its connection ends where it breaks the protocol."""
+        try:
+            messages = link.read()
+            if messages is None:
+                self._drop(link, link.failed)
+                return
+            for message in messages:
+                self._note(link, message)
+        except ProtocolError as error:
+            if len(self._links) == 1:
+                raise
+            self._drop(link, f"it breaks the load protocol: {error}")
+
+    def _note(self, link: WorkerLink, message: Message) -> None:
+        with self._changed:
+            link.take(message)
             self._changed.notify_all()
         self._heard(message)
+
+    def _drop(self, link: WorkerLink, why: str) -> None:
+        """A worker has gone, or is not to be listened to any more."""
+        with self._changed:
+            link.close()
+            self._changed.notify_all()
+        if link.said_bye:
+            return
+        if len(self._links) == 1:
+            self._why = self._why or why
+            return
+        said = why or self._end_of(link)
+        if not link.ran:
+            self._why = self._why or f"worker `{link.worker}` of the load: {said}"
+            self._abort.set()
+        elif all(one.over for one in self._links):
+            self._gone(link.worker, said)
+            self._why = f"the last worker of the load, `{link.worker}`, was lost: {said}"
+        else:
+            self._gone(link.worker, said)
+
+    def _end_of(self, link: WorkerLink) -> str:
+        """How a worker that said nothing of it has ended; what it started ends too."""
+        if len(self._children) != len(self._links):
+            return "its connection ended"
+        child = self._children[int(link.worker)] if link.worker.isdecimal() else None
+        code = None if child is None else child.code_within(_POLL_S)
+        if child is not None:
+            child.kill_group()
+        return "its connection ended" if code is None else f"it ended{said_code(code)}"
 
     def _lose(self, why: str) -> None:
         if not self._told:
             self._told = True
             self._lost(why)
 
-    def _bury(
-        self,
-        conn: socket.socket | None,
-        listener: socket.socket | None,
-        conversation: Conversation,
-    ) -> None:
-        patience_s = 0.0 if self._abort.is_set() else 3.0 if conversation.over else 0.5
-        self._end(patience_s)
-        for one in (conn, self._sender, listener):
-            if one is not None:
-                one.close()
-        self._log.close()
-        said_bye = any(isinstance(m, Bye) for m in self._messages)
+    def _bury(self) -> None:
+        over = bool(self._links) and all(one.said_bye or one.failed for one in self._links)
+        patience_s = 0.0 if self._abort.is_set() else 3.0 if over else 0.5
+        see_off(self._children, patience_s)
+        for link in self._links:
+            link.close()
+        said_bye = any(link.said_bye for link in self._links)
         if not said_bye and not self._why:
             how = "was ended" if self._abort.is_set() else "ended"
-            self._why = f"the load process {how}{_code(self.exit_code)}{self._log.tail()}"
+            self._why = f"the load process {how}{said_code(self.exit_code)}{self.tail()}"
         if not said_bye:
             self._lose(self._why)
         with self._changed:
             self._over = True
             self._changed.notify_all()
 
-    def _end(self, patience_s: float) -> None:
-        """See the child off, and everything that it started."""
-        child = self._child
-        if child is None:
-            return
-        for number, wait_s in ((None, patience_s), (signal.SIGINT, 1.0), (signal.SIGTERM, 1.0)):
-            if self._exited():
-                break
-            if number is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(child.pid, number)
-            self._wait_exit(wait_s)
-        # the group outlives its leader; the leader is not reaped yet, so the number is still ours
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
-        self.exit_code = child.wait()
 
-    def _wait_exit(self, within_s: float) -> None:
-        deadline = time.monotonic() + within_s
-        while time.monotonic() < deadline and not self._exited():
-            time.sleep(0.02)
-
-    def _exited(self) -> bool:
-        """Whether the child has ended, without reaping it."""
-        if self._child is None or self._child.returncode is not None:
-            return True
-        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        return os.waitid(os.P_PID, self._child.pid, flags) is not None
+def _said(link: WorkerLink, kind: type[_M]) -> list[_M]:
+    return [m for m in link.messages if isinstance(m, kind)]
 
 
-class _Log:
-    """What the child prints: the beginning in a file, the end for messages."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._thread: threading.Thread | None = None
-        self._stream: IO[bytes] | None = None
-        self._end = b""
-
-    def drain(self, stream: IO[bytes]) -> None:
-        """Keep reading *stream*, so that the child never blocks on printing."""
-        self._stream = stream
-        self._thread = threading.Thread(target=self._read, name="gameday-load-log", daemon=True)
-        self._thread.start()
-
-    def tail(self) -> str:
-        """The last lines, ready to be appended to a message."""
-        lines = self._end.decode(errors="replace").strip().splitlines()[-_TAIL_LINES:]
-        return "".join(f"\n    {line}" for line in lines)
-
-    def close(self) -> None:
-        """Wait for the end of the stream; call it when the child has ended."""
-        if self._thread is not None:
-            self._thread.join(2)
-        if self._stream is not None and self._thread is not None and not self._thread.is_alive():
-            self._stream.close()
-
-    def _read(self) -> None:
-        stream, written = self._stream, 0
-        if stream is None:
-            return
-        with self._path.open("wb") as file:
-            while part := os.read(stream.fileno(), 1 << 16):
-                self._end = (self._end + part)[-4096:]
-                if written < MAX_LOG:
-                    file.write(part[: MAX_LOG - written])
-                    file.flush()
-                    written += len(part)
-
-
-def _first_line(conn: socket.socket) -> Hello | None:
-    """The `hello` of a new connection; None from a stranger."""
-    data = b""
-    deadline = time.monotonic() + 2
-    while b"\n" not in data and len(data) < 4096 and time.monotonic() < deadline:
-        try:
-            part = conn.recv(1)  # nothing beyond the line may be taken
-        except TimeoutError:
-            continue
-        except OSError:
-            return None
-        if not part:
-            return None
-        data += part
-    try:
-        message = parse(data)
-    except ProtocolError:
-        return None
-    return message if isinstance(message, Hello) else None
-
-
-def _code(code: int | None) -> str:
-    if code is None:
-        return ""
-    return f" by signal {-code}" if code < 0 else f" with exit code {code}"
+def _silent(link: WorkerLink) -> bool:
+    return link.heard_at is not None and time.monotonic() - link.heard_at > SILENCE_S

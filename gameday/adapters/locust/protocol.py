@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from types import NoneType, UnionType
 from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
 
@@ -29,10 +29,11 @@ MAX_LINE = 4 * 1024 * 1024
 #: How much of an answer's body travels back from `once`, in characters.
 MAX_BODY = 2048
 #: Environment variables by which the child finds the runner.
-SOCKET_VAR, TOKEN_VAR, PARENT_VAR = (
+SOCKET_VAR, TOKEN_VAR, PARENT_VAR, WORKER_VAR = (
     "GAMEDAY_LOAD_SOCKET",
     "GAMEDAY_LOAD_TOKEN",
     "GAMEDAY_LOAD_PARENT",
+    "GAMEDAY_LOAD_WORKER",
 )
 
 
@@ -42,7 +43,7 @@ class ProtocolError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hello:
-    """First line of the child."""
+    """First line of a worker. `host` and `clock` are of one that runs on another host."""
 
     T: ClassVar[str] = "hello"
     v: int
@@ -51,6 +52,8 @@ class Hello:
     worker: str
     generator: str
     mono_ns: int
+    host: str = ""
+    clock: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,34 +127,52 @@ class Failed:
     message: str
 
 
-Message = Hello | Ready | Running | Edged | Ticked | Answer | Bye | Failed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """Something about a worker that the run should know. May come at any time after `hello`."""
+
+    T: ClassVar[str] = "note"
+    worker: str
+    what: str
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+Message = Hello | Ready | Running | Edged | Ticked | Answer | Noted | Bye | Failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepare:
-    """What to run: build the users, and say `ready`. `locustfile` in the spec is absolute."""
+    """What to run: build the users, and say `ready`. `locustfile` in the spec is absolute.
+
+    `share` says which part of the load this worker makes: `index` and `of`; none: all of it.
+    `sha256` is that of the locustfile, for a worker that has a copy of its own.
+    """
 
     T: ClassVar[str] = "prepare"
     base_url: str
     seed: int
     spec: dict[str, Any]
+    share: dict[str, Any] | None = None
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """Begin at the next whole run second."""
+    """Begin at run second `second`, or else at the next whole one."""
 
     T: ClassVar[str] = "start"
     origin_wall_ms: int
     origin_mono_ns: int
+    second: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """Change the arrival rate (open model)."""
+    """Change the arrival rate (open model), from `at_mono_ns` or else from now on."""
 
     T: ClassVar[str] = "rate"
     per_s: float
+    at_mono_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +210,7 @@ class Once:
 Command = Prepare | Start | Rate | Users | Edge | Stop | Once
 
 _MESSAGES: dict[str, type[Any]] = {
-    c.T: c for c in (Hello, Ready, Running, Edged, Answer, Bye, Failed)
+    c.T: c for c in (Hello, Ready, Running, Edged, Answer, Noted, Bye, Failed)
 }
 _COMMANDS: dict[str, type[Any]] = {c.T: c for c in (Prepare, Start, Rate, Users, Edge, Stop, Once)}
 
@@ -324,10 +345,12 @@ _T = TypeVar("_T")
 
 def _read(cls: type[_T], raw: Mapping[str, Any]) -> _T:
     values = {}
-    for name, wanted in get_type_hints(cls).items():
-        if name == "T":
-            continue
+    hints = get_type_hints(cls)
+    for one in fields(cls):  # type: ignore[arg-type]
+        name, wanted = one.name, hints[one.name]
         if name not in raw:
+            if one.default is not MISSING or one.default_factory is not MISSING:
+                continue
             raise ProtocolError(f"`{raw.get('t', raw.get('cmd'))}` without `{name}`")
         if not _fits(raw[name], wanted):
             raise ProtocolError(f"`{name}` of `{raw.get('t', raw.get('cmd'))}`: {raw[name]!r:.80}")

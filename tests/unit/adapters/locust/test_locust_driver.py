@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from gameday.adapters.locust.child import environment
 from gameday.adapters.locust.driver import LocustLoad, resolved
-from gameday.adapters.locust.process import environment
 from gameday.model.scenario import LoadSpec
 
 
