@@ -52,7 +52,7 @@ NOTE_KINDS = frozenset(
     {
         "run.opened", "run.parts", "run.phase", "run.closed", "run.error",
         "sentinel.started", "sentinel.lost", "sentinel.took_over",
-        "load.window", "load.lost", "load.edge", "load.capped",
+        "load.window", "load.lost", "load.edge",
         "load.worker",
         "probe.sample", "proxy.health", "clock.offset",
         "alert.pending", "alert.firing", "alert.resolved", "alert.delivered",

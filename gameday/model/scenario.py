@@ -130,6 +130,8 @@ class LoadSpec:
     classes: tuple[str, ...] = ()
     data: Mapping[str, Feeder] = field(default_factory=dict)
     auth: Auth | None = None
+    processes: int = 1  # on this host; 0 (`auto`): as many as the rate needs
+    workers: int = 0  # on other hosts, instead of processes here
 
     @property
     def rates(self) -> Shape:
@@ -143,8 +145,6 @@ class Phases:
 
     warmup_ms: int = 3_000
     baseline_ms: int
-    processes: int = 1  # on this host; 0 (`auto`): as many as the rate needs
-    workers: int = 0  # on other hosts, instead of processes here
     fault_ms: int
     recovery_ms: int
 

@@ -41,6 +41,7 @@ GOLDEN = {
     "v1-sentinel": Golden("0e74302ff569523f", 16, complete=False, skipped=(12,)),
     "v1-stopped": Golden("f87238d5b332a797", 20, status="stopped"),
     "v1-torn": Golden("6b5471153b324357", 11, DIRTY, complete=False, torn=True),
+    "v1-workers": Golden("fa730cb66fd20a06", 1, complete=False),
 }
 
 
@@ -77,7 +78,8 @@ def test_it_is_read_as_it_was_then(name: str) -> None:
 def test_every_kind_of_event_and_any_data_is_among_them() -> None:
     events = read(path_of("v1-kinds")).events
 
-    later = read(path_of("v1-places")).events  # kinds that came after the first file
+    # kinds that came after the first file
+    later = [e for name in ("v1-places", "v1-workers") for e in read(path_of(name)).events]
     assert {e.kind for e in (*events, *later)} >= ACTION_KINDS | NOTE_KINDS
     assert events[0].at_ms == -250
     assert events[-1].data == {
