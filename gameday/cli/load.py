@@ -45,3 +45,23 @@ def load_check(
 
     request = PlanRequest(path=path, project=project, environment=env, profile=profile)
     return int(load_check_command(request, toxiproxy=toxiproxy, whole=body, as_json=json))
+
+
+@load_app.command("eject")
+def load_eject(
+    path: Scenario,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file to write; else it is printed.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
+    project: Project = None,
+    env: Env = None,
+    profile: Profile = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of pauses and random data.")] = 0,
+) -> int:
+    """Write the journeys as a Locust file that sends the same requests."""
+    from gameday.app.check import PlanRequest
+    from gameday.app.load_eject import load_eject_command
+
+    request = PlanRequest(path=path, project=project, environment=env, profile=profile, seed=seed)
+    return int(load_eject_command(request, out, force=force))
