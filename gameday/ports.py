@@ -125,6 +125,10 @@ class Load(Protocol):
         """Announce that connections are about to be cut (True), or no longer (False)."""
         ...
 
+    def set_rate(self, per_s: float) -> None:
+        """Change the arrival rate from now on, instead of the rest of a shape (open model)."""
+        ...
+
     def stop(self) -> Mapping[str, Any]:
         """Stop asking, wait for what is under way (at most the timeout), end the process."""
         ...

@@ -82,6 +82,7 @@ class RunActs:
         self._verbs = {
             "fault.prepare": self._prepare,
             "load.start": self._start_load,
+            "load.rate": self._lower_load,
             "load.stop": self._stop_load,
             "check.baseline": self._check_baseline,
             "alert.read": self._read_alerts,
@@ -163,6 +164,11 @@ class RunActs:
         self._edges_of().running = True
         self._watching.start_probes(self._emit)
         return facts
+
+    def _lower_load(self, step: Step) -> Mapping[str, Any]:
+        per_s = float(step.data["per_s"])
+        self._load.set_rate(per_s)
+        return {"per_s": per_s}
 
     def _stop_load(self, _step: Step) -> Mapping[str, Any]:
         self._edges_of().running = False

@@ -46,7 +46,7 @@ def load_of(plan: Plan) -> LoadSpec:
     Raises `RefusedError` when a secret, or a file, is not where it should be.
     """
     base = Path(plan.directory)
-    load = plan.scenario.load
+    load = replace(plan.scenario.load, breakpoint=None)  # whoever makes the load needs no reason
     journeys = tuple(
         replace(journey, steps=tuple(_with_secrets(step, base) for step in journey.steps))
         for journey in load.journeys

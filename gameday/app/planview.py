@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gameday.app.preflight import Preflight
+from gameday.kpi.breakpoint import stairs_of
 from gameday.model.criteria import Criterion, Steady
 from gameday.model.faults import UNDONE
 from gameday.model.plan import Plan
 from gameday.model.scenario import FaultSpec, LoadSpec
-from gameday.model.shape import describe_shape
+from gameday.model.shape import describe_shape, peak_per_s
 from gameday.model.units import format_ms, format_ratio
 from gameday.policy.limits import share_of
 from gameday.report.describe import describe
@@ -51,6 +52,9 @@ def show_plan(plan: Plan, looked: Preflight | None = None) -> str:
 def blast_radius(plan: Plan) -> str:
     """How much is broken at most, in one line."""
     scenario, everything = plan.scenario, plan.environment.targets
+    if not scenario.faults:
+        peak = peak_per_s(scenario.load.rates)
+        return f"nothing is broken but by the load: up to {peak:g}/s on {scenario.load.target}"
     broken = sorted({fault.target for fault in scenario.faults})
     text = f"{len(broken)} of {len(everything)} targets ({', '.join(broken)})"
     shares = [share_of(fault) for fault in scenario.faults]
@@ -110,7 +114,22 @@ def _order(plan: Plan) -> Iterator[str]:
             f"{format_ms(fault.start_ms)} into the phase, "
             f"for {length}; undone by {UNDONE.get(fault.kind, REPLACED)}"
         )
+    if not scenario.faults:
+        yield from _rising(scenario.load)
+        yield f"recovery {format_ms(phases.recovery_ms)}, with the load back"
+        return
     yield f"recovery {format_ms(phases.recovery_ms)} after the last fault is confirmed off"
+
+
+def _rising(load: LoadSpec) -> Iterator[str]:
+    """The steps of a load that searches its breakpoint."""
+    stairs = stairs_of(load)
+    if load.breakpoint is None or not stairs:
+        return
+    rates = ", ".join(f"{stair.per_s:g}/s" for stair in stairs)
+    ground = f"{load.breakpoint.from_per_s:g}/s"
+    yield f"the load rises every {format_ms(stairs[0].length_ms)}: {rates}"
+    yield f"as soon as an objective is broken it goes back to {ground}, and recovery begins"
 
 
 def _expected(plan: Plan) -> Iterator[str]:
@@ -121,8 +140,13 @@ def _expected(plan: Plan) -> Iterator[str]:
         ("fault", expect.fault, phases.fault_ms),
         ("recovery", expect.recovery, phases.recovery_ms),
     ):
+        stairs = stairs_of(plan.scenario.load) if phase == "fault" else ()
         for criterion in criteria:
-            yield f"{phase}: {criterion.text}{_seen_by(plan, criterion, at_ms, length_ms)}"
+            if stairs:
+                seen = _seen_by(plan, criterion, stairs[0].begin_ms, stairs[0].length_ms)
+                yield f"every step of the load: {criterion.text}{seen} in the first"
+            else:
+                yield f"{phase}: {criterion.text}{_seen_by(plan, criterion, at_ms, length_ms)}"
         at_ms += length_ms
     source = " and ".join(alert_servers(plan.environment)) or "the built-in alerts"
     for alert in expect.alerts:

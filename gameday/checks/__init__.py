@@ -19,6 +19,7 @@ from gameday.checks import (
     clock_agree,
     fault_bit,
     fault_confirmed,
+    load_breakpoint,
     load_delivered,
     load_generator,
     proxy_healthy,
@@ -42,7 +43,7 @@ Check = Callable[[Case], Iterable[Finding]]
 _MODULES: tuple[ModuleType, ...] = (
     run_baseline, run_alerts_quiet_before, load_delivered, load_generator, proxy_healthy,
     fault_confirmed, fault_bit, source_seen, clock_agree, run_undone,
-    slo_criterion, slo_steady,
+    load_breakpoint, slo_criterion, slo_steady,
     alert_fired, alert_delivered, alert_resolved, alert_quiet,
     runbook_linked,
 )  # fmt: skip

@@ -6,9 +6,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gameday.kpi import seen, spans
+from gameday.kpi.generator import slack_ms
 from gameday.kpi.stats import ticks_of
 from gameday.kpi.steady import Slices
-from gameday.model.criteria import Criterion, MetricKind
+from gameday.model.criteria import Criterion
 from gameday.model.event import Timeline
 from gameday.model.plan import Plan
 from gameday.model.scenario import AlertExpectation
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gameday.model.window import Tick
-
-#: A delay of ours below this is never worth a word, whatever the limits of the scenario.
-SLACK_FLOOR_MS = 10.0
 
 
 class Case:
@@ -81,12 +79,7 @@ class Case:
     @property
     def slack_ms(self) -> float:
         """How much delay of our own the tightest latency limit can bear: a tenth of it."""
-        expect = self.plan.scenario.expect
-        every = (*expect.baseline, *expect.fault, *expect.recovery)
-        limits = [
-            c.limit for c in every if isinstance(c, Criterion) and c.kind is MetricKind.LATENCY
-        ]
-        return max(SLACK_FLOOR_MS, 0.1 * min(limits)) if limits else SLACK_FLOOR_MS
+        return slack_ms(self.plan.scenario.expect)
 
     def fault_for(self, expected: AlertExpectation) -> spans.FaultSpan:
         """The fault that an alert should catch. Raises `LookupError` if the plan has none such."""

@@ -13,20 +13,16 @@ import math
 from collections.abc import Iterable, Iterator
 
 from gameday.checks.case import Case
+from gameday.kpi.breakpoint import DEVIATIONS, asked_between, begun_ms, capped_ms
+from gameday.kpi.generator import BUSY
 from gameday.kpi.spans import Window
-from gameday.model.event import Phase
 from gameday.model.scenario import LoadSpec
-from gameday.model.shape import arrivals_between
 from gameday.model.units import format_ratio
 from gameday.model.verdict import Finding, Outcome
 from gameday.model.window import Tick
 
 NAME = "load/delivered"
 SHARE = 0.95
-#: So many standard deviations fewer than asked may be drawn where arrivals are a Poisson process.
-DEVIATIONS = 4
-#: Share of users under way from which the service, not the generator, holds the arrivals back.
-BUSY = 0.95
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -46,8 +42,13 @@ def _asked(case: Case, load: LoadSpec, window: Window) -> float:
     """Arrivals that the scenario asks for in the window."""
     if load.arrivals_per_s is not None:
         return load.arrivals_per_s * window.seconds
-    from_ms = window.start_ms - _begun_ms(case)
-    return arrivals_between(load.shape, from_ms, from_ms + window.seconds * 1000)
+    return asked_between(
+        load,
+        window.start_ms,
+        window.start_ms + window.seconds * 1000,
+        begun_ms=begun_ms(case.timeline, case.ticks),
+        capped_ms=capped_ms(case.timeline),
+    )
 
 
 def _open(case: Case, window: Window, asked: float) -> Finding:
@@ -70,15 +71,6 @@ def _open(case: Case, window: Window, asked: float) -> Finding:
         return _found(window.name, Outcome.PASS, f"{said} phase", window, facts)
     summary = f"the load could not be delivered: only {said} phase"
     return _found(window.name, Outcome.INCONCLUSIVE, summary, window, facts)
-
-
-def _begun_ms(case: Case) -> int:
-    """The run time of the first arrival, from which the times of a shape count."""
-    started = case.timeline.first("load.start", "load", phase=Phase.OK)
-    said = None if started is None else started.data.get("first_second")
-    if isinstance(said, int):
-        return said * 1000
-    return min((tick.second for tick in case.ticks), default=0) * 1000
 
 
 def _closed(case: Case, window: Window) -> Finding:

@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from statistics import median
 
 from gameday.checks.case import Case
+from gameday.kpi.generator import QUANTILES
 from gameday.kpi.spans import Window
 from gameday.model.histogram import count, measurable, merged, quantile_ms
 from gameday.model.units import format_ms
 from gameday.model.verdict import Finding, Outcome
 
 NAME = "load/generator"
-QUANTILES = (0.99, 0.95, 0.9, 0.75, 0.5)
 
 
 def check(case: Case) -> Iterator[Finding]:

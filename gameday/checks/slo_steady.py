@@ -29,8 +29,10 @@ def check(case: Case) -> Iterator[Finding]:
 
 
 def _judge(case: Case, wanted: Steady) -> Finding:
-    off_ms = all_off_ms(case.faults)
     recovery, baseline = case.windows.get("recovery"), case.windows.get("baseline")
+    off_ms = all_off_ms(case.faults)
+    if not case.plan.scenario.faults and recovery is not None:
+        off_ms = recovery.start_ms  # what was taken out is the load's own rise
     if off_ms is None:
         return _found(wanted, Outcome.INCONCLUSIVE, "not every fault was confirmed off")
     if recovery is None or baseline is None:
@@ -46,27 +48,28 @@ def _judge(case: Case, wanted: Steady) -> Finding:
         until_ms=recovery.end_ms,
     )
     evidence = (*recovery.evidence, *(f.evidence[-1] for f in case.faults))
-    outcome, summary = _words(wanted, got, off_ms)
+    since = "the last fault was off" if case.faults else "the load was back"
+    outcome, summary = _words(wanted, got, off_ms, since)
     if outcome is Outcome.PASS and not recovery.complete:
         outcome, summary = Outcome.INCONCLUSIVE, f"{summary}, but recovery was cut short"
     return _found(wanted, outcome, summary, evidence=evidence, got=got, off_ms=off_ms)
 
 
-def _words(wanted: Steady, got: SteadyAgain, off_ms: int) -> tuple[Outcome, str]:
+def _words(wanted: Steady, got: SteadyAgain, off_ms: int, since: str) -> tuple[Outcome, str]:
     allowed = f"allowed {format_ms(wanted.within_ms)}"
     watched = format_ms(got.until_ms - off_ms)
     if got.at_ms is not None:
         took = got.at_ms - off_ms
         if took <= wanted.within_ms:
-            return Outcome.PASS, f"steady {format_ms(took)} after the last fault was off, {allowed}"
-        late = f"steady only {format_ms(took)} after the last fault was off, {allowed}"
+            return Outcome.PASS, f"steady {format_ms(took)} after {since}, {allowed}"
+        late = f"steady only {format_ms(took)} after {since}, {allowed}"
         return Outcome.FAIL, f"{late}; {got.why}"
     if not got.known:
         return Outcome.INCONCLUSIVE, f"steadiness is not known: {got.why}"
     if got.until_ms - off_ms < wanted.within_ms:
         summary = f"not steady yet after {watched}, when recovery ended; {allowed}; {got.why}"
         return Outcome.INCONCLUSIVE, summary
-    return Outcome.FAIL, f"not steady {watched} after the last fault was off, {allowed}; {got.why}"
+    return Outcome.FAIL, f"not steady {watched} after {since}, {allowed}; {got.why}"
 
 
 def _found(

@@ -42,7 +42,7 @@ ACTION_KINDS = frozenset(
     {
         "target.open", "target.close",
         "fault.prepare", "fault.inject", "fault.revert",
-        "load.start", "load.stop",
+        "load.start", "load.rate", "load.stop",
         "check.baseline",
         "alert.read", "runbook.read",
     }
@@ -52,7 +52,7 @@ NOTE_KINDS = frozenset(
     {
         "run.opened", "run.parts", "run.phase", "run.closed", "run.error",
         "sentinel.started", "sentinel.lost", "sentinel.took_over",
-        "load.window", "load.lost", "load.edge",
+        "load.window", "load.lost", "load.edge", "load.capped",
         "load.worker",
         "probe.sample", "proxy.health", "clock.offset",
         "alert.pending", "alert.firing", "alert.resolved", "alert.delivered",

@@ -111,6 +111,18 @@ class Auth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Breakpoint:
+    """That the load rises step by step until an objective of the fault phase breaks.
+
+    The stretches of `LoadSpec.shape` between the first and the last are the steps; both of those
+    are at `from_per_s`. One step is at `expected_per_s`, the peak that has to be borne, if given.
+    """
+
+    from_per_s: float
+    expected_per_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadSpec:
     """The traffic. Exactly one of `arrivals_per_s`, `shape` (open model), `users` (closed) is set.
 
@@ -122,6 +134,7 @@ class LoadSpec:
     arrivals_per_s: float | None = None
     shape: tuple[Stretch, ...] = ()
     spread: str = "even"
+    breakpoint: Breakpoint | None = None
     users: int | None = None
     think_ms: int = 0  # of a closed user, between two iterations
     timeout_ms: int = 10_000

@@ -181,10 +181,13 @@ def _facts(
     fired.sort(key=lambda f: f.outcome is Outcome.PASS)
     if fired:
         yield fired[0].summary
+    rose = [f.summary for f in verdict.findings if f.check == "load/breakpoint"]
+    yield from rose
     whole = {row.phase: row for row in rows if row.subject == ALL}
     fault, baseline = whole.get("fault"), whole.get("baseline")
     if fault is not None and fault.error_ratio is not None:
-        said = f"while the fault was in, {fault.n - fault.good} of {fault.n} requests failed"
+        when = "while the load rose" if rose else "while the fault was in"
+        said = f"{when}, {fault.n - fault.good} of {fault.n} requests failed"
         said += f" ({format_ratio(fault.error_ratio)})"
         if fault.p95_ms is not None and baseline is not None and baseline.p95_ms is not None:
             said += f"; p95 went from {format_ms(baseline.p95_ms)} to {format_ms(fault.p95_ms)}"

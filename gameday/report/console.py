@@ -110,7 +110,8 @@ def _validity(report: Report) -> Iterable[str]:
     bad = [f for f in report.validity if f.outcome not in (Outcome.PASS, Outcome.SKIP)]
     yield ""
     if not bad:
-        yield "  valid: baseline held, load delivered, fault bit, all read back as gone"
+        bit = "fault bit, all read back as gone" if report.faults else "nothing else broken"
+        yield f"  valid: baseline held, load delivered, {bit}"
         return
     yield "  this run proves nothing, because:"
     for summary in dict.fromkeys(finding.summary for finding in bad):

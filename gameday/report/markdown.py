@@ -245,6 +245,8 @@ def _comparison(report: Report) -> Iterable[str]:
 
 
 def _faults(report: Report) -> Iterable[str]:
+    if not report.faults:
+        return
     yield "## What was broken"
     yield ""
     undone = {undo.fault: undo_text(undo) for undo in report.safety.undos}

@@ -91,6 +91,7 @@ _SCENARIOS = {
     "load/model": _e("`arrivals` or `users`: exactly one of them"),
     "load/shape": _e("stretches of arrivals that do not fit together"),
     "load/preset": _e("a preset with parameters that it does not take, or without room for it"),
+    "load/breakpoint": _e("a search for the breakpoint beside faults, or without objectives"),
     "load/longer-than-run": _w("arrivals are written for longer than the run"),
     "load/think": _e("`think` belongs to `users`; arrivals do not think"),
     "load/spread": _e("`spread` belongs to `arrivals`; users come by themselves"),

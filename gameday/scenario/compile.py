@@ -6,6 +6,7 @@ Pure: the same scenario, project, environment and seed give the same plan.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import product
 
 from gameday.errors import ScenarioError
@@ -106,7 +107,7 @@ def _opening(scenario: Scenario, environment: Environment) -> Iterator[Step]:
         "load.start",
         "load",
         lane="load",
-        when=(_all_faults(scenario, "fault.prepare"),),
+        when=(_all_faults(scenario, "fault.prepare") if scenario.faults else opened,),
         limit_ms=LOAD_START_LIMIT_MS,
         required=True,
     )
@@ -127,8 +128,29 @@ def _phases(scenario: Scenario) -> Iterator[Step]:
     )
     held = When(all_of=(Trigger(kind="check.baseline", subject="baseline"),))
     yield _mark("fault", held, align_ms=EDGE_MS)
-    yield _mark("recovery", _all_faults(scenario, "fault.revert"), align_ms=EDGE_MS)
+    if scenario.faults:
+        yield _mark("recovery", _all_faults(scenario, "fault.revert"), align_ms=EDGE_MS)
+    else:
+        yield from _rising(scenario)
     yield _mark("end", _after_phase("recovery", phases.recovery_ms))
+
+
+def _rising(scenario: Scenario) -> Iterator[Step]:
+    """Without a fault the load rises; the phase ends in its time, or when it must rise no more."""
+    over = [_after_phase("fault", scenario.phases.fault_ms)]
+    if scenario.load.breakpoint is not None:
+        capped = Trigger(kind="load.capped", subject="load", phase=Phase.NOTED)
+        over.append(When(all_of=(capped,)))
+        step = _step(
+            "load.rate",
+            "load",
+            lane="load",
+            when=(When(all_of=(capped,)),),
+            data={"per_s": scenario.load.breakpoint.from_per_s},
+        )
+        recovery = Trigger(kind="run.phase", subject="recovery", phase=Phase.NOTED)
+        yield replace(step, unless=(recovery,))
+    yield _mark("recovery", *over, align_ms=EDGE_MS)
 
 
 def _fault(scenario: Scenario, fault: FaultSpec) -> Iterator[Step]:
@@ -261,13 +283,13 @@ def _step(
     )
 
 
-def _mark(phase: str, when: When, *, align_ms: int = 1) -> Step:
+def _mark(phase: str, *when: When, align_ms: int = 1) -> Step:
     return Step(
         id=f"run.phase:{phase}",
         verb="run.phase",
         subject=phase,
         lane="phase",
-        when=(when,),
+        when=when,
         align_ms=align_ms,
         mark=True,
     )

@@ -33,7 +33,7 @@ from gameday.scenario.fault_parts import faults_of
 from gameday.scenario.journeys import auth_of, feeders_of, journeys_of, wrong_auth
 from gameday.scenario.node import Marks, Path
 from gameday.scenario.places import environment_of
-from gameday.scenario.shapes import rates_of
+from gameday.scenario.shapes import breakpoint_of, rates_of
 from gameday.scenario.signals import signals_of
 
 
@@ -138,6 +138,7 @@ def _load(doc: LoadDoc, phases: Phases | None, marks: Marks) -> tuple[LoadSpec, 
         arrivals_per_s=per_s,
         shape=shape,
         spread=doc.spread or "even",
+        breakpoint=breakpoint_of(doc.arrivals),
         users=doc.users,
         think_ms=doc.think or 0,
         timeout_ms=doc.timeout,

@@ -7,6 +7,7 @@ from gameday.model.project import Environment, Project
 from gameday.model.scenario import Scenario
 from gameday.scenario import (
     feeders,
+    rules_breakpoint,
     rules_expect,
     rules_faults,
     rules_places,
@@ -28,6 +29,7 @@ RULES: tuple[Rule, ...] = (
     *rules_places.RULES,
     *rules_stops.RULES,
     *shapes.RULES,
+    *rules_breakpoint.RULES,
 )
 
 

@@ -93,6 +93,8 @@ def can_fail(scope: Scope) -> Iterator[Diagnostic]:
 def measurable(scope: Scope) -> Iterator[Diagnostic]:
     """The phase has enough requests to measure what is expected in it."""
     for phase, path, condition in scope.all_conditions():
+        if phase == "fault" and scope.scenario.load.breakpoint is not None:
+            continue  # judged step by step
         load, from_ms = scope.scenario.load, scope.phase_start_ms(phase)
         seen = requests(load, condition.subject, scope.phase_ms(phase), from_ms=from_ms)
         need = needed(condition)

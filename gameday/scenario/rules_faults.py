@@ -11,7 +11,8 @@ from gameday.scenario.scope import Scope, rule
 
 def some_fault(scope: Scope) -> Iterator[Diagnostic]:
     """A scenario breaks something."""
-    if not scope.scenario.faults:
+    may_be_none = "load" in scope.broken or scope.scenario.load.breakpoint is not None
+    if not scope.scenario.faults and not may_be_none:
         yield scope.marks.problem(
             "fault/none",
             ("faults",),

@@ -9,6 +9,7 @@ from typing import Any
 from gameday.scenario.build import FIXED_KEYS, project_reader, scenario_reader
 from gameday.scenario.journeys import METHODS
 from gameday.scenario.schema_rules import (
+    breakpoint_rules,
     environment_rules,
     fault_rules,
     one_of,
@@ -53,7 +54,7 @@ def scenario_schema() -> JsonSchema:
     expect["properties"]["quiet"]["items"]["minProperties"] = 1
     expect["required"] = ["baseline"]
     properties = schema["properties"]
-    properties["faults"]["minItems"] = 1
+    breakpoint_rules(schema)
     properties["stop_when"]["minItems"] = 1
     schema["required"] = [*schema["required"], "stop_when"]
     schema["$defs"].update(parts)

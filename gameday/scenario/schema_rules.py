@@ -33,6 +33,16 @@ def preset_rules(defs: JsonSchema) -> None:
         )
 
 
+def breakpoint_rules(schema: JsonSchema) -> None:
+    """A scenario breaks something, unless it searches the breakpoint of its load."""
+    preset = {"properties": {"preset": {"const": "breakpoint"}}, "required": ["preset"]}
+    arrivals = {"properties": {"arrivals": {"type": "object", **preset}}, "required": ["arrivals"]}
+    nothing = {"properties": {"alerts": {"maxItems": 0}, "quiet": {"maxItems": 0}}}
+    schema["if"] = {"properties": {"load": arrivals}, "required": ["load"]}
+    schema["then"] = {"properties": {"faults": {"maxItems": 0}, "expect": nothing}}
+    schema["else"] = {"properties": {"faults": {"minItems": 1}}}
+
+
 def fault_rules(defs: JsonSchema) -> None:
     """Faults, their stages and their calls."""
     one_of(defs["FaultDoc"], FAMILY_KEYS)

@@ -64,6 +64,7 @@ PRESETS: dict[str, tuple[str, ...]] = {
     "soak": (),
     "stress": ("from", "steps"),
     "spike": ("from", "length"),
+    "breakpoint": ("from", "steps", "expected"),
 }
 
 
@@ -74,10 +75,15 @@ class PresetDoc:
     preset: Annotated[str, f.choice(PRESETS), about("what it is for")]
     peak: Annotated[float, f.RATE, about("the highest rate that the service has to bear")]
     from_: Annotated[
-        float | None, f.RATE, about("stress and spike: the rate before and after", key="from")
+        float | None, f.RATE, about("the rate before and after; not of smoke and soak", key="from")
     ] = None
     steps: Annotated[
-        int | None, f.whole(2, 100, "a number of steps"), about("stress: steps up to the peak")
+        int | None,
+        f.whole(2, 100, "a number of steps"),
+        about("stress and breakpoint: steps up to the peak"),
+    ] = None
+    expected: Annotated[
+        float | None, f.RATE, about("breakpoint: the rate that has to be borne; one step is at it")
     ] = None
     length: Annotated[int | None, f.SECONDS, about("spike: how long it is at the peak")] = None
 

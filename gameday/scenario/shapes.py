@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gameday.model.diagnostics import Diagnostic
-from gameday.model.scenario import Phases
+from gameday.model.scenario import Breakpoint, Phases
 from gameday.model.shape import Shape, Stretch, constant, length_ms
 from gameday.model.units import format_ms
 from gameday.scenario.node import Marks, Path
@@ -19,7 +19,7 @@ LEEWAY_MS = 5_000
 SECOND_MS = 1_000
 #: The share of the peak that a smoke test has, and at which stress and spike begin.
 SMOKE, GROUND = 0.1, 0.25
-STEPS = 5
+STEPS = {"stress": 5, "breakpoint": 10}
 
 
 def rates_of(
@@ -82,7 +82,7 @@ def _shape_of(lines: Sequence[Line]) -> Shape:
 
 
 def _wrong_preset(doc: PresetDoc, marks: Marks) -> Iterator[Diagnostic]:
-    given = {"from": doc.from_, "steps": doc.steps, "length": doc.length}
+    given = {"from": doc.from_, "steps": doc.steps, "length": doc.length, "expected": doc.expected}
     takes = PRESETS[doc.preset]
     for name, value in given.items():
         if value is not None and name not in takes:
@@ -102,25 +102,33 @@ def _wrong_preset(doc: PresetDoc, marks: Marks) -> Iterator[Diagnostic]:
             "write the rate from which it rises to the peak",
             key=True,
         )
+    if doc.expected is not None and not _ground(doc) < doc.expected <= doc.peak:
+        yield marks.problem(
+            "load/preset",
+            (*AT, "expected"),
+            f"`expected` is not between `from` ({_ground(doc):g}/s) and `peak`",
+            "it is the rate that has to be borne: write a lower `from`, or a higher `peak`",
+            key=True,
+        )
 
 
 def _preset(doc: PresetDoc, phases: Phases) -> Shape | str:
     """The shape, or why the phases have no room for it."""
     begin_ms = phases.fault_start_ms + LEEWAY_MS
     room_ms = phases.fault_ms - LEEWAY_MS
-    ground = doc.from_ or doc.peak * GROUND
+    ground = _ground(doc)
     match doc.preset:
         case "smoke":
             return constant(doc.peak * SMOKE)
         case "soak":
             ramp = Stretch(from_per_s=0.0, to_per_s=doc.peak, length_ms=max(1, phases.warmup_ms))
             return (*([ramp] if phases.warmup_ms else []), *constant(doc.peak))
-        case "stress":
-            steps = doc.steps or STEPS
+        case "stress" | "breakpoint":
+            steps = doc.steps or STEPS[doc.preset]
             each_ms = room_ms // steps // SECOND_MS * SECOND_MS
             if each_ms < SECOND_MS:
                 return _no_room(f"{steps} steps", phases)
-            rates = [ground + (doc.peak - ground) * (n + 1) / steps for n in range(steps)]
+            rates = _rates(ground, doc.peak, steps, doc.expected)
             lengths_ms = [*[each_ms] * (steps - 1), room_ms - each_ms * (steps - 1)]
             up = [_flat(rate, ms) for rate, ms in zip(rates, lengths_ms, strict=True)]
             return (_flat(ground, begin_ms), *up, *constant(ground))
@@ -131,6 +139,26 @@ def _preset(doc: PresetDoc, phases: Phases) -> Shape | str:
                 return _no_room(f"a spike of {format_ms(ms)}", phases)
             before = _flat(ground, phases.fault_start_ms + start_ms)
             return (before, _flat(doc.peak, ms), *constant(ground))
+
+
+def breakpoint_of(doc: Written | None) -> Breakpoint | None:
+    """That the load rises until an objective breaks, if that is what is asked of it."""
+    if not isinstance(doc, PresetDoc) or doc.preset != "breakpoint":
+        return None
+    return Breakpoint(from_per_s=_ground(doc), expected_per_s=doc.expected)
+
+
+def _ground(doc: PresetDoc) -> float:
+    return doc.from_ or doc.peak * GROUND
+
+
+def _rates(ground: float, peak: float, steps: int, expected: float | None) -> list[float]:
+    """Equal steps up to the peak; the one nearest to *expected* is at exactly that rate."""
+    rates = [ground + (peak - ground) * (n + 1) / steps for n in range(steps)]
+    if expected is not None:
+        nearest = min(range(steps), key=lambda n: abs(rates[n] - expected))
+        rates[nearest] = expected
+    return rates
 
 
 def _no_room(what: str, phases: Phases) -> str:

@@ -38,6 +38,7 @@ GOLDEN = {
     "v1-kinds": Golden("a1098800dc82d02f", 86, ("ü",)),
     "v1-late": Golden("a665e2aefba154ec", 22, status="invalid"),
     "v1-places": Golden("a7c35bf42c391fd4", 8, ("freeze",), complete=False),
+    "v1-rates": Golden("fb52ec412006d404", 4, complete=False),
     "v1-sentinel": Golden("0e74302ff569523f", 16, complete=False, skipped=(12,)),
     "v1-stopped": Golden("f87238d5b332a797", 20, status="stopped"),
     "v1-torn": Golden("6b5471153b324357", 11, DIRTY, complete=False, torn=True),
@@ -79,7 +80,8 @@ def test_every_kind_of_event_and_any_data_is_among_them() -> None:
     events = read(path_of("v1-kinds")).events
 
     # kinds that came after the first file
-    later = [e for name in ("v1-places", "v1-workers") for e in read(path_of(name)).events]
+    names = ("v1-places", "v1-rates", "v1-workers")
+    later = [e for name in names for e in read(path_of(name)).events]
     assert {e.kind for e in (*events, *later)} >= ACTION_KINDS | NOTE_KINDS
     assert events[0].at_ms == -250
     assert events[-1].data == {

@@ -116,6 +116,11 @@ def test_a_rate_means_a_rate() -> None:
         ({"preset": "stress", "peak": "1/s", "steps": 56}, "load/preset"),
         ({"preset": "stress", "peak": "1/s", "steps": 1}, "value/number"),
         ({"preset": "stress", "peak": "1/s", "step": 3}, "document/unknown-key"),
+        ({"preset": "stress", "peak": "9/s", "expected": "5/s"}, "load/preset"),
+        ({"preset": "breakpoint", "peak": "9/s", "length": "3s"}, "load/preset"),
+        ({"preset": "breakpoint", "peak": "9/s", "expected": "10/s"}, "load/preset"),
+        ({"preset": "breakpoint", "peak": "9/s", "from": "4/s", "expected": "4/s"}, "load/preset"),
+        ({"preset": "breakpoint", "peak": "9/s", "steps": 99}, "load/preset"),
     ],
 )
 def test_what_is_wrong_is_said_once_and_the_schema_agrees(written: Any, code: str) -> None:
@@ -129,7 +134,7 @@ def test_what_is_wrong_is_said_once_and_the_schema_agrees(written: Any, code: st
 
 GOOD: tuple[Any, ...] = (
     "5/s", LIST, ["60 / m for 5s"], [" ramp  to 5/s  over 1m30s "],
-    *({"preset": name, "peak": "10/s"} for name in PRESETS),
+    *({"preset": name, "peak": "10/s"} for name in PRESETS if name != "breakpoint"),
     {"preset": "stress", "peak": "10/s", "from": "5/s", "steps": 3},
     {"preset": "spike", "peak": "10/s", "from": "5/s", "length": "9s"},
 )  # fmt: skip

@@ -1,0 +1,40 @@
+"""Whether the load generator itself was the bottleneck over a stretch of time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+from gameday.model.criteria import Criterion, MetricKind
+from gameday.model.histogram import count, measurable, merged, quantile_ms
+from gameday.model.scenario import Expectations
+from gameday.model.units import format_ms
+from gameday.model.window import Tick
+
+#: A delay of ours below this is never worth a word, whatever the limits of the scenario.
+SLACK_FLOOR_MS = 10.0
+#: Share of users under way from which the service, not the generator, holds the arrivals back.
+BUSY = 0.95
+QUANTILES = (0.99, 0.95, 0.9, 0.75, 0.5)
+
+
+def slack_ms(expect: Expectations) -> float:
+    """How much delay of our own the tightest latency limit can bear: a tenth of it."""
+    every = (*expect.baseline, *expect.fault, *expect.recovery)
+    limits = [c.limit for c in every if isinstance(c, Criterion) and c.kind is MetricKind.LATENCY]
+    return max(SLACK_FLOOR_MS, 0.1 * min(limits)) if limits else SLACK_FLOOR_MS
+
+
+def saturated(ticks: Sequence[Tick], allowed_ms: float) -> str:
+    """How late the generator was in *ticks* (of a stretch), if later than allowed; else empty.
+
+    A start lag while the service holds nearly all users is the service's.
+    """
+    own = [t for t in ticks if not (t.users and t.in_flight >= BUSY * t.users)]
+    lags = merged(t.start_lag for t in own)
+    quantile = next((q for q in QUANTILES if measurable(count(lags), q)), None)
+    lag_ms = None if quantile is None else quantile_ms(lags, quantile)
+    if quantile is not None and lag_ms is not None and lag_ms > allowed_ms:
+        return f"p{quantile * 100:g} of its start lag was {format_ms(lag_ms)}"
+    loop_ms = median(t.loop_lag_ms for t in ticks) if ticks else 0.0
+    return f"its loop ran {format_ms(loop_ms)} late" if loop_ms > allowed_ms else ""
