@@ -7,6 +7,7 @@ Every request that is opened ends in exactly one cell.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from gameday.model.histogram import bucket_of
@@ -15,6 +16,7 @@ from gameday.model.window import Cell, OpenCell, Tick
 #: Distinct request names before further ones are lumped together.
 MAX_NAMES = 300
 OTHER_NAME = "(other names)"
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Entry:
@@ -23,15 +25,13 @@ class Entry:
     __slots__ = ("answered", "captured", "edge", "intended_ns", "journey", "name", "problem",
                  "reported", "sent_ns", "wanted")  # fmt: skip
 
-    def __init__(
-        self, *, journey: str, name: str, intended_ns: int, sent_ns: int, edge: bool
-    ) -> None:
+    def __init__(self, journey: str, name: str, intended_ns: int, sent_ns: int, edge: bool) -> None:
         self.journey, self.name = journey, name
         self.intended_ns, self.sent_ns = intended_ns, sent_ns
         self.edge = edge
         self.wanted: Any = None  # what judges the answer, for a step of a generated journey
         self.problem = ""  # what it found wrong, in words
-        self.captured: Mapping[str, Any] = {}  # the values that it took from the answer
+        self.captured: Mapping[str, Any] = _NOTHING  # the values that it took from the answer
         self.answered = False
         self.reported = False
 
@@ -51,13 +51,7 @@ class Book:
 
     def open(self, *, journey: str, name: str, intended_ns: int, now_ns: int) -> Entry:
         """A request is about to be sent."""
-        entry = Entry(
-            journey=journey,
-            name=name,
-            intended_ns=intended_ns,
-            sent_ns=now_ns,
-            edge=self._edges > 0,
-        )
+        entry = Entry(journey, name, intended_ns, now_ns, self._edges > 0)
         self._under_way[id(entry)] = entry
         return entry
 
@@ -68,15 +62,14 @@ class Book:
         entry.reported = True
         self._under_way.pop(id(entry), None)
         lag_us = max(0, (entry.sent_ns - entry.intended_ns) // 1000)
-        self.add(
-            journey=entry.journey,
-            name=name or entry.name,
-            outcome=outcome,
-            edge=entry.edge,
-            intended_ns=entry.intended_ns,
-            response_us=lag_us + service_us,
-            service_us=service_us,
+        response, service = self._cell(
+            entry.intended_ns, entry.journey, name or entry.name, outcome, entry.edge
         )
+        bucket = bucket_of(max(0, lag_us + service_us))
+        response[bucket] = response.get(bucket, 0) + 1
+        if lag_us:
+            bucket = bucket_of(max(0, service_us))
+        service[bucket] = service.get(bucket, 0) + 1
 
     def add(
         self,
@@ -92,16 +85,23 @@ class Book:
         """Count one ending. Without *edge* it is one if an edge is open now."""
         if edge is None:
             edge = self._edges > 0
-        second = (intended_ns - self.origin_ns) // 1_000_000_000
-        key = (second, journey, self._known(name), outcome, edge)
-        cell = self._cells.get(key)
-        if cell is None:
-            cell = self._cells[key] = ({}, {})
+        response, service = self._cell(intended_ns, journey, name, outcome, edge)
         bucket = bucket_of(max(0, response_us))
-        cell[0][bucket] = cell[0].get(bucket, 0) + 1
+        response[bucket] = response.get(bucket, 0) + 1
         if service_us is not None:
             bucket = bucket_of(max(0, service_us))
-            cell[1][bucket] = cell[1].get(bucket, 0) + 1
+            service[bucket] = service.get(bucket, 0) + 1
+
+    def _cell(
+        self, intended_ns: int, journey: str, name: str, outcome: str, edge: bool
+    ) -> tuple[dict[int, int], dict[int, int]]:
+        """Where an ending with these attributes is counted: response and service times."""
+        second = (intended_ns - self.origin_ns) // 1_000_000_000
+        cell = self._cells.get((second, journey, name, outcome, edge))
+        if cell is None:  # a name that has a cell is known
+            key = (second, journey, self._known(name), outcome, edge)
+            cell = self._cells.setdefault(key, ({}, {}))
+        return cell
 
     def taken(self, lag_ns: int) -> None:
         """A user has taken up an arrival, *lag_ns* after it was due."""

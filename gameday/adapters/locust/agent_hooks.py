@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
 import socket
 from collections.abc import Callable
 from time import monotonic_ns
@@ -25,6 +24,7 @@ from locust.user.task import DefaultTaskSet, TaskSet
 from locust.user.users import User
 
 from gameday.adapters.locust.agent_book import Entry
+from gameday.adapters.locust.agent_deadline import Deadlines, Late
 from gameday.adapters.locust.agent_outcome import outcome_of
 from gameday.adapters.locust.agent_visits import Visits
 
@@ -39,8 +39,10 @@ def install(visits: Visits, *, timeout_s: float, left: Callable[[Any], None]) ->
     _tasks(visits)
     for session in (HttpSession, FastHttpSession):
         _requests(session, visits)
-    _fast_client(timeout_s)
-    _requests_client(timeout_s)
+    deadlines = Deadlines(timeout_s)
+    gevent.spawn(deadlines.watch)
+    _fast_client(timeout_s, deadlines)
+    _requests_client(timeout_s, deadlines)
 
 
 def on_request(visits: Visits) -> Callable[..., None]:
@@ -112,7 +114,7 @@ def _tasks(visits: Visits) -> None:
 def _paced(execute: Callable[[Any, Any], None], visits: Visits) -> Callable[[Any, Any], None]:
     @functools.wraps(execute)
     def execute_task(self: Any, task: Any) -> None:
-        if inspect.isclass(task) and issubclass(task, TaskSet):
+        if isinstance(task, type) and issubclass(task, TaskSet):
             execute(self, task)  # its own tasks are visits
             return
         user = self.user
@@ -142,9 +144,12 @@ def _requests(session: type[Any], visits: Visits) -> None:
         self: Any, method: Any, url: Any, name: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
         entry = visits.request(self.user, str(name or self.request_name or url))
-        context = kwargs.get("context") or {}
-        entry.wanted = context.get(WANTED)
-        kwargs["context"] = {**context, ENTRY: entry}
+        context = kwargs.get("context")
+        if context:
+            entry.wanted = context.get(WANTED)
+            kwargs["context"] = {**context, ENTRY: entry}
+        else:
+            kwargs["context"] = {ENTRY: entry}
         try:
             response = original(self, method, url, name, *args, **kwargs)
         except BaseException as error:
@@ -158,20 +163,18 @@ def _requests(session: type[Any], visits: Visits) -> None:
     session.request = request
 
 
-def _fast_client(timeout_s: float) -> None:
+def _fast_client(timeout_s: float, deadlines: Deadlines) -> None:
     request = FastHttpSession.request
 
     @functools.wraps(request)
     def in_time(self: Any, *args: Any, **kwargs: Any) -> Any:
         # The sockets' timeouts bound each read; a server that drips is bounded by this only.
         # Raised inside, it is caught and reported by Locust like any other failure.
-        deadline = gevent.Timeout.start_new(timeout_s)
+        begun = deadlines.begin()
         try:
             return request(self, *args, **kwargs)
         finally:
-            fired = not deadline.pending
-            deadline.close()
-            if fired and getattr(self.user, "client_pool", None) is None:
+            if deadlines.end(begun) and getattr(self.user, "client_pool", None) is None:
                 self.client.clientpool.close()  # a write cut short never gives its socket back
 
     FastHttpSession.request = in_time  # type: ignore[method-assign]
@@ -217,22 +220,23 @@ def _address(host: str, port: int) -> list[Any]:
     return []
 
 
-def _requests_client(timeout_s: float) -> None:
+def _requests_client(timeout_s: float, deadlines: Deadlines) -> None:
     send = HttpSession._send_request_safe_mode
 
     @functools.wraps(send)
     def in_time(self: Any, method: Any, url: Any, **kwargs: Any) -> Any:
-        kwargs["timeout"] = _at_most(kwargs.get("timeout"), timeout_s)
-        deadline = gevent.Timeout.start_new(timeout_s)
+        # The deadline bounds it as a whole. Timeouts of the socket, which cost a timer at each
+        # read, are set only if the user wants them, or reads the body when the deadline is over.
+        if kwargs.get("timeout") is not None or kwargs.get("stream"):
+            kwargs["timeout"] = _at_most(kwargs.get("timeout"), timeout_s)
+        begun = deadlines.begin()
         try:
             return send(self, method, url, **kwargs)
-        except gevent.Timeout as fired:
-            if fired is not deadline:
-                raise
+        except Late:
             late = requests.exceptions.ReadTimeout(f"no complete answer within {timeout_s:g} s")
             return HttpResponse(late)
         finally:
-            deadline.close()
+            deadlines.end(begun)
 
     HttpSession._send_request_safe_mode = in_time  # type: ignore[method-assign]
 
