@@ -33,7 +33,7 @@ def admit(
     """
     gate = check_policy(plan, policy)
     looked = look_around(plan, toxiproxy=toxiproxy, reports=reports)
-    dirty = dirty_words(reports)
+    dirty = _dirty_words(reports)
     problems = [*dirty, *gate.lines, *looked.problems]
     if problems:
         shown = f"{show_plan(plan)}\n" if _is_dry_run(gate) else ""
@@ -50,7 +50,7 @@ def admit(
     )
 
 
-def dirty_words(reports: Path) -> list[str]:
+def _dirty_words(reports: Path) -> list[str]:
     """What earlier runs left in place, and how to take it out."""
     return [
         f"an earlier run left something in place: run `{run.path.name}`, {', '.join(run.dirty)}; "

@@ -16,10 +16,6 @@ class Leases:
         self._leases = tuple(leases)
         self._taken: list[Lease] = []
 
-    def undos(self) -> list[Undo]:
-        """The records with which they are given back from any process."""
-        return [lease.undo for lease in self._leases]
-
     def keep_fds(self) -> list[int]:
         """Descriptors that hold a lease for as long as somebody has them open."""
         found = (getattr(lease, "fileno", None) for lease in self._taken)

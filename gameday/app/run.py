@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, TextIO
@@ -143,26 +143,23 @@ def run_one(
     admission = admit(plan, policy, toxiproxy=request.toxiproxy, reports=request.reports)
     where = create(request.reports, plan.scenario.id)
     _keep_inputs(where, plan)
-    with restored(), ExitStack() as stack:
-        listeners: list[Callable[[Event], None]] = []
-        if not quiet:
-            listeners.append(_view(plan, out, as_json=as_json, stack=stack))
-        try:
-            options = RigOptions(
-                toxiproxy=request.toxiproxy,
-                server_process=request.server_process,
-                listeners=listeners,
-                admission=admission,
-            )
-            done = play(plan, where, options)
-        except GamedayError:
-            _forget_untouched(where)
-            raise
-        except KeyboardInterrupt:
-            if _forget_untouched(where):
-                sys.stderr.write("gameday: interrupted before anything was touched\n")
-            raise
-        stack.close()
+    with restored():
+        with _view(plan, out, as_json=as_json, quiet=quiet) as listeners:
+            try:
+                options = RigOptions(
+                    toxiproxy=request.toxiproxy,
+                    server_process=request.server_process,
+                    listeners=listeners,
+                    admission=admission,
+                )
+                done = play(plan, where, options)
+            except GamedayError:
+                _forget_untouched(where)
+                raise
+            except KeyboardInterrupt:
+                if _forget_untouched(where):
+                    sys.stderr.write("gameday: interrupted before anything was touched\n")
+                raise
         judged = _reported(where, done)
         text = result_line(judged.report) if as_json else render(judged.report, str(where.path))
         _tell(out, text)
@@ -195,14 +192,23 @@ def _reported(where: RunDir, done: Done) -> Judged:
         return judge_run(where)
 
 
-def _view(plan: Plan, out: TextIO, *, as_json: bool, stack: ExitStack) -> Callable[[Event], None]:
+@contextmanager
+def _view(
+    plan: Plan, out: TextIO, *, as_json: bool, quiet: bool
+) -> Iterator[list[Callable[[Event], None]]]:
+    """What shows the run while it goes on, as listeners to its events."""
     from gameday.report.live import LiveFollower, LiveView
 
+    if quiet:
+        yield []
+        return
     mode: Literal["tty", "plain", "json"]
     mode = "json" if as_json else "tty" if out.isatty() else "plain"
     follower = LiveFollower(LiveView(plan, mode=mode, stream=out))
-    stack.callback(follower.close)
-    return follower.emit
+    try:
+        yield [follower.emit]
+    finally:
+        follower.close()
 
 
 def _keep_inputs(where: RunDir, plan: Plan) -> None:

@@ -22,7 +22,6 @@ SOME_BYTES = 512
 PROBE_PACKETS_BYTES = 4_096
 #: How long a closed connection of a probe can still be seen.
 TIME_WAIT_MS = 60_000
-_NO_COUNTERS = "the proxy's counters cannot be read"
 #: More connections than this beyond our own probes are somebody else's.
 SOME_CONNECTIONS = 3
 #: The client's numbers differ if goodput falls, or the median or p95 grows, by so much.
@@ -56,11 +55,11 @@ def _without_proxy(case: Case, span: FaultSpan) -> Answer:
     if injected.data.get("effect"):
         return Answer(shown=True, said="that is taken for its use too")
     seen = prepared.data.get("undo", {}).get("facts", {})
-    if (answer := _by_counters(case, span, seen, injected)) is not None:
+    if (answer := _by_counters(case, span, seen, prepared, injected)) is not None:
         return answer
-    answer = _by_sli(case, span)
-    if answer.shown:
-        return Answer(shown=True, said=answer.said.replace(_NO_COUNTERS, "nothing there counts"))
+    if felt := _felt(case):
+        said = f"nothing there counts, but the load felt the fault: {felt}"
+        return Answer(shown=True, said=said)
     proxied = _through_proxy(case, span) if _has_totals(case, span.target) else None
     if proxied is not None and proxied.shown:
         return proxied
@@ -72,15 +71,13 @@ def _without_proxy(case: Case, span: FaultSpan) -> Answer:
 
 
 def _by_counters(
-    case: Case, span: FaultSpan, seen: Mapping[str, Any], injected: Event
+    case: Case, span: FaultSpan, seen: Mapping[str, Any], prepared: Event, injected: Event
 ) -> Answer | None:
     """What was counted between the look before the load and the inject, less our own probes."""
-    prepared = case.timeline.first("fault.prepare", span.id, phase=Phase.OK)
-    since_ms = prepared.at_ms if prepared is not None else 0
     probes = [
         e
         for e in case.timeline.of("probe.sample", span.target)
-        if since_ms <= e.at_ms <= injected.at_ms
+        if prepared.at_ms <= e.at_ms <= injected.at_ms
     ]
     if "traffic_bytes" in seen and "traffic_bytes" in injected.data:
         moved = int(injected.data["traffic_bytes"]) - int(seen["traffic_bytes"])
@@ -150,20 +147,25 @@ def _through_proxy(case: Case, span: FaultSpan) -> Answer:
 
 def _by_sli(case: Case, span: FaultSpan) -> Answer:
     """Without counters the client's own numbers must differ."""
-    baseline, fault = case.windows.get("baseline"), case.windows.get("fault")
-    if baseline is None or fault is None:
+    if case.windows.get("baseline") is None or case.windows.get("fault") is None:
         said = "there is no baseline and fault phase to compare"
         return Answer(shown=False, said=said)
-    before, during = _stats(case, baseline), _stats(case, fault)
-    changed = _changed(before, during)
-    if changed:
-        said = f"{_NO_COUNTERS}, but the load felt the fault: {changed}"
+    if felt := _felt(case):
+        said = f"the proxy's counters cannot be read, but the load felt the fault: {felt}"
         return Answer(shown=True, said=said)
     said = (
         f"whether traffic went through the proxy of `{span.target}` is not known: its counters "
         "cannot be read and the load felt nothing"
     )
     return Answer(shown=False, said=said)
+
+
+def _felt(case: Case) -> str:
+    """What the load felt of the fault; empty if nothing, or if that cannot be said."""
+    baseline, fault = case.windows.get("baseline"), case.windows.get("fault")
+    if baseline is None or fault is None:
+        return ""
+    return _changed(_stats(case, baseline), _stats(case, fault))
 
 
 def _changed(before: Stats, during: Stats) -> str:
