@@ -15,6 +15,7 @@ class Memory:
     def __init__(self, listeners: Iterable[Callable[[Event], None]] = ()) -> None:
         self._events: list[Event] = []
         self._ticks: list[Tick] = []
+        self._told: dict[str, int] = {}  # the last second of each worker that is there
         self._firing: set[str] = set()
         self._news = threading.Condition()
         self._listeners = tuple(listeners)
@@ -24,7 +25,11 @@ class Memory:
         with self._news:
             self._events.append(event)
             if event.kind == "load.window":
-                self._ticks.append(tick_from_json(event.data))
+                tick = tick_from_json(event.data)
+                self._ticks.append(tick)
+                self._told[tick.worker] = tick.second
+            elif event.kind == "load.worker" and event.data.get("state") == "lost":
+                self._told.pop(event.subject, None)
             elif event.kind == "alert.firing":
                 self._firing.add(event.subject)
             elif event.kind == "alert.resolved":
@@ -55,8 +60,8 @@ class Memory:
             return tuple(sorted(self._firing))
 
     def wait_for_second(self, second: int, timeout_s: float) -> bool:
-        """Wait until the load has told of *second*; False if it did not in time."""
+        """Wait until all workers of the load have told of *second*; False if not in time."""
         with self._news:
             return self._news.wait_for(
-                lambda: any(t.second >= second for t in self._ticks[-8:]), timeout_s
+                lambda: bool(self._told) and min(self._told.values()) >= second, timeout_s
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gameday.adapters.locust.sharing import AUTO, processes_for
 from gameday.app.preflight import Preflight
 from gameday.kpi.breakpoint import stairs_of
 from gameday.model.criteria import Criterion, Steady
@@ -81,7 +82,16 @@ def _load(load: LoadSpec) -> str:
     if load.spread != "even":
         how = how.replace("(open model)", f"({load.spread}, open model)")
     what = load.locustfile or ", ".join(f"{j.name} x{j.weight}" for j in load.journeys)
-    return f"{how} on {load.target}: {what}; timeout {format_ms(load.timeout_ms)}"
+    return f"{how} on {load.target}: {what}; timeout {format_ms(load.timeout_ms)}{_made_by(load)}"
+
+
+def _made_by(load: LoadSpec) -> str:
+    """How many processes make the load, if there is anything to say of it."""
+    n = processes_for(load)
+    if load.processes == AUTO:
+        spare = ", fewer where the machine has not so many cores to spare" if n > 1 else ""
+        return f"; made by {n} process{'es' if n > 1 else ''} (auto, by the rate{spare})"
+    return "" if n == 1 else f"; made by {n} processes"
 
 
 def _toxiproxy(plan: Plan) -> str:

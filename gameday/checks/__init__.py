@@ -22,6 +22,7 @@ from gameday.checks import (
     load_breakpoint,
     load_delivered,
     load_generator,
+    load_workers,
     proxy_healthy,
     run_alerts_quiet_before,
     run_baseline,
@@ -41,8 +42,8 @@ Check = Callable[[Case], Iterable[Finding]]
 
 #: Validity first, in the order in which one explains the next; then the expectations.
 _MODULES: tuple[ModuleType, ...] = (
-    run_baseline, run_alerts_quiet_before, load_delivered, load_generator, proxy_healthy,
-    fault_confirmed, fault_bit, source_seen, clock_agree, run_undone,
+    run_baseline, run_alerts_quiet_before, load_delivered, load_workers, load_generator,
+    proxy_healthy, fault_confirmed, fault_bit, source_seen, clock_agree, run_undone,
     load_breakpoint, slo_criterion, slo_steady,
     alert_fired, alert_delivered, alert_resolved, alert_quiet,
     runbook_linked,

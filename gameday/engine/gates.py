@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gameday.kpi.live import LiveCriterion
+from gameday.kpi.seconds import WholeSeconds
 from gameday.model.criteria import Criterion
 from gameday.model.event import Event, Phase
 from gameday.model.window import Tick, tick_from_json
@@ -37,14 +38,14 @@ class _Watched:
 class ConditionGates:
     """Watches the conditions of all stages of a run. A `Fold`.
 
-    A second is judged when the first tick of a later one arrives. `overdue_ms` is the age from
-    which a request under way counts as failed.
+    A second is judged when a later one has begun and all workers have told of it. `overdue_ms` is
+    the age from which a request under way counts as failed.
     """
 
     def __init__(self, conditions: Sequence[Condition], *, overdue_ms: int) -> None:
         self._waiting = list(conditions)
         self._watched: list[_Watched] = []
-        self._ticks: dict[int, list[Tick]] = {}
+        self._seconds = WholeSeconds()
         self._overdue_ms = overdue_ms
 
     def see(self, event: Event) -> Iterable[Event]:
@@ -55,7 +56,7 @@ class ConditionGates:
             case "fault.revert" if event.phase is Phase.STARTED:
                 self._watched = [w for w in self._watched if w.condition.fault != event.subject]
                 self._waiting = [c for c in self._waiting if c.fault != event.subject]
-            case "load.window" if self._watched:
+            case "load.window" if self._watched or self._waiting:
                 return self._window(tick_from_json(event.data))
         return ()
 
@@ -74,10 +75,8 @@ class ConditionGates:
             self._watched.append(_Watched(condition=condition, live=live, from_second=first))
 
     def _window(self, tick: Tick) -> list[Event]:
-        self._ticks.setdefault(tick.second, []).append(tick)
         opened: list[Event] = []
-        for second in sorted(s for s in self._ticks if s < tick.second):
-            ticks = self._ticks.pop(second)
+        for second, ticks in self._seconds.feed(tick):
             for watched in [w for w in self._watched if second >= w.from_second]:
                 opened += self._judge(watched, ticks, second)
         return opened

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from gameday.kpi.live import LiveCriterion
+from gameday.kpi.seconds import WholeSeconds
 from gameday.model.criteria import Criterion
 from gameday.model.event import Event, Phase
 from gameday.model.histogram import count, merged, quantile_ms
@@ -73,7 +74,9 @@ class LiveState:
     signals: dict[str, Watched] = field(default_factory=dict)
     hints: dict[str, str] = field(default_factory=dict)
     stopped: str = ""
-    _seconds: dict[int, list[Tick]] = field(default_factory=dict)
+    _seconds: WholeSeconds = field(default_factory=WholeSeconds)
+    _asked: dict[str, int] = field(default_factory=dict)  # so far, by worker
+    _asked_last: deque[int] = field(default_factory=lambda: deque(maxlen=OVER_S + 1))
     _last: deque[list[Tick]] = field(default_factory=lambda: deque(maxlen=OVER_S + 1))
     _live: list[LiveCriterion] = field(default_factory=list)
 
@@ -180,6 +183,9 @@ class LiveState:
                 self.stopped = f"{event.subject}: {event.data.get('reason', '')}".rstrip(": ")
             case "load.lost":
                 self.hints["load"] = f"the load is lost: {event.data.get('why', '')}".rstrip(": ")
+            case "load.worker" if event.data.get("state") == "lost":
+                why = str(event.data.get("why", "")).partition("\n")[0]
+                self.hints["worker"] = f"worker {event.subject} of the load is lost: {why}"
             case "stop.blind":
                 self.hints["stop"] = f"the stop signal of {event.subject} cannot be read"
             case "sentinel.lost":
@@ -192,10 +198,9 @@ class LiveState:
                     self.hints.pop("proxy", None)
 
     def _window(self, tick: Tick) -> None:
-        self._seconds.setdefault(tick.second, []).append(tick)
-        for second in sorted(s for s in self._seconds if s < tick.second):
-            self._whole(second, self._seconds.pop(second))
-        newest = self._seconds.get(tick.second, [tick])
+        for second, ticks in self._seconds.feed(tick):
+            self._whole(second, ticks)
+        newest = self._seconds.now()
         self.numbers.in_flight = sum(t.in_flight for t in newest)
         self.numbers.oldest_ms = max(t.oldest_ms for t in newest)
         self.numbers.queued = sum(t.queued for t in newest)
@@ -213,8 +218,9 @@ class LiveState:
         good = merged(c.response for c in cells if c.good)
         bad = sum(count(c.response) for c in cells if not c.good)
         total = count(good) + bad
-        asked = [sum(t.asked for t in ticks) for ticks in self._last]
-        steps = [b - a for a, b in pairwise(asked)]
+        self._asked.update((t.worker, t.asked) for t in ticks)
+        self._asked_last.append(sum(self._asked.values()))
+        steps = [b - a for a, b in pairwise(self._asked_last)]
         self.numbers.asked_per_s = sum(steps) / len(steps) if steps and sum(steps) else None
         self.numbers.good_per_s = count(good) / len(recent)
         self.numbers.error_ratio = bad / total if total else None

@@ -42,6 +42,7 @@ _NOTES: Mapping[str, Callable[[Event], str]] = {
     "sentinel.took_over": lambda e: f"sentinel took over: {e.data.get('why', '')}",
     "load.lost": lambda e: f"load lost: {e.data.get('why', '')}",
     "load.capped": lambda e: f"load rises no more: {e.data.get('reason', '')}",
+    "load.worker": lambda e: f"worker {e.subject} of the load: {_worker(e)}",
     "alert.source.up": lambda e: f"`{e.subject}` can be read",
     "alert.source.down": lambda e: f"`{e.subject}` cannot be read: {e.data.get('error', '')}",
     "stop.tripped": lambda e: f"stop: `{e.subject}`: {e.data.get('reason', '')}",
@@ -53,6 +54,15 @@ _NOTES: Mapping[str, Callable[[Event], str]] = {
     "human.ack": lambda e: f"{e.subject} acknowledges: {e.data.get('text', '')}",
     "human.decide": lambda e: f"{e.subject} decides: {e.data.get('text', '')}",
 }
+
+
+def _worker(event: Event) -> str:
+    """What happened to a worker of the load, in its first line."""
+    data = event.data
+    why = str(data.get("why", "")).partition("\n")[0]
+    if data.get("state") == "clock":
+        return f"its clock is {float(data.get('offset_ms', 0)):+.1f} ms from ours"
+    return f"{data.get('state', '')}{': ' if why else ''}{why}"
 
 
 def _because(event: Event) -> str:

@@ -147,6 +147,7 @@ def _load(doc: LoadDoc, phases: Phases | None, marks: Marks) -> tuple[LoadSpec, 
         classes=tuple(doc.classes),
         data=feeders_of(doc.data),
         auth=auth_of(doc.auth),
+        processes=doc.processes,
     )
     return load, found
 

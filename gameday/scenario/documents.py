@@ -59,6 +59,11 @@ class LoadDoc:
     auth: Annotated[
         AuthDoc | None, GIVEN, about("how all requests of the journeys authenticate")
     ] = None
+    processes: Annotated[
+        int,
+        w.PROCESSES,
+        about("so many processes make it on this host; `auto`: as many as the rate needs"),
+    ] = 1
 
 
 @document

@@ -12,6 +12,8 @@ from gameday.scenario.validate import FieldError, Scalar, kind_of, shown
 _TIME = r"(?:[0-9]+(?:\.[0-9]+)?(?:us|ms|s|m|h|d))+"
 #: Nobody thinks longer, and a pool of users stands by for it.
 LONGEST_THINK_MS = 600_000
+#: A limit on everything: so many processes may make the load on one host.
+MOST_PROCESSES = 64
 
 
 def _under(value: Any) -> int:
@@ -64,6 +66,24 @@ VALUE = Scalar(
         VALUE_NAME, "value/name", "the name of a value", "write letters, digits and `_`: `order`"
     ),
     f.pattern(VALUE_NAME),
+)
+
+
+def _processes(value: Any) -> int:
+    if value == "auto":
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_PROCESSES:
+        raise FieldError(
+            "value/number",
+            f"`{shown(value)}` is not a number of processes",
+            f"write a whole number from 1 to {MOST_PROCESSES}, or `auto`",
+        )
+    return value
+
+
+PROCESSES = Scalar(
+    _processes,
+    {"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": MOST_PROCESSES}]},
 )
 UNDER = Scalar(_under, f.DURATION.schema)
 THINK = Scalar(

@@ -56,6 +56,7 @@ def _load(dice: Dice) -> tuple[dict[str, Any], tuple[str, ...]]:
         made["arrivals"] = dice.pick(forms) if dice.chance(60) else _shape(dice, per_s)
         made |= dice.maybe(30, spread=lambda: dice.pick(["even", "poisson"]))
     made |= dice.maybe(30, timeout=lambda: seconds(dice, 5, 30))
+    made |= dice.maybe(20, processes=lambda: dice.pick(["auto", dice.number(1, 64)]))
     if dice.chance(20):
         made["locustfile"] = "locustfile.py"
         made |= dice.maybe(50, classes=lambda: ["Shopper", words(dice)])

@@ -56,6 +56,12 @@ _Single.add_representer(str, lambda d, s: d.represent_scalar(_TEXT, s, style="'"
 _Double.add_representer(str, lambda d, s: d.represent_scalar(_TEXT, s, style='"'))
 
 
+def plainly(data: Any) -> str:
+    """YAML text of *data* in the usual style; a part that is in it twice is written twice."""
+    text: str = yaml.dump(data, Dumper=_Plain, allow_unicode=True)
+    return text
+
+
 def written(dice: Dice, data: Any) -> str:
     """YAML text of *data*, in one of many styles."""
     if dice.chance(25):

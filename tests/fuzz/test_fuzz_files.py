@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import yaml
 from fuzz_dice import Dice
 from fuzz_projects import project, write_around
 from fuzz_runs import fuzz, parts
 from fuzz_scenarios import scenario
-from fuzz_text import document
+from fuzz_text import document, plainly
 from fuzz_told import check_told
 
 from gameday.app.planview import show_plan
@@ -37,8 +36,7 @@ def folders(base: Path) -> list[Path]:
             ("gameday.yaml", project(Dice.seeded(seed))),
             ("scenario.yaml", scenario(Dice.seeded(seed))),
         ):
-            text = yaml.safe_dump(data, allow_unicode=True)
-            (folder / name).write_text(text, encoding="utf-8")
+            (folder / name).write_text(plainly(data), encoding="utf-8")
         made.append(folder)
     return made
 

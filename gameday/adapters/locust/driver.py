@@ -73,6 +73,7 @@ class LocustLoad:
         self._emit: Emit | None = None
         self._process: LoadProcess | None = None
         self._last: dict[str, Tick] = {}
+        self._begun: dict[str, int] = {}  # the first second of each worker
         self._began = False
         self._edges = 0
         self._edging = threading.Lock()
@@ -203,6 +204,8 @@ class LocustLoad:
             self._last[message.tick.worker] = message.tick
             data = tick_to_json(message.tick)
             self._emit(Event(kind="load.window", subject=message.tick.worker, data=data))
+        elif isinstance(message, Running):
+            self._begun[message.worker] = message.second
         elif isinstance(message, Noted):
             data = {**message.data, "state": message.what}
             self._emit(Event(kind="load.worker", subject=message.worker, data=data))
@@ -212,7 +215,8 @@ class LocustLoad:
         if self._emit is None or not self._began:
             return
         last = self._last.get(worker)
-        data = {"state": "lost", "why": why, "second": None if last is None else last.second + 1}
+        second = self._begun.get(worker) if last is None else last.second + 1
+        data = {"state": "lost", "why": why, "second": second}
         self._emit(Event(kind="load.worker", subject=worker, data=data))
 
     def _lost(self, why: str) -> None:
