@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from gameday.adapters.locust.sharing import AUTO, processes_for
 from gameday.app.preflight import Preflight
 from gameday.kpi.breakpoint import stairs_of
+from gameday.kpi.closed import closed_tail
 from gameday.model.criteria import Criterion, Steady
 from gameday.model.faults import UNDONE
 from gameday.model.plan import Plan
@@ -156,7 +157,8 @@ def _expected(plan: Plan) -> Iterator[str]:
                 seen = _seen_by(plan, criterion, stairs[0].begin_ms, stairs[0].length_ms)
                 yield f"every step of the load: {criterion.text}{seen} in the first"
             else:
-                yield f"{phase}: {criterion.text}{_seen_by(plan, criterion, at_ms, length_ms)}"
+                seen = _seen_by(plan, criterion, at_ms, length_ms)
+                yield f"{phase}: {criterion.text}{seen}{_closed(plan, phase, criterion)}"
         at_ms += length_ms
     source = " and ".join(alert_servers(plan.environment)) or "the built-in alerts"
     for alert in expect.alerts:
@@ -175,6 +177,15 @@ def _seen_by(plan: Plan, criterion: Criterion | Steady, at_ms: int, length_ms: i
         return ""
     n = requests(plan.scenario.load, criterion.subject, length_ms, from_ms=at_ms)
     return "" if n is None else f"; seen on about {n:.0f} requests"
+
+
+def _closed(plan: Plan, phase: str, criterion: Criterion | Steady) -> str:
+    """A word of warning where closed users make the tail of the latency."""
+    if phase != "fault" or isinstance(criterion, Steady):
+        return ""
+    if not closed_tail(plan.scenario.load, criterion):
+        return ""
+    return "; WARNING: closed users ask nothing while they wait, so a stall hardly moves this"
 
 
 def _stops(plan: Plan) -> Iterator[str]:

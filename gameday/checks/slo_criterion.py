@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gameday.checks.case import Case
+from gameday.kpi.closed import closed_note, closed_tail
 from gameday.kpi.spans import Window
 from gameday.kpi.stats import Decision, cells_between, decide, stats
 from gameday.model.criteria import Criterion, MetricKind
@@ -48,6 +49,9 @@ def _judge(case: Case, phase: str, criterion: Criterion) -> Finding:
     found = stats(cells, criterion.subject)
     got = decide(criterion, found)
     outcome, summary = _words(criterion, window, got)
+    load = case.plan.scenario.load
+    if phase == "fault" and got.value is not None and closed_tail(load, criterion):
+        summary += f"; {closed_note(load)}"
     return _found(phase, criterion, outcome, summary, window=window, got=got, edge=found.edge)
 
 

@@ -132,6 +132,9 @@ _SCENARIOS = {
     "expect/cannot-fail": _e("an expectation that no run could break"),
     "expect/cannot-hold": _e("an expectation that no run could meet"),
     "expect/not-measurable": _e("too few requests in the phase to measure this"),
+    "expect/closed-tail": _w(
+        "tail latency under a fault, of users who ask nothing while they wait"
+    ),
     "expect/steady-not-observable": _w("`steady within` is longer than the recovery phase"),
     "expect/resolve-not-observable": _w("`resolves_within` is longer than the recovery phase"),
     "stop/cannot-trip": _e("a stop condition that never trips"),

@@ -8,6 +8,7 @@ from gameday.model.scenario import Scenario
 from gameday.scenario import (
     feeders,
     rules_breakpoint,
+    rules_closed,
     rules_expect,
     rules_faults,
     rules_places,
@@ -30,6 +31,7 @@ RULES: tuple[Rule, ...] = (
     *rules_stops.RULES,
     *shapes.RULES,
     *rules_breakpoint.RULES,
+    *rules_closed.RULES,
 )
 
 

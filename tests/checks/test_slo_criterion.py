@@ -189,3 +189,18 @@ def test_every_request_is_counted_in_one_phase_or_at_an_edge() -> None:
         for name, span in {"baseline": (3, 13), "fault": (13, 33), "recovery": (33, 48)}.items()
     }
     assert found == made
+
+
+def test_the_tail_of_closed_users_in_the_fault_is_said_to_be_that() -> None:
+    asked = expectations(
+        baseline=criteria("p95 < 300ms"),
+        fault=criteria("errors < 1%", "p90 < 1s", "p95 < 1s"),
+        recovery=(),
+    )
+    found = list(check(Case(plan(rate=None, expect=asked), timeline(good_run()))))
+
+    said = [f.expectation for f in found if "20 closed users" in f.summary]
+    assert said == ["fault: p95 < 1s"]
+    assert {f.outcome for f in found} == {Outcome.PASS}
+    opened = list(check(Case(plan(expect=asked), timeline(good_run()))))
+    assert not any("closed" in f.summary for f in opened)
