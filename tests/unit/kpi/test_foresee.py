@@ -35,7 +35,7 @@ def rule(text: str, every_s: float = 1.0, **more: object) -> Rule:
     ("text", "share", "for_ms", "least_ms", "most_ms", "measured"),
     [
         # least: window * limit / share, as the formula says; measured as in an earlier laboratory
-        # (of the burn rate at 50 % only the slowest: others had errors of earlier trials before them)
+        # (of the burn rate at 50 % only the slowest: the others had errors before them)
         (ratio("5s", 0.05), 0.5, 0, 350, 500, (1.49, 1.94, 2.18)),
         (ratio("5s", 0.05), 0.5, 5_000, 5_350, 5_500, (6.49, 6.94, 7.18)),
         (burn("1m", "5s"), 0.5, 0, 1_650, 1_730, (1.99,)),
