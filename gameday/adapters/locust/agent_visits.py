@@ -100,11 +100,14 @@ class Visits:
             if entry.answered and not entry.reported:
                 visit.failed = True  # its `with` block broke off before it could be reported
                 self.book.close(entry, outcome="other", service_us=(now_ns - entry.sent_ns) // 1000)
-        if error is not None and not isinstance(error, _STEERING) and not visit.failed:
+        # Killed at the end of the load, and nothing was ever reported: a client that we do not see
+        # waits without a timeout of its own. The arrival must not vanish.
+        hung = isinstance(error, gevent.GreenletExit) and visit.fresh and visit.arrival is not None
+        if hung or (error is not None and not isinstance(error, _STEERING) and not visit.failed):
             self.book.add(
                 journey=visit.journey or type(user).__name__,
                 name=task,
-                outcome="other",
+                outcome="timeout" if hung else "other",
                 intended_ns=visit.intended_ns,
                 response_us=(now_ns - visit.intended_ns) // 1000,
                 service_us=(now_ns - visit.begun_ns) // 1000,
