@@ -23,7 +23,8 @@ from gameday.kpi.promql import (
     walk,
 )
 from gameday.kpi.ruleworld import World, value_at
-from gameday.kpi.shares import Counters, Effect, UnpredictableError, readings
+from gameday.kpi.shares import Counters, UnpredictableError, readings
+from gameday.model.effect import Effect
 
 #: The moment of the fault is tried at so many places of a scrape and of an evaluation.
 _PLACES = 24

@@ -114,7 +114,7 @@ def _call(node: Call, world: World, at_ms: float) -> float | None:
 def _liveness(node: Selector, world: World, at_ms: float) -> float | None:
     if node.metric not in LIVENESS or node.range_ms is not None or node.shifted:
         raise UnpredictableError(f"what the fault does to `{node.text}` cannot be told")
-    is_gone = world.counters.effect.kind in ("down", "worst") and at_ms >= world.first_scrape_ms
+    is_gone = world.counters.effect.is_gone and at_ms >= world.first_scrape_ms
     return 0.0 if is_gone else 1.0
 
 

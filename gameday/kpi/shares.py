@@ -13,42 +13,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from gameday.kpi.promql import Binary, Call, Node, Number, Selector, walk
+from gameday.model.effect import Effect
 
 #: Series that are 1 while a target answers its scrape, or a probe.
 LIVENESS = ("up", "probe_success")
 _ERROR_NAME = re.compile(r"(error|fail|exception|dropped|reject|timeout)", re.IGNORECASE)
-_ERROR_LABEL = re.compile(r"(code|status|result|outcome|error|success|response)", re.IGNORECASE)
+_ERROR_LABEL = re.compile(
+    r"(?:^|_)(code|status|result|outcome|error|success|response)", re.IGNORECASE
+)
 
 
 class UnpredictableError(ValueError):
     """What the expression means for a fault is not known; the message says which part."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Effect:
-    """What requests feel of the fault from its first moment: a share of them.
-
-    `errors`: they fail. `latency`: they take `latency_ms`. `down`: the service does not answer its
-    scrapes. `worst`: all of that, to all requests; nothing can be noticed sooner.
-    """
-
-    kind: str
-    share: float = 1.0
-    latency_ms: float = math.inf
-
-    @property
-    def bad_share(self) -> float:
-        """The share of requests that fail."""
-        return self.share if self.kind in ("errors", "worst") else 0.0
-
-    def slower_than(self, bound_s: float) -> float:
-        """The share of requests that take longer than *bound_s* seconds."""
-        if self.kind == "worst":
-            return self.share
-        return self.share if self.kind == "latency" and self.latency_ms > bound_s * 1000 else 0.0
-
-
-WORST = Effect(kind="worst")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +129,7 @@ def _of_quantiles(expr: Node) -> list[Selector]:
 
 def _is_of_errors(selector: Selector) -> None:
     labels = [name for name, _, _ in selector.matchers]
-    if not (_ERROR_NAME.search(selector.metric) or any(map(_ERROR_LABEL.fullmatch, labels))):
+    if not (_ERROR_NAME.search(selector.metric) or any(map(_ERROR_LABEL.search, labels))):
         raise UnpredictableError(f"what `{selector.text}` counts cannot be told")
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from gameday.kpi.foresee import Interval, Route, Rule, delivered, foresee, inlined
 from gameday.kpi.promql import parse
-from gameday.kpi.shares import WORST, Effect, UnpredictableError
+from gameday.kpi.shares import UnpredictableError
+from gameday.model.effect import WORST, Effect
 
 RATIO = (
     'sum by (service) (rate(http_requests_total{{code=~"5.."}}[{w}])) '
