@@ -85,6 +85,7 @@ class AlertmanagerSource:
         asked = self._now()
         with self._connect() as http:
             status, answer = http.get_json("/api/v2/status")
+            names = _receivers(http)
             self._note(http)
             read_wall_ms = self._now()
         offset, error = _offset(answer)
@@ -104,6 +105,7 @@ class AlertmanagerSource:
                 and min(a["first_seen_wall_ms"], a["starts_wall_ms"] or until_wall_ms)
                 <= until_wall_ms
             ],
+            "receivers": list(names),
             "version": str(_dig(status, "versionInfo", "version") or ""),
             "offset_ms": offset,
             "error_ms": error,
@@ -119,11 +121,10 @@ class AlertmanagerSource:
             status, answer = http.get_json("/api/v2/status")
             raw, _ = http.get_json("/api/v2/receivers")
         offset, error = _offset(answer)
-        names = [_dig(row, "name") for row in raw] if isinstance(raw, list) else []
         return AlertmanagerHealth(
             url=shown(self._url),
             version=str(_dig(status, "versionInfo", "version") or "unknown"),
-            receivers=tuple(str(name) for name in names if name),
+            receivers=receiver_names(raw),
             offset_ms=offset,
             error_ms=error,
         )
@@ -156,6 +157,20 @@ class AlertmanagerSource:
                     )
                 self._alerts[key] = _merged(known, row, now_ms)
         return answer
+
+
+def _receivers(http: Http) -> tuple[str, ...]:
+    """All receivers; none where the server does not tell (what only speaks a part of the API)."""
+    try:
+        return receiver_names(http.get_json("/api/v2/receivers")[0])
+    except CannotSeeError:
+        return ()
+
+
+def receiver_names(raw: Any) -> tuple[str, ...]:
+    """The names in `/api/v2/receivers`; none where the answer is odd."""
+    names = [_dig(row, "name") for row in raw] if isinstance(raw, list) else []
+    return tuple(str(name) for name in names if name)
 
 
 def alert_rows(raw: Any) -> list[dict[str, Any]]:

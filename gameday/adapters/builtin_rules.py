@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from gameday.kpi.burn import FACTOR, LONG_S, SHORT_S, BurnRate
+from gameday.kpi.burn import FACTOR, LONG_S, REFERENCE_LABEL, REFERENCES, SHORT_S, BurnRate
 from gameday.kpi.live import LiveCriterion
 from gameday.model.criteria import Criterion
 from gameday.model.project import BuiltinAlert, Slo
@@ -133,8 +133,8 @@ def burn_rules(slos: Sequence[Slo], *, overdue_ms: int, service: str = "") -> tu
     rules = []
     for slo in slos:
         burn = BurnRate(slo, overdue_ms=overdue_ms)
-        name = "SLOFastBurnAvailability" if slo.latency_ms is None else "SLOFastBurnLatency"
-        labels = {"alertname": name, "severity": "page", "slo": slo.name}
+        name = REFERENCES[0] if slo.latency_ms is None else REFERENCES[1]
+        labels = {"alertname": name, "severity": "page", REFERENCE_LABEL: slo.name}
         late = "" if slo.latency_ms is None else f" or slower than {slo.latency_ms} ms"
         when = (
             f"failed{late}: budget of {format_ratio(1 - slo.share)} burns "

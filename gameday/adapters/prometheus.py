@@ -7,7 +7,7 @@ evaluations (a `query_range` would round them to its step), and the rules say ho
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -25,6 +25,7 @@ from gameday.adapters.prometheus_answers import (
     shortest_scrape_ms,
     time_wall_ms,
 )
+from gameday.adapters.promql_selectors import selectors_of
 from gameday.errors import CannotSeeError
 from gameday.model.event import Event
 from gameday.model.units import format_ms
@@ -34,6 +35,8 @@ from gameday.ports import Emit
 RULES_EVERY = 5
 #: More active alerts than this are no signal any more.
 MAX_ACTIVE = 5_000
+#: Series of rules that did not fire are looked for, at most so many in a run.
+MAX_SELECTORS = 12
 #: The newest scrape of any target, asked in at most this many steps.
 MAX_STEPS = 5_000
 
@@ -72,8 +75,11 @@ class PrometheusSource:
         name: str = "prometheus",
         poll_ms: int = 1_000,
         now_wall_ms: NowWallMs = wall_ms,
+        expected: Collection[str] = (),
     ) -> None:
+        """*expected*: names of alerts whose rules are looked into if they never became true."""
         self.name = name
+        self._expected = frozenset(expected)
         self._url = url
         self._now = now_wall_ms
         self._poller = Poller(name, self._look, every_ms=poll_ms, now_wall_ms=now_wall_ms)
@@ -112,6 +118,7 @@ class PrometheusSource:
             query = {"query": f"ALERTS[{length_ms}ms]", "time": f"{at:.3f}"}
             matrix = matrix_of(http.get_json("/api/v1/query", query)[0])
             unseen = _unseen(http, since_wall_ms, until_wall_ms, offset)
+            _look_for_series(http, self._silent(rows, matrix), at=f"{at:.3f}", length_ms=length_ms)
             read_wall_ms = self._now()
         self._poller.coverage.seen(asked, read_wall_ms)
         gaps = self._gaps(since_wall_ms, until_wall_ms, began, unseen)
@@ -144,6 +151,14 @@ class PrometheusSource:
             offset_ms=offset,
             error_ms=error,
         )
+
+    def _silent(
+        self, rows: Sequence[dict[str, Any]], matrix: Sequence[Mapping[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """The rules of expected alerts that were never pending nor firing."""
+        active = {series["metric"].get("alertname") for series in matrix}
+        wanted = self._expected - active
+        return [row for row in rows if row["name"] in wanted]
 
     def _connect(self) -> Http:
         return Http(self._url, what="Prometheus", now_wall_ms=self._now)
@@ -254,6 +269,30 @@ def _unseen(http: Http, since_ms: int, until_ms: int, offset: float) -> list[Gap
         return None
     longest_ms = 2 * every_ms + 1000 * step_s
     return holes([round(at - offset) for at in scrapes], since_ms, until_ms, longest_ms)
+
+
+def _look_for_series(
+    http: Http, rows: Sequence[dict[str, Any]], *, at: str, length_ms: int
+) -> None:
+    """Put into each of *rows* which series its query uses, and whether they had any sample.
+
+    `samples` is None where that could not be asked. Only as many as `MAX_SELECTORS` are asked.
+    """
+    left = MAX_SELECTORS
+    for row in rows:
+        row["series"] = []
+        for selector in selectors_of(row["query"])[:left]:
+            left -= 1
+            query = {"query": f"count(count_over_time({selector}[{length_ms}ms]))", "time": at}
+            samples: bool | None = None
+            try:
+                answer = _dig(http.get_json("/api/v1/query", query)[0], "data", "result")
+                samples = bool(answer) if isinstance(answer, list) else None
+            except CannotSeeError:
+                left = 0  # what is slow or odd once is not asked again
+            row["series"].append({"selector": selector, "samples": samples})
+            if not left:
+                return
 
 
 def _dig(raw: Any, *keys: str) -> Any:

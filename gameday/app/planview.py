@@ -168,6 +168,9 @@ def _expected(plan: Plan) -> Iterator[str]:
     for matcher in expect.quiet:
         labels = ", ".join(f"{k}={v}" for k, v in matcher.items())
         yield f"quiet: {labels}; seen by {source}"
+    for matcher in expect.tolerate:
+        labels = ", ".join(f"{k}={v}" for k, v in matcher.items())
+        yield f"tolerated: {labels}"
     yield from (f"runbook {r.path} has its sections" for r in expect.runbooks)
 
 

@@ -229,7 +229,9 @@ class _Rig:
         sources: dict[str, AlertSource] = {}
         if alerting.prometheus_url:
             sources["prometheus"] = PrometheusSource(
-                alerting.prometheus_url, now_wall_ms=self._now_wall_ms
+                alerting.prometheus_url,
+                now_wall_ms=self._now_wall_ms,
+                expected={alert.alert for alert in self._plan.scenario.expect.alerts},
             )
         if alerting.alertmanager_url:
             sources["alertmanager"] = AlertmanagerSource(

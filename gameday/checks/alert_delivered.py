@@ -8,14 +8,13 @@ Documented in docs/checks/alert-delivered.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from gameday.checks import alert_fired
 from gameday.checks.case import Case, alert_name
-from gameday.kpi.seen import Delivery, is_expected, sight_of, source_names
+from gameday.kpi.routed import routed_of
+from gameday.kpi.seen import Delivery, is_expected, sight_of, source_names, too_early_ms
 from gameday.kpi.spans import FaultSpan
-from gameday.model.event import Phase
 from gameday.model.scenario import AlertExpectation
 from gameday.model.units import format_ms
 from gameday.model.verdict import Finding, Outcome
@@ -52,8 +51,10 @@ def _judge(case: Case, expected: AlertExpectation, receiver: str) -> Finding:
         took = format_ms(max(0, here.at_ms - fault.on_ms))
         if here.at_ms <= due_ms:
             summary = f"{expected.alert} reached `{receiver}` after {took}, {allowed}"
-            return _found(expected, Outcome.PASS, summary, fault, here)
+            return _in_time(case, expected, fault, here, summary)
         summary = f"{expected.alert} reached `{receiver}` late: after {took}, {allowed}"
+        held = _held_back(case, expected, fault)
+        summary += f"; it was {held}" if held else ""
         return _found(expected, Outcome.FAIL, summary, fault, here)
     fired = alert_fired.judge_one(case, expected)
     if fired.facts.get("fired_after_ms") is None:
@@ -65,34 +66,43 @@ def _judge(case: Case, expected: AlertExpectation, receiver: str) -> Finding:
     return _undelivered(case, expected, fault, arrived)
 
 
+def _in_time(
+    case: Case, expected: AlertExpectation, fault: FaultSpan, here: Delivery, summary: str
+) -> Finding:
+    asked_ms = fault.asked_ms or 0
+    fired = next((s for s in case.sightings_of(expected) if s.firing_ms >= asked_ms), None)
+    if fired is not None and too_early_ms(case.timeline, fired, asked_ms):
+        summary += f", but its condition was true before fault `{fault.id}` was asked for"
+        return _found(expected, Outcome.INCONCLUSIVE, summary, fault, here)
+    return _found(expected, Outcome.PASS, summary, fault, here)
+
+
 def _undelivered(
     case: Case, expected: AlertExpectation, fault: FaultSpan, arrived: list[Delivery]
 ) -> Finding:
     start = f"{expected.alert} fired, but nothing reached `{expected.receiver}`"
     if arrived:
-        others = ", ".join(sorted({f"`{d.receiver}`" for d in arrived}))
-        summary = f"{start}: it was delivered to {others}"
+        names = ", ".join(sorted({f"`{d.receiver}`" for d in arrived}))
+        summary = f"{start}: it was delivered to {names}"
         return _found(expected, Outcome.FAIL, summary, fault, arrived[0])
-    held = _held_back(case, expected)
+    held = _held_back(case, expected, fault)
     if held:
         return _found(expected, Outcome.FAIL, f"{start}: it was {held}", fault)
+    routed = routed_of(case.timeline, expected, since_ms=fault.asked_ms or 0)
+    others = routed.elsewhere(expected.receiver or "")
+    if others:
+        names = ", ".join(f"`{name}`" for name in others)
+        summary = f"{start}: Alertmanager routed it to {names}"
+        return _found(expected, Outcome.FAIL, summary, fault)
     within = format_ms(expected.fires_within_ms)
     return _found(expected, Outcome.FAIL, f"{start} within {within}", fault)
 
 
-def _held_back(case: Case, expected: AlertExpectation) -> str:
-    """Whether Alertmanager says that it was silenced or inhibited."""
-    read = case.timeline.last("alert.read", "alertmanager", phase=Phase.OK)
-    alerts: tuple[Mapping[str, Any], ...] = () if read is None else tuple(read.data["alerts"])
-    for alert in alerts:
-        labels = alert.get("labels", {})
-        if not is_expected(expected, str(labels.get("alertname", "")), labels):
-            continue
-        if alert.get("silencedBy"):
-            return "silenced by " + ", ".join(map(str, alert["silencedBy"]))
-        if alert.get("inhibitedBy"):
-            return "inhibited by " + ", ".join(map(str, alert["inhibitedBy"]))
-    return ""
+def _held_back(case: Case, expected: AlertExpectation, fault: FaultSpan) -> str:
+    """What held it back in Alertmanager while it was due; empty if nothing did."""
+    due_ms = (fault.on_ms or 0) + expected.fires_within_ms
+    routed = routed_of(case.timeline, expected, since_ms=fault.asked_ms or 0)
+    return routed.held_by(due_ms)
 
 
 def _unclear(case: Case, due_ms: int) -> str:

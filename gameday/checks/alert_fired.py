@@ -6,7 +6,8 @@ evaluation that fired.
 
 Silence is only a failure if somebody was listening. If the alert was not seen in time and its
 source could not be read at some moment of the window, the answer is inconclusive; so it is if the
-alert was firing already when the fault came, for then it could not have told us anything.
+alert was firing already when the fault came, or if its condition was true already before the fault
+was even asked for, for then it could not have told us anything.
 
 Documented in docs/checks/alert-fired.md.
 """
@@ -16,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gameday.checks.case import Case, alert_name
-from gameday.kpi.seen import Sighting, pending_of, rules_of
+from gameday.kpi.seen import Sighting, pending_of, rules_of, strangers_of, too_early_ms
 from gameday.kpi.spans import FaultSpan
 from gameday.model.scenario import AlertExpectation
 from gameday.model.units import format_ms
@@ -46,8 +47,7 @@ def judge_one(case: Case, expected: AlertExpectation) -> Finding:
     fired = next((s for s in seen if s.firing_ms >= fault.asked_ms), None)
     allowed = f"allowed {format_ms(expected.fires_within_ms)}"
     if fired is not None and fired.firing_ms <= due_ms:
-        summary = f"{expected.alert} fired after {_since(fault, fired)}, {allowed}"
-        return _found(expected, Outcome.PASS, summary, fired=fired, fault=fault)
+        return _in_time(case, expected, fault, fired)
     unclear = _unclear(case, expected, fault, due_ms)
     if unclear:
         summary = f"{expected.alert} was not seen in time, but {unclear}"
@@ -57,6 +57,19 @@ def judge_one(case: Case, expected: AlertExpectation) -> Finding:
         return _found(expected, Outcome.FAIL, summary, fault, fired)
     summary = f"{expected.alert} did not fire, {allowed}{_sub_reason(case, expected, fault)}"
     return _found(expected, Outcome.FAIL, summary, fault)
+
+
+def _in_time(case: Case, expected: AlertExpectation, fault: FaultSpan, fired: Sighting) -> Finding:
+    allowed = f"allowed {format_ms(expected.fires_within_ms)}"
+    early_ms = too_early_ms(case.timeline, fired, fault.asked_ms or 0)
+    if early_ms:
+        summary = (
+            f"{expected.alert} fired, but its condition was true {format_ms(early_ms)} before "
+            f"fault `{fault.id}` was asked for"
+        )
+        return _found(expected, Outcome.INCONCLUSIVE, summary, fault, fired)
+    summary = f"{expected.alert} fired after {_since(fault, fired)}, {allowed}"
+    return _found(expected, Outcome.PASS, summary, fault, fired)
 
 
 def _unclear(case: Case, expected: AlertExpectation, fault: FaultSpan, due_ms: int) -> str:
@@ -77,7 +90,7 @@ def _unclear(case: Case, expected: AlertExpectation, fault: FaultSpan, due_ms: i
 
 def _sub_reason(case: Case, expected: AlertExpectation, fault: FaultSpan) -> str:
     start_ms = fault.asked_ms or 0
-    others = [s for s in case.sightings if s.alert == expected.alert and s.firing_ms >= start_ms]
+    others = strangers_of(case.sightings, expected, case.alerts, since_ms=start_ms)
     if others:
         labels = ", ".join(
             f"{name}={others[0].labels.get(name, '(none)')}" for name in sorted(expected.labels)
@@ -86,7 +99,7 @@ def _sub_reason(case: Case, expected: AlertExpectation, fault: FaultSpan) -> str
     names = {rule.get("name") for rule in rules_of(case.timeline, case.sight.source)}
     if names and expected.alert not in names:
         return f": `{case.sight.source}` has no rule of this name"
-    pending = [at for at in pending_of(case.timeline, expected.alert) if at >= start_ms]
+    pending = [at for at in pending_of(case.timeline, expected) if at >= start_ms]
     if pending and fault.on_ms is not None:
         since = format_ms(max(0, pending[0] - fault.on_ms))
         return f": it was pending after {since}, and never long enough to fire"

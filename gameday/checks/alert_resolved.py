@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gameday.checks.case import Case, alert_name
+from gameday.kpi.alert_notes import resolved_early
 from gameday.kpi.seen import Sighting
 from gameday.kpi.spans import FaultSpan
-from gameday.kpi.steady import healthy_at
 from gameday.model.scenario import AlertExpectation
 from gameday.model.units import format_ms
 from gameday.model.verdict import Finding, Outcome
@@ -52,22 +52,17 @@ def _false_resolve(
     case: Case, expected: AlertExpectation, fault: FaultSpan, during: Sequence[Sighting]
 ) -> Finding | None:
     """The finding if it resolved while the fault was in and users felt it."""
+    found = resolved_early(fault, during, case.slices, case.baseline_criteria)
+    if found is None:
+        return None
+    episode, felt = found
     off_ms = fault.off_asked_ms if fault.off_asked_ms is not None else (fault.off_ms or 0)
-    for episode in during:
-        if episode.ended_ms is None or episode.ended_ms + episode.end_error_ms >= off_ms:
-            continue
-        early = format_ms(off_ms - episode.ended_ms)
-        summary = f"{expected.alert} resolved {early} before fault `{fault.id}` was taken out"
-        healthy = healthy_at(case.slices, case.baseline_criteria, episode.ended_ms)
-        if healthy is True:
-            continue
-        if healthy is None:
-            summary += ", and the load cannot say whether users still felt it"
-            return _found(expected, Outcome.INCONCLUSIVE, summary, fault, episode)
-        return _found(
-            expected, Outcome.FAIL, f"{summary}, while users still felt it", fault, episode
-        )
-    return None
+    early = format_ms(off_ms - (episode.ended_ms or 0))
+    summary = f"{expected.alert} resolved {early} before fault `{fault.id}` was taken out"
+    if not felt:
+        summary += ", and the load cannot say whether users still felt it"
+        return _found(expected, Outcome.INCONCLUSIVE, summary, fault, episode)
+    return _found(expected, Outcome.FAIL, f"{summary}, while users still felt it", fault, episode)
 
 
 def _after(

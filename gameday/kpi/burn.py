@@ -18,6 +18,10 @@ from gameday.model.histogram import Histogram, count, midpoint_us
 from gameday.model.project import Slo
 from gameday.model.window import Tick
 
+#: The built-in alerts that are made of this: for objectives of availability and of latency.
+REFERENCES = ("SLOFastBurnAvailability", "SLOFastBurnLatency")
+#: Their label with the name of the objective.
+REFERENCE_LABEL = "slo"
 FACTOR = 14.4
 LONG_S = 60
 SHORT_S = 5

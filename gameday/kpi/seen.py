@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from gameday.kpi.episodes import Episode, episodes_of, pending_only_of
 from gameday.kpi.spans import run_ms
@@ -17,6 +17,8 @@ from gameday.model.event import Event, Phase, Timeline
 from gameday.model.plan import Plan
 from gameday.model.scenario import AlertExpectation
 
+#: One rule as its source had it, see docs/journal.md.
+Rule: TypeAlias = Mapping[str, Any]
 _OPERATORS = ("=~", "!~", "!=", "=")
 
 
@@ -99,12 +101,41 @@ def sightings_of(timeline: Timeline) -> tuple[Sighting, ...]:
     return tuple(_sighting(timeline, episode) for episode in episodes_of(timeline))
 
 
-def pending_of(timeline: Timeline, alert: str) -> tuple[int, ...]:
-    """When *alert* went pending without ever firing, in run time (ms)."""
+def pending_of(timeline: Timeline, expected: AlertExpectation) -> tuple[int, ...]:
+    """When *expected* went pending without ever firing, in run time (ms)."""
     return tuple(
         run_ms(timeline, p.pending_wall_ms, p.source)
         for p in pending_only_of(timeline)
-        if p.alert == alert
+        if is_expected(expected, p.alert, p.labels)
+    )
+
+
+def too_early_ms(timeline: Timeline, sighting: Sighting, asked_ms: int) -> int:
+    """How long before *asked_ms* its condition was true already; 0 if it was not, surely.
+
+    Such an alert would have fired without the fault, so it says nothing about it.
+    """
+    read = timeline.last("alert.read", sighting.source, phase=Phase.OK)
+    clock_ms = 0.0 if read is None else float(read.data.get("error_ms") or 0)
+    early_ms = asked_ms - sighting.pending_ms
+    return early_ms if early_ms > clock_ms else 0
+
+
+def strangers_of(
+    sightings: Iterable[Sighting],
+    expected: AlertExpectation,
+    others: Iterable[AlertExpectation],
+    *,
+    since_ms: int,
+) -> tuple[Sighting, ...]:
+    """Firings of the same name from *since_ms* on with labels that nobody expected."""
+    known = (expected, *others)
+    return tuple(
+        s
+        for s in sightings
+        if s.alert == expected.alert
+        and s.firing_ms >= since_ms
+        and not any(is_expected(e, s.alert, s.labels) for e in known)
     )
 
 
@@ -145,7 +176,7 @@ def sight_of(timeline: Timeline, source: str) -> Sight:
     )
 
 
-def rules_of(timeline: Timeline, source: str) -> tuple[Mapping[str, Any], ...]:
+def rules_of(timeline: Timeline, source: str) -> tuple[Rule, ...]:
     """The rules that *source* had when it was read."""
     read = timeline.last("alert.read", source, phase=Phase.OK)
     return tuple(read.data.get("rules", ())) if read is not None else ()

@@ -143,7 +143,7 @@ def _fired(
     blind = sight.blind_in(asked_ms, sight.until_ms)
     if blind:
         return [_unknown("pending", blind), _unknown("firing", blind)]
-    waited = [at for at in seen.pending_of(run.timeline, expected.alert) if at >= asked_ms]
+    waited = [at for at in seen.pending_of(run.timeline, expected) if at >= asked_ms]
     firing = _censored("firing", fault, sight.until_ms, "it did not fire while we looked")
     if waited:
         return [_measured("pending", fault, waited[0], SECOND_MS), firing]

@@ -311,6 +311,7 @@ class Expectations:
     recovery: tuple[Criterion | Steady, ...] = ()
     alerts: tuple[AlertExpectation, ...] = ()
     quiet: tuple[Mapping[str, str], ...] = ()  # label matchers of alerts that must not fire
+    tolerate: tuple[Mapping[str, str], ...] = ()  # of alerts that may fire, and count as nothing
     runbooks: tuple[RunbookExpectation, ...] = ()
 
 

@@ -7,12 +7,15 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from gameday.kpi import seen, spans
+from gameday.kpi.alert_others import other_episodes
+from gameday.kpi.alert_verdict import alert_verdicts, run_of
 from gameday.kpi.budget import budget_spent
 from gameday.kpi.comparable import comparable_key
 from gameday.kpi.compare import History
 from gameday.kpi.safety import not_stopped, safety_of
 from gameday.kpi.stats import Stats, cells_between, stats, ticks_of
 from gameday.kpi.timings import ladders
+from gameday.model.alerting import AlertVerdict, OtherEpisode
 from gameday.model.debts import ledger_of
 from gameday.model.event import Event, Timeline
 from gameday.model.plan import Plan
@@ -50,6 +53,7 @@ def build(
     broken: list[str] = []
     rows = _try("phases", lambda: _phases(plan, timeline), broken)
     rungs = _try("ladders", lambda: ladders(plan, timeline), broken) if opened else ()
+    alerts, others = _alerts(plan, timeline, verdict, broken) if opened else ((), ())
     moments = _try("timeline", lambda: moments_of(plan, timeline), broken) if opened else ()
     safety = _try("safety", lambda: (safety_of(plan, timeline),), broken)
     notes = _try("notes", lambda: tuple(_notes(plan, timeline, rows)), broken)
@@ -75,6 +79,8 @@ def build(
         expectations=tuple(f for f in verdict.findings if not f.validity),
         validity=tuple(f for f in verdict.findings if f.validity),
         safety=safety[0] if safety else not_stopped("it could not be made"),
+        alerts=alerts,
+        other_alerts=others,
         ladders=rungs,
         faults=_faults(plan, timeline),
         phases=rows,
@@ -94,6 +100,16 @@ def _try(name: str, make: Callable[[], tuple[_T, ...]], broken: list[str]) -> tu
         what = f"{type(error).__name__}: {error}"
         broken.append(f"{name} could not be made, by a bug of ours, please report it: {what}")
         return ()
+
+
+def _alerts(
+    plan: Plan, timeline: Timeline, verdict: Verdict, broken: list[str]
+) -> tuple[tuple[AlertVerdict, ...], tuple[OtherEpisode, ...]]:
+    """The verdict of each expected alert, and every other firing."""
+    judged = _try(
+        "alerts", lambda: alert_verdicts(run_of(plan, timeline, verdict.findings)), broken
+    )
+    return judged, _try("other_alerts", lambda: other_episodes(plan, timeline), broken)
 
 
 def _started(timeline: Timeline) -> str:

@@ -8,6 +8,7 @@ from textwrap import wrap
 from gameday.model.report import Change, Ladder, Report, Rung, Safety, State, UndoTime
 from gameday.model.units import format_ms
 from gameday.model.verdict import Finding, Outcome, RunStatus
+from gameday.report import alerts
 from gameday.report.compared import comparison_text
 from gameday.report.text import printable
 
@@ -119,6 +120,12 @@ def _validity(report: Report) -> Iterable[str]:
 
 
 def _detection(report: Report) -> Iterable[str]:
+    told = list(alerts.lines(report))
+    if told:
+        yield ""
+        yield "  alerts"
+    for indent, line in told:
+        yield from _wrapped(line, first=f"    {indent}", rest=f"        {indent}")
     named = [ladder for ladder in report.ladders if ladder.alert]
     if not named:
         return

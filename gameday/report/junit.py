@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 from gameday.model.report import Report, State
 from gameday.model.verdict import Finding, Outcome
+from gameday.report.alerts import word_of
 from gameday.report.compared import by_text, compared_rows, comparison_text, interval_text
 from gameday.report.console import answer_word, stop_lines
 
@@ -109,6 +110,7 @@ def _properties(report: Report) -> Iterable[tuple[str, str]]:
     yield "status", report.verdict.status.value
     yield "exit_code", str(int(report.verdict.exit_code))
     yield "environment", report.environment
+    yield from ((f"alert.{a.fault}.{a.name}", word_of(a)) for a in report.alerts)
     for ladder in report.ladders:
         for rung in ladder.rungs:
             name = f"{ladder.fault}.{ladder.alert or 'users'}.{rung.name}"

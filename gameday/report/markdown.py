@@ -11,6 +11,7 @@ from itertools import pairwise
 from gameday.model.report import Change, Ladder, PhaseRow, Report, State
 from gameday.model.units import format_ms, format_ratio
 from gameday.model.verdict import Finding, Outcome
+from gameday.report import alerts
 from gameday.report.compared import (
     by_text,
     compared_rows,
@@ -52,6 +53,7 @@ def render(report: Report) -> str:
         _leftovers(report),
         _expectations(report),
         _validity(report),
+        _alerts(report),
         _ladders(report),
         _phases(report),
         _comparison(report),
@@ -140,6 +142,24 @@ def _findings(findings: Sequence[Finding]) -> Iterable[str]:
         return
     rows = [(WORDS[f.outcome], f.expectation, f.summary, f"`{f.check}`") for f in findings]
     yield from _table(("", "expected", "found", "check"), rows)
+
+
+def _alerts(report: Report) -> Iterable[str]:
+    """One word an expected alert, and what every other firing was."""
+    if not report.alerts and not report.other_alerts:
+        return
+    yield "## Whether the alerts caught it"
+    yield ""
+    if report.alerts:
+        yield from _table(("verdict", "alert", "why", "notes"), alerts.rows(report))
+    else:
+        yield "No alert was expected."
+    others = alerts.other_rows(report)
+    if others:
+        yield ""
+        yield "What else fired, from the first fault to the end of recovery (run time):"
+        yield ""
+        yield from _table(("", "alert", "fired", "ended", "notifications"), others)
 
 
 def _ladders(report: Report) -> Iterable[str]:

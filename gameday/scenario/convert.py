@@ -216,6 +216,7 @@ def _expect(doc: ExpectDoc) -> Expectations:
         recovery=tuple(doc.recovery),
         alerts=tuple(_alert(alert) for alert in doc.alerts),
         quiet=tuple(doc.quiet),
+        tolerate=tuple(doc.tolerate),
         runbooks=tuple(
             RunbookExpectation(path=runbook.path, restores_within_ms=runbook.restores_within)
             for runbook in doc.runbooks

@@ -122,6 +122,9 @@ class ExpectDoc:
     quiet: Annotated[
         list[Labels], about("labels of alerts that must not fire, but for those expected")
     ] = field(default_factory=list)
+    tolerate: Annotated[
+        list[Labels], about("labels of alerts that may fire, and are no noise if they do")
+    ] = field(default_factory=list)
     runbooks: Annotated[list[RunbookDoc], about("runbooks that must be usable")] = field(
         default_factory=list
     )

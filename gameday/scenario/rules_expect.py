@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from gameday.model.criteria import Criterion, MetricKind, Steady
 from gameday.model.diagnostics import Diagnostic
 from gameday.model.units import format_ms, format_ratio
+from gameday.scenario.rules_alerts import quiet_alerts, tolerated_alerts
 from gameday.scenario.sample import fewest_requests, least_share, needed, requests, subjects
 from gameday.scenario.scope import PHASES_OF_EXPECT, Scope, rule
 from gameday.scenario.suggest import did_you_mean
@@ -160,30 +161,6 @@ def expected_alerts(scope: Scope) -> Iterator[Diagnostic]:
                     f"came, but the fault is in for {format_ms(length_ms)} only",
                     "lengthen the fault, or expect the alert sooner",
                 )
-
-
-def quiet_alerts(scope: Scope) -> Iterator[Diagnostic]:
-    """No alert is expected and must be quiet."""
-    expected = {alert.alert: alert for alert in scope.scenario.expect.alerts}
-    for position, labels in enumerate(scope.scenario.expect.quiet):
-        path = ("expect", "quiet", position)
-        if not labels:
-            yield scope.marks.problem(
-                "value/empty",
-                path,
-                "`{}` names no alert that must be quiet",
-                "name a label, for example `{severity: page}`",
-            )
-        alert = expected.get(labels.get("alertname", ""))
-        if alert is not None and all(
-            labels.get(name, value) == value for name, value in alert.labels.items()
-        ):
-            yield scope.marks.problem(
-                "alert/quiet-expected",
-                (*path, "alertname"),
-                f"`{alert.alert}` is expected to fire and must be quiet",
-                "remove it from `quiet`; expected alerts are always excepted from it",
-            )
 
 
 def has_stop_condition(scope: Scope) -> Iterator[Diagnostic]:
@@ -360,7 +337,9 @@ def _more_requests(condition: Criterion, longer: str) -> str:
     return f"{longer}, raise the load, or use {other}"
 
 
-_PARTS = tuple(f"expect.{part}" for part in (*PHASES_OF_EXPECT, "alerts", "quiet", "runbooks"))
+_PARTS = tuple(
+    f"expect.{part}" for part in (*PHASES_OF_EXPECT, "alerts", "quiet", "tolerate", "runbooks")
+)
 
 RULES = (
     rule(something_expected, "expect/none", needs=_PARTS),
@@ -387,6 +366,7 @@ RULES = (
         "value/empty",
         needs=("expect.alerts", "expect.quiet"),
     ),
+    rule(tolerated_alerts, "value/empty", needs=("expect.tolerate",)),
     rule(has_stop_condition, "scenario/no-stop-condition", needs=("stop_when",)),
     rule(stop_conditions, "stop/cannot-trip", "stop/always-trips", needs=("stop_when",)),
     rule(stop_is_measurable, "stop/not-measurable", needs=("stop_when", "load")),

@@ -89,6 +89,38 @@ def test_what_alertmanager_held_back_is_told(state: Mapping[str, Any], words: st
     assert words in finding.summary
 
 
+def test_a_silence_that_ended_too_late_is_told_with_the_late_delivery() -> None:
+    labels = {"alertname": "PaymentsSlow", **PAGE}
+    state = {"labels": labels, "silencedBy": ["s-1"]}
+    late = [("pager", FAULT_S * 1000 + 15_000, "firing")]
+    finding = judged(True, late, alertmanager={"alerts": [state], "gaps": []})
+
+    assert finding.outcome is Outcome.FAIL
+    assert "late: after 14.96 s, allowed 10 s; it was silenced by s-1" in finding.summary
+
+
+def test_the_route_to_somebody_else_is_told() -> None:
+    labels = {"alertname": "PaymentsSlow", **PAGE}
+    rows = [{"labels": labels, "receivers": ["chat"]}]
+    read = {"alerts": rows, "gaps": [], "receivers": ["pager", "chat"]}
+
+    assert "routed it to `chat`" in judged(True, [], alertmanager=read).summary
+    unknown = {**read, "receivers": ["chat"]}  # Alertmanager may call ours by another name
+    assert "within 10 s" in judged(True, [], alertmanager=unknown).summary
+
+
+def test_a_condition_from_before_the_fault_says_nothing_about_it() -> None:
+    journal = good_run(alerts=False)
+    alert(journal, "alert.pending", (FAULT_S - 2) * 1000, "PaymentsSlow", PAGE)
+    alert(journal, "alert.firing", (FAULT_S + 6) * 1000, "PaymentsSlow", PAGE)
+    delivered(journal, IN_TIME, "PaymentsSlow", PAGE)
+
+    (finding,) = check(Case(plan(), timeline(journal)))
+
+    assert finding.outcome is Outcome.INCONCLUSIVE
+    assert "before fault `slow` was asked for" in finding.summary
+
+
 def test_silence_at_the_receiver_says_nothing_when_alertmanager_could_not_be_read() -> None:
     finding = judged(True, [], alertmanager={"error": "refused"})
 

@@ -179,6 +179,32 @@ def test_pending_that_never_fired_is_told_apart_from_nothing() -> None:
     assert "pending after 2.96 s, and never long enough" in finding.summary
 
 
+def test_a_condition_that_was_true_before_the_fault_was_asked_for_says_nothing_about_it() -> None:
+    journal = good_run(alerts=False)
+    alert(journal, "alert.pending", (FAULT_S - 2) * 1000, "PaymentsSlow", PAGE)
+    alert(journal, "alert.firing", (FAULT_S + 4) * 1000, "PaymentsSlow", PAGE)
+
+    finding = judged(journal)
+
+    assert finding.outcome is Outcome.INCONCLUSIVE
+    assert "its condition was true 2 s before fault `slow` was asked for" in finding.summary
+
+
+def test_a_clock_that_is_only_roughly_known_makes_no_alert_early() -> None:
+    journal = by_prometheus([told(19)], [], RULES)
+    early = {"alertname": "PaymentsSlow", "alertstate": "pending", **PAGE}
+    values = [[ORIGIN / 1000 + s, "1"] for s in range(FAULT_S, 19)]
+    rough = [
+        replace(e, data={**e.data, "error_ms": 10, "matrix": [*e.data["matrix"], _series]})
+        if (_series := {"metric": early, "values": values}) and "matrix" in e.data
+        else e
+        for e in journal.events()
+    ]
+    finding = judged(journal, lambda _: rough, alerting=PROMETHEUS)
+
+    assert finding.outcome is Outcome.PASS
+
+
 def test_an_evaluation_between_asked_and_confirmed_counts_as_caught() -> None:
     journal = good_run(alerts=False)
     alert(journal, "alert.firing", FAULT_S * 1000 + 20, "PaymentsSlow", PAGE)

@@ -151,6 +151,9 @@ class FakePrometheus(Fake):
         self.alerts: list[dict[str, Any]] = []
         self.matrix: list[dict[str, Any]] = []
         self.warnings: list[str] = []
+        self.query_of_rule = "x > 1"
+        self.series: set[str] = set()  # selectors that have samples
+        self.broken_series: set[str] = set()  # selectors that cannot be asked for
         self.started_ms: float = wall_ms() - 3_600_000
         self.last_evaluation_ms: float | None = None  # None: just now
         self.scrapes: Callable[[float], bool] = lambda at_s: True
@@ -178,7 +181,7 @@ class FakePrometheus(Fake):
         rule = {
             "type": "alerting",
             "name": "A",
-            "query": "x > 1",
+            "query": self.query_of_rule,
             "duration": 3,
             "labels": {"severity": "page"},
             "annotations": {"runbook_url": "runbooks/a.md"},
@@ -193,6 +196,12 @@ class FakePrometheus(Fake):
         if q["query"] == ["time()"]:
             now = self.now_ms() / 1000
             return _ok({"resultType": "scalar", "result": [now, f"{now:.3f}"]})
+        if q["query"][0].startswith("count(count_over_time("):
+            selector = q["query"][0].removeprefix("count(count_over_time(").partition("[")[0]
+            if selector in self.broken_series:
+                return _FAIL["500"]
+            found = [{"metric": {}, "value": [0, "1"]}] if selector in self.series else []
+            return _ok({"resultType": "vector", "result": found})
         more = {"warnings": self.warnings} if self.warnings else {}
         return _ok({"resultType": "matrix", "result": self.matrix}) | more
 

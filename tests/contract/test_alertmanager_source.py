@@ -72,6 +72,7 @@ def test_the_union_of_what_was_seen(fake: FakeAlertmanager) -> None:
     assert since <= first["first_seen_wall_ms"] <= first["last_seen_wall_ms"] <= wall_ms()
     assert read["gaps"] == []
     assert read["version"] == "0.25.0"
+    assert read["receivers"] == ["pager", "tap"]
     json.dumps(read, allow_nan=False)
     _, query = next(a for a in fake.asked if a[0] == "/api/v2/alerts")
     assert query["silenced"] == query["inhibited"] == ["true"]

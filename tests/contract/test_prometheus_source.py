@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from alert_fakes import Events, FakePrometheus, rfc3339, until, wall_ms
 
-from gameday.adapters.prometheus import PrometheusSource
+from gameday.adapters.prometheus import MAX_SELECTORS, PrometheusSource
 from gameday.adapters.prometheus_answers import (
     active_alerts,
     duration_of,
@@ -225,6 +225,51 @@ def test_it_reads_raw_samples_of_exactly_that_time(fake: FakePrometheus) -> None
     (episode,) = from_prometheus(read)
     assert episode.firing_wall_ms == until_ms - 5_000
     assert episode.ended_wall_ms == until_ms - 3_000
+
+
+@pytest.mark.parametrize(
+    ("query", "series"),
+    [
+        ("x > 1", [{"selector": "x", "samples": True}]),
+        (
+            "gone / x > 1",
+            [{"selector": "gone", "samples": False}, {"selector": "x", "samples": True}],
+        ),
+        ("broken + x", [{"selector": "broken", "samples": None}]),  # and then no more is asked
+    ],
+)
+def test_the_series_of_an_expected_alert_that_stayed_silent_are_looked_for(
+    fake: FakePrometheus, query: str, series: list[dict[str, Any]]
+) -> None:
+    fake.query_of_rule, fake.series, fake.broken_series = query, {"x"}, {"broken"}
+    until_ms = wall_ms()
+
+    (rule,) = PrometheusSource(fake.url, expected={"A"}).read(until_ms - 10_000, until_ms)["rules"]
+
+    assert rule["series"] == series
+    asked = [q["query"][0] for path, q in fake.asked if path == "/api/v1/query"]
+    assert any("[10001ms]" in one for one in asked if one.startswith("count("))
+
+
+def test_nothing_is_looked_for_of_alerts_that_nobody_expects_or_that_were_active(
+    fake: FakePrometheus,
+) -> None:
+    until_ms = wall_ms()
+    (rule,) = PrometheusSource(fake.url).read(until_ms - 10_000, until_ms)["rules"]
+    assert "series" not in rule
+    metric = {"alertname": "A", "alertstate": "pending"}
+    fake.matrix = [{"metric": metric, "values": [[until_ms / 1000 - 1, "1"]]}]
+    read = PrometheusSource(fake.url, expected={"A"}).read(until_ms - 10_000, until_ms)
+    assert "series" not in read["rules"][0]
+
+
+def test_no_more_series_are_looked_for_than_the_cap(fake: FakePrometheus) -> None:
+    fake.query_of_rule = " + ".join(f"m{i}" for i in range(MAX_SELECTORS + 5))
+    until_ms = wall_ms()
+
+    (rule,) = PrometheusSource(fake.url, expected={"A"}).read(until_ms - 10_000, until_ms)["rules"]
+
+    assert len(rule["series"]) == MAX_SELECTORS
 
 
 def test_a_clock_that_is_off_is_measured_and_taken_into_account(fake: FakePrometheus) -> None:

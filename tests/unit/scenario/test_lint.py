@@ -110,6 +110,8 @@ def test_stop_conditions(fault: str, stop: str, expected: list[str]) -> None:
         ("expect.alerts.0.resolves_within", "61s", ["expect/resolve-not-observable"]),
         ("expect.recovery", ["steady within 61s"], ["expect/steady-not-observable"]),
         ("expect.quiet", [{}], ["value/empty"]),
+        ("expect.tolerate", [{}], ["value/empty"]),
+        ("expect.tolerate", [{"alertname": "CacheMissesHigh"}], []),
         ("expect.quiet", [{"alertname": "CheckoutSlow"}], ["alert/quiet-expected"]),
         ("expect.quiet", [{"alertname": "CheckoutSlow", "severity": "ticket"}], []),
         ("expect.baseline", [], ["expect/no-baseline"]),
