@@ -88,6 +88,8 @@ def _load(load: LoadSpec) -> str:
 
 def _made_by(load: LoadSpec) -> str:
     """How many processes make the load, if there is anything to say of it."""
+    if load.workers:
+        return f"; made by {load.workers} worker{'s'[: load.workers > 1]} on other hosts"
     n = processes_for(load)
     if load.processes == AUTO:
         spare = ", fewer where the machine has not so many cores to spare" if n > 1 else ""

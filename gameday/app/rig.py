@@ -13,6 +13,7 @@ from gameday import __version__, sentinel
 from gameday.adapters.alertmanager import AlertmanagerSource
 from gameday.adapters.builtin_alerts import BuiltinAlerts
 from gameday.adapters.locust.driver import LocustLoad
+from gameday.adapters.locust.hosts import Hosts
 from gameday.adapters.probe import HealthWatcher, ProbeWatcher
 from gameday.adapters.prometheus import PrometheusSource
 from gameday.adapters.receiver import Receiver
@@ -115,6 +116,7 @@ class _Rig:
             plan.environment.targets[plan.scenario.load.target].url or "",
             where.evidence,
             seed=plan.seed,
+            hosts=_hosts(plan),
         )
         self._receiver = Receiver(
             plan.environment.receiver_listen,
@@ -358,6 +360,20 @@ def _prepared(openers: Mapping[str, Opener]) -> dict[str, Undo]:
 def _token(plan: Plan) -> str | None:
     token = plan.environment.receiver_token
     return None if token is None else resolve(token, base=Path(plan.directory))
+
+
+def _hosts(plan: Plan) -> Hosts | None:
+    """Where workers of the load on other hosts come to, if the scenario asks for some."""
+    place = plan.environment.load
+    if not plan.scenario.load.workers:
+        return None
+    if place.token is None:
+        raise RefusedError(
+            f"the load is made by workers on other hosts, and environment "
+            f"`{plan.environment.name}` has no `load: {{token: …}}` that they could show"
+        )
+    token = resolve(place.token, base=Path(plan.directory))
+    return Hosts(listen=place.listen, token=token, wait_ms=place.wait_ms)
 
 
 def _gates(plan: Plan) -> tuple[str, ...]:

@@ -118,6 +118,15 @@ class AlertingSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoadPlace:
+    """Where workers of the load on other hosts come to, and the token that they have to know."""
+
+    listen: str = "127.0.0.1:5557"
+    token: str | SecretRef | None = None
+    wait_ms: int = 30_000  # how long they are waited for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """One place to run in."""
 
@@ -129,6 +138,7 @@ class Environment:
     receiver_token: str | SecretRef | None = None  # fixed, when something outside must know it
     kind: str = "local"
     docker: DockerSpec = DockerSpec()
+    load: LoadPlace = LoadPlace()
     commands: tuple[str, ...] = ()  # programs that faults and restarts may run
     policy: Policy = field(default_factory=Policy)
 

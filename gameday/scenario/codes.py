@@ -94,6 +94,7 @@ _SCENARIOS = {
     "load/breakpoint": _e("a search for the breakpoint beside faults, or without objectives"),
     "load/longer-than-run": _w("arrivals are written for longer than the run"),
     "load/think": _e("`think` belongs to `users`; arrivals do not think"),
+    "load/workers": _e("workers on other hosts that cannot make this load here"),
     "load/spread": _e("`spread` belongs to `arrivals`; users come by themselves"),
     "load/journeys": _e("`journeys` or `locustfile`: exactly one of them"),
     "load/classes": _e("`classes` belongs to `locustfile`"),

@@ -58,7 +58,7 @@ def compile_plan(
         runbook_hosts=project.runbook_hosts,
         directory=project.directory,
         seed=seed,
-        schedule=Schedule(steps=tuple(_steps(scenario, place)), limits=limits_of(scenario)),
+        schedule=Schedule(steps=tuple(_steps(scenario, place)), limits=limits_of(scenario, place)),
     )
 
 
@@ -69,9 +69,15 @@ def alert_servers(environment: Environment) -> tuple[str, ...]:
     return tuple(name for name, url in given if url is not None)
 
 
-def limits_of(scenario: Scenario) -> Limits:
+def gather_ms(scenario: Scenario, environment: Environment) -> int:
+    """How long workers of other hosts are waited for, before the load begins."""
+    return environment.load.wait_ms if scenario.load.workers else 0
+
+
+def limits_of(scenario: Scenario, environment: Environment) -> Limits:
     """How long the whole run may take: its phases, and a generous margin around them."""
     load_ms = LOAD_START_LIMIT_MS + scenario.load.timeout_ms + LOAD_STOP_MARGIN_MS
+    load_ms += gather_ms(scenario, environment)
     limits_ms = (fault_limit_ms(scenario, fault) for fault in scenario.faults)
     return Limits(
         deadline_ms=scenario.phases.played_ms + load_ms + MARGIN_MS + scenario.revert_for_ms,
@@ -108,7 +114,7 @@ def _opening(scenario: Scenario, environment: Environment) -> Iterator[Step]:
         "load",
         lane="load",
         when=(_all_faults(scenario, "fault.prepare") if scenario.faults else opened,),
-        limit_ms=LOAD_START_LIMIT_MS,
+        limit_ms=LOAD_START_LIMIT_MS + gather_ms(scenario, environment),
         required=True,
     )
 

@@ -148,6 +148,7 @@ def _load(doc: LoadDoc, phases: Phases | None, marks: Marks) -> tuple[LoadSpec, 
         data=feeders_of(doc.data),
         auth=auth_of(doc.auth),
         processes=doc.processes,
+        workers=doc.workers,
     )
     return load, found
 

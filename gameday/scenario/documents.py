@@ -64,6 +64,11 @@ class LoadDoc:
         w.PROCESSES,
         about("so many processes make it on this host; `auto`: as many as the rate needs"),
     ] = 1
+    workers: Annotated[
+        int,
+        f.whole(1, 1_000, "a number of workers"),
+        about("so many workers on other hosts make it, instead of processes on this one"),
+    ] = 0
 
 
 @document

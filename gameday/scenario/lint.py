@@ -11,6 +11,7 @@ from gameday.scenario import (
     rules_closed,
     rules_expect,
     rules_faults,
+    rules_load,
     rules_places,
     rules_project,
     rules_stops,
@@ -32,6 +33,7 @@ RULES: tuple[Rule, ...] = (
     *shapes.RULES,
     *rules_breakpoint.RULES,
     *rules_closed.RULES,
+    *rules_load.RULES,
 )
 
 

@@ -106,6 +106,21 @@ class AlertingDoc:
 
 
 @document
+class LoadPlaceDoc:
+    """Where workers of the load on other hosts come to."""
+
+    listen: Annotated[str, f.ADDRESS, about("where Locust's master listens for them")] = (
+        "127.0.0.1:5557"
+    )
+    token: Annotated[
+        SecretDoc | None, GIVEN, about("where the token is that each worker has to know")
+    ] = None
+    wait: Annotated[
+        int, f.between(1_000, 600_000, "`1s` to `10m`"), about("how long they are waited for")
+    ] = 30_000
+
+
+@document
 class ReceiverDoc:
     """Our own receiver of notifications."""
 
@@ -160,6 +175,9 @@ class EnvironmentDoc:
     ] = field(default_factory=list)
     alerts: Annotated[AlertingDoc, about("where alerts are read; built-in alerts unless given")] = (
         field(default_factory=AlertingDoc)
+    )
+    load: Annotated[LoadPlaceDoc, about("where workers of the load on other hosts come to")] = (
+        field(default_factory=LoadPlaceDoc)
     )
     receiver: Annotated[ReceiverDoc, about("our own receiver of notifications")] = field(
         default_factory=ReceiverDoc

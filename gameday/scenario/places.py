@@ -13,6 +13,7 @@ from gameday.model.project import (
     ContainerRef,
     DockerSpec,
     Environment,
+    LoadPlace,
     ProcessRef,
     Target,
     kind_of_environment,
@@ -39,12 +40,18 @@ def environment_of(
     policy, found = policy_of(doc, kind, (*path, "policy"), marks)
     token = doc.receiver.token
     found.extend(unclear(token, (*path, "receiver", "token"), marks))
+    found.extend(unclear(doc.load.token, (*path, "load", "token"), marks))
     environment = Environment(
         name=name,
         kind=kind,
         targets={key: _target(key, target) for key, target in doc.targets.items()},
         toxiproxy_url=doc.toxiproxy.url if doc.toxiproxy else None,
         alerting=_alerting(doc.alerts),
+        load=LoadPlace(
+            listen=doc.load.listen,
+            token=None if doc.load.token is None else secret_ref(doc.load.token),
+            wait_ms=doc.load.wait,
+        ),
         receiver_listen=doc.receiver.listen,
         receiver_token=secret_ref(token) if isinstance(token, SecretDoc) else token,
         docker=DockerSpec(

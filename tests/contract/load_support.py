@@ -27,7 +27,9 @@ class Server:
     """Counts requests by path. `/500` and `/404` answer so; `/slow` never answers, `/drip` one byte
     at a time, `/cut` ends early, `/hangup` and `/reset` close without an answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self._host = host
+        self.peers: set[str] = set()  # addresses that asked
         self.seen: Counter[str] = Counter()
         self.bodies: list[bytes] = []
         self.agents: set[str] = set()
@@ -51,7 +53,7 @@ class Server:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         server = self._loop.run_until_complete(
-            asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1024)
+            asyncio.start_server(self._serve, self._host, 0, backlog=1024)
         )
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
@@ -66,6 +68,7 @@ class Server:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.peers.add(writer.get_extra_info("peername")[0])
         try:
             with contextlib.suppress(
                 asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError

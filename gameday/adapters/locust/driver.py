@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import threading
@@ -11,8 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gameday.adapters.locust.hosts import BRIDGE, GATHER_VAR, Hosts
 from gameday.adapters.locust.process import LoadProcess
 from gameday.adapters.locust.protocol import (
+    AGENT,
     Bye,
     Edge,
     Edged,
@@ -36,11 +39,10 @@ from gameday.model.scenario import LoadSpec
 from gameday.model.window import Tick, tick_to_json
 from gameday.ports import Emit
 
-AGENT = "gameday.adapters.locust.agent"
 #: How long the child may take to say `hello` and `ready`, and then `running`, in seconds.
 READY_S, RUNNING_S = 20.0, 10.0
 #: Several workers begin, and change their rate, at a time that is so far ahead, in seconds.
-TOGETHER_S = 0.25
+TOGETHER_S, TOGETHER_AFAR_S = 0.25, 1.0
 #: How long an edge may take to be marked.
 EDGE_S = 1.0
 #: What the child may take beyond the drain: users' own `on_stop`, the last tick.
@@ -52,7 +54,8 @@ class LocustLoad:
 
     *work_dir* gets a directory `load`, in which the child runs (of several each in one of its own)
     and its output is kept. *cores* are those that `processes: auto` may count with; those of this
-    machine unless given.
+    machine unless given. *hosts* says where the workers of other hosts come to, if the
+    specification asks for some.
     """
 
     def __init__(
@@ -64,9 +67,12 @@ class LocustLoad:
         seed: int = 0,
         python: str = sys.executable,
         cores: int | None = None,
+        hosts: Hosts | None = None,
     ) -> None:
         self._spec, self._base_url = resolved(spec), base_url.rstrip("/")
-        self._of = processes_here(spec, cores or len(os.sched_getaffinity(0)))
+        self._hosts = hosts if spec.workers else None
+        self._of = spec.workers or processes_here(spec, cores or len(os.sched_getaffinity(0)))
+        self._ahead_s = TOGETHER_S if self._hosts is None else TOGETHER_AFAR_S
         if spec.users is not None:
             self._of = min(self._of, spec.users)  # nobody without a user
         self._directory, self._seed, self._python = work_dir / "load", seed, python
@@ -89,17 +95,9 @@ class LocustLoad:
         if self._process is not None:
             raise NoEffectError("the load was already started")
         self._emit = emit
-        process = self._process = LoadProcess(
-            command=(self._python, "-m", AGENT),
-            directory=self._directory,
-            heard=self._heard,
-            lost=self._lost,
-            gone=self._gone,
-            children=self._of,
-        )
+        process = self._process = self._made()
         try:
-            process.start(READY_S)
-            hellos = process.wait_all(Hello, READY_S)
+            hellos = self._gathered(process)
             if any(abs(time.monotonic_ns() - hello.mono_ns) > READY_S * 1e9 for hello in hellos):
                 raise NoEffectError("the load process does not share this machine's clock")
             process.send_each(self._prepare)
@@ -124,6 +122,40 @@ class LocustLoad:
             "workers": [worker_facts(hello) for hello in hellos],
         }
 
+    def _made(self) -> LoadProcess:
+        hosts = self._hosts
+        variables = {} if hosts is None else {GATHER_VAR: hosts.told(self._of)}
+        return LoadProcess(
+            command=(self._python, "-m", AGENT if hosts is None else BRIDGE),
+            directory=self._directory,
+            heard=self._heard,
+            lost=self._lost,
+            gone=self._gone,
+            children=self._of if hosts is None else 1,
+            links=self._of,
+            variables=variables,
+        )
+
+    def _gathered(self, process: LoadProcess) -> list[Hello]:
+        """Start the process, and wait for all workers. Raises `NoEffectError`, naming who came."""
+        hosts = self._hosts
+        if hosts is None:
+            process.start(READY_S)
+            return process.wait_all(Hello, READY_S)
+        try:
+            process.start(hosts.wait_ms / 1000)
+            return process.wait_all(Hello, READY_S)
+        except NoEffectError:
+            if process.over:
+                raise
+            came = [f"`{link.worker}`" for link in process.links()]
+            raise NoEffectError(
+                f"{len(came)} of {self._of} workers came to {hosts.listen} within "
+                f"{hosts.wait_ms / 1000:g} s{': ' if came else ''}{', '.join(came)}; start "
+                f"`gameday load worker --master {hosts.listen}` on each host, before the run or "
+                f"soon after{process.tail()}"
+            ) from None
+
     def _prepare(self, number: int) -> Prepare:
         share = {"index": number, "of": self._of} if self._of > 1 else None
         return Prepare(
@@ -131,13 +163,14 @@ class LocustLoad:
             seed=self._seed,
             spec=spec_to_json(self._spec),
             share=share,
+            sha256="" if self._hosts is None else _sha256(self._spec.locustfile),
         )
 
     def _first_second(self, origin_mono_ns: int) -> int | None:
         """The run second in which several workers begin together; one takes the next by itself."""
         if self._of == 1:
             return None
-        since_ns = time.monotonic_ns() + int(TOGETHER_S * 1e9) - origin_mono_ns
+        since_ns = time.monotonic_ns() + int(self._ahead_s * 1e9) - origin_mono_ns
         return -(-since_ns // 1_000_000_000)
 
     def edge(self, opening: bool) -> None:
@@ -159,7 +192,7 @@ class LocustLoad:
     def set_rate(self, per_s: float) -> None:
         """Change the arrival rate from now on (open model)."""
         if self._process is not None:
-            at_ns = None if self._of == 1 else time.monotonic_ns() + int(TOGETHER_S * 1e9)
+            at_ns = None if self._of == 1 else time.monotonic_ns() + int(self._ahead_s * 1e9)
             self._process.send(Rate(per_s=per_s, at_mono_ns=at_ns))
 
     def set_users(self, n: int) -> None:
@@ -204,6 +237,9 @@ class LocustLoad:
             self._last[message.tick.worker] = message.tick
             data = tick_to_json(message.tick)
             self._emit(Event(kind="load.window", subject=message.tick.worker, data=data))
+        elif isinstance(message, Hello) and self._hosts is not None:
+            data = {"state": "came", "host": message.host, "clock": message.clock}
+            self._emit(Event(kind="load.worker", subject=message.worker, data=data))
         elif isinstance(message, Running):
             self._begun[message.worker] = message.second
         elif isinstance(message, Noted):
@@ -230,6 +266,13 @@ def worker_facts(hello: Hello) -> dict[str, Any]:
     if hello.host:
         facts["host"] = hello.host
     return facts if hello.clock is None else {**facts, "clock": hello.clock}
+
+
+def _sha256(path: str | None) -> str:
+    """That of a file; empty where there is none, which whoever reads it will say."""
+    if path is None or not Path(path).is_file():
+        return ""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def resolved(spec: LoadSpec) -> LoadSpec:

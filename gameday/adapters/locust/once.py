@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from gameday.adapters.locust.driver import AGENT, READY_S, resolved
+from gameday.adapters.locust.driver import READY_S, resolved
 from gameday.adapters.locust.process import LoadProcess
 from gameday.adapters.locust.protocol import (
+    AGENT,
     Answer,
     Bye,
     Message,

@@ -86,6 +86,11 @@ class LoadProcess:
         return next((code for code in codes if code != 0), 0)
 
     @property
+    def over(self) -> bool:
+        """Whether it has ended, whatever was said."""
+        return self._over or self._abort.is_set()
+
+    @property
     def pids(self) -> list[int]:
         """The process ids of the children."""
         return [child.pid for child in self._children if child.pid is not None]

@@ -28,6 +28,8 @@ VERSION = 1
 MAX_LINE = 4 * 1024 * 1024
 #: How much of an answer's body travels back from `once`, in characters.
 MAX_BODY = 2048
+#: The load process that speaks it with Locust.
+AGENT = "gameday.adapters.locust.agent"
 #: Environment variables by which the child finds the runner.
 SOCKET_VAR, TOKEN_VAR, PARENT_VAR, WORKER_VAR = (
     "GAMEDAY_LOAD_SOCKET",

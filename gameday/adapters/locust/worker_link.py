@@ -15,6 +15,7 @@ from gameday.adapters.locust.protocol import (
     Failed,
     Hello,
     Message,
+    Noted,
     ProtocolError,
     Running,
     Ticked,
@@ -104,6 +105,8 @@ class WorkerLink:
             one.close()
 
     def _named(self, message: Message) -> str:
+        if isinstance(message, Noted):
+            return self.worker  # a note may be about somebody else
         return str(getattr(message, "worker", self.worker))
 
     def _lines(self) -> Iterator[Message]:

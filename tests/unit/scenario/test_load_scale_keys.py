@@ -1,4 +1,4 @@
-"""`processes` of the load: read, shown in the plan, refused with a sentence."""
+"""`processes` and `workers` of the load: read, shown in the plan, refused with a sentence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from gameday.app.planview import show_plan
+from gameday.model.project import LoadPlace
+from gameday.model.secret import SecretRef
 from gameday.scenario.api import check, plan_for
+from gameday.scenario.compile import LOAD_START_LIMIT_MS
 
 PROJECT = """gameday: 1
 environments:
@@ -58,6 +61,23 @@ def test_it_is_read_and_shown(tmp_path: Path, processes: str, meant: int, shown:
     plan = plan_for(written(tmp_path, processes), environment="local")
     assert plan.scenario.load.processes == meant
     assert shown in show_plan(plan)
+
+
+def test_workers_are_read_and_waited_for(tmp_path: Path) -> None:
+    path = written(tmp_path, "1")
+    path.write_text(path.read_text().replace("  processes: 1\n", "  workers: 3\n"))
+    (found,) = [d for d in check([path]).diagnostics if d.code == "load/workers"]
+    assert "`local` has no token that workers could show" in found.summary
+    place = '    load: {listen: "10.0.0.5:5557", token: {env: LOAD}, wait: 50s}\n'
+    (tmp_path / "gameday.yaml").write_text(PROJECT.replace("    targets", place + "    targets"))
+    plan = plan_for(path, environment="local")
+    assert plan.scenario.load.workers == 3
+    assert plan.environment.load == LoadPlace(
+        listen="10.0.0.5:5557", token=SecretRef(env="LOAD"), wait_ms=50_000
+    )
+    assert "; made by 3 workers on other hosts" in show_plan(plan)
+    (start,) = [step for step in plan.schedule.steps if step.verb == "load.start"]
+    assert start.limit_ms == LOAD_START_LIMIT_MS + 50_000
 
 
 @pytest.mark.parametrize("processes", ["0", "65", "many", "2.5", "true"])
