@@ -41,7 +41,8 @@ def commands() -> dict[str, set[str]]:
         options = {o for p in command.params for o in (*p.opts, *p.secondary_opts)}
         subs = getattr(command, "commands", {})
         for sub in subs.values():
-            options |= {o for p in sub.params for o in (*p.opts, *p.secondary_opts)}
+            for one in (sub, *getattr(sub, "commands", {}).values()):
+                options |= {o for p in one.params for o in (*p.opts, *p.secondary_opts)}
         found[name] = options | {"--help", "-h"} | set(subs)
     return found
 
