@@ -113,3 +113,31 @@ def import_har(
     return int(
         import_har_command(path, out, force=force, target=target, host=host, everything=everything)
     )
+
+
+@load_app.command("worker")
+def load_worker(
+    master: Annotated[
+        str, typer.Option("--master", help="HOST:PORT where the run listens for workers.")
+    ] = "127.0.0.1:5557",
+    token_env: Annotated[
+        str, typer.Option("--token-env", help="The variable in which the run's token is.")
+    ] = "GAMEDAY_LOAD_TOKEN",  # noqa: S107 - the name of a variable
+    token: Annotated[
+        str | None,
+        typer.Option("--token", help="The token itself; others on this host can see it."),
+    ] = None,
+    locustfile: Annotated[
+        Path | None, typer.Option("--locustfile", help="This host's copy of the run's locustfile.")
+    ] = None,
+    plugin: Annotated[
+        bool, typer.Option("--plugin", help="Print our file for `locust --worker -f`, and end.")
+    ] = False,
+) -> int:
+    """Make a part of the load of a run on this host: wait for it, serve it, and end."""
+    from gameday.app.load_worker import load_worker_command, plugin_file
+
+    if plugin:
+        typer.echo(plugin_file())
+        return 0
+    return int(load_worker_command(master, token_env=token_env, token=token, locustfile=locustfile))
