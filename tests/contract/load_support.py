@@ -36,6 +36,7 @@ class Server:
         self.connections = 0
         self.last_at = 0.0  # monotonic time of the last request
         self.stall: tuple[float, float] = (0.0, 0.0)
+        self.late_s = 0.0  # how long after a stall the last answer was given that it held back
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -93,6 +94,7 @@ class Server:
         begin, end = self.stall
         if begin <= time.monotonic() < end:
             await asyncio.sleep(end - time.monotonic())
+            self.late_s = max(self.late_s, time.monotonic() - end)
         return await self._answer(path, writer)
 
     async def _answer(self, path: str, writer: asyncio.StreamWriter) -> bool:

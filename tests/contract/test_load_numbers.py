@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from load_support import Recorder, Server, journey, running
 
-from gameday.model.histogram import count, merged, quantile_ms
+from gameday.model.histogram import count, quantile_ms
 from gameday.model.scenario import Journey, LoadSpec, RequestStep
-
-HTTP_USER = """
-from locust import HttpUser, task, between
-class Shopper(HttpUser):
-    wait_time = between(0.05, 0.15)
-    @task(3)
-    def browse(self): self.client.get("/a")
-    @task(1)
-    def buy(self): self.client.get("/b")
-"""
 
 
 @pytest.fixture
@@ -70,49 +58,6 @@ def test_every_request_is_counted_once_where_it_belongs(server: Server, tmp_path
     assert server.connections < 60  # of 670 users: the last idle one comes first
     assert all(0 < t.cpu_share < 2 for t in heard.ticks)
     assert run.facts["version"].startswith("locust 2.")
-
-
-def test_a_stall_is_seen_from_the_intended_start(server: Server, tmp_path: Path) -> None:
-    """For generated journeys and for a locustfile that knows nothing of it, side by side."""
-    file = tmp_path / "shopper.py"
-    file.write_text(HTTP_USER)
-    generated = LoadSpec(
-        target="shop", arrivals_per_s=100, timeout_ms=4_000, journeys=(journey("all", "/c"),)
-    )
-    own = replace(generated, journeys=(), locustfile=str(file))
-    origin_ns = time.monotonic_ns() + 300_000_000
-    with (
-        running(generated, server.url, tmp_path / "1", origin_ns=origin_ns) as one,
-        running(own, server.url, tmp_path / "2", origin_ns=origin_ns) as two,
-    ):
-        begin = max(one.facts["first_second"], two.facts["first_second"]) + 1
-        server.stall = (one.mono_s(begin), one.mono_s(begin + 2))
-        for run in (one, two):
-            run.heard.wait_second(begin + 2)
-            run.load.stop()
-
-    for run in (one, two):
-        stalled = merged(
-            c.response
-            for c in run.heard.cells
-            if c.second in (begin, begin + 1) and c.outcome == "ok"
-        )
-        assert count(stalled) == 200
-        for q, truth_ms in ((0.5, 1000), (0.95, 1900), (0.99, 1980)):
-            found = quantile_ms(stalled, q)
-            # a little later at most: a busy machine answers two hundred requests one by one
-            assert found is not None
-            assert truth_ms * 0.95 <= found <= truth_ms * 1.1 + 300
-        by_second = {t.second: t for t in run.heard.ticks}
-        # at the end of a tick what has begun since the stall is under way, but for the border
-        under_way = by_second[begin].in_flight + by_second[begin].queued
-        assert under_way == pytest.approx(100, abs=25)
-        assert 850 < by_second[begin].oldest_ms < 1300
-        waiting = merged(o.ages for o in by_second[begin].open)
-        assert count(waiting) == under_way
-        assert by_second[begin + 2].in_flight < 20
-    names = one.heard.counts("name") + two.heard.counts("name")
-    assert names == server.seen
 
 
 def test_closed_users_wait_for_the_answer_and_spread_their_start(
