@@ -56,13 +56,15 @@ _NOTES: Mapping[str, Callable[[Event], str]] = {
 }
 
 
+def _is_clock(event: Event) -> bool:
+    """Whether it is one of many measurements of a worker's clock."""
+    return event.kind == "load.worker" and event.data.get("state") == "clock"
+
+
 def _worker(event: Event) -> str:
     """What happened to a worker of the load, in its first line."""
-    data = event.data
-    why = str(data.get("why", "")).partition("\n")[0]
-    if data.get("state") == "clock":
-        return f"its clock is {float(data.get('offset_ms', 0)):+.1f} ms from ours"
-    return f"{data.get('state', '')}{': ' if why else ''}{why}"
+    why = str(event.data.get("why", "")).partition("\n")[0]
+    return f"{event.data.get('state', '')}{': ' if why else ''}{why}"
 
 
 def _because(event: Event) -> str:
@@ -87,7 +89,7 @@ def moments_of(plan: Plan, timeline: Timeline) -> tuple[Moment, ...]:
 
 def moment_of(event: Event) -> Moment | None:
     """One event for people; None for one that is no news by itself."""
-    if event.kind in _LEFT_OUT or event.phase is Phase.STARTED:
+    if event.kind in _LEFT_OUT or event.phase is Phase.STARTED or _is_clock(event):
         return None
     if event.kind in _NOTES:
         return _moment(event, _NOTES[event.kind](event))
