@@ -47,11 +47,8 @@ def load_of(plan: Plan) -> LoadSpec:
     """
     base = Path(plan.directory)
     load = replace(plan.scenario.load, breakpoint=None)  # whoever makes the load needs no reason
-    journeys = tuple(
-        replace(journey, steps=tuple(_with_secrets(step, base) for step in journey.steps))
-        for journey in load.journeys
-    )
-    load = _with_files(replace(load, journeys=journeys, auth=_auth(load, base)), base)
+    load = load.with_steps(lambda step: _with_secrets(step, base))
+    load = _with_files(replace(load, auth=_auth(load, base)), base)
     if load.locustfile is None:
         return load
     return replace(load, locustfile=str(Path(base, load.locustfile).resolve()))
@@ -59,12 +56,12 @@ def load_of(plan: Plan) -> LoadSpec:
 
 def _with_files(load: LoadSpec, base: Path) -> LoadSpec:
     """With the columns of `data`, and the files that steps send."""
-    if not load.data and not any(step.files for j in load.journeys for step in j.steps):
+    if not load.data and not any(step.files for step in load.steps):
         return load
     from gameday.scenario.feeders import FeederError, fed, uploaded
 
     try:
-        return replace(load, data=fed(load.data, base), journeys=uploaded(load.journeys, base))
+        return replace(uploaded(load, base), data=fed(load.data, base))
     except FeederError as error:
         raise RefusedError(f"{error}: {error.hint}") from None
 

@@ -13,7 +13,7 @@ from gameday.adapters.authorship import author_of, configured_email
 from gameday.app.stored import without_secrets
 from gameday.errors import CannotSeeError
 from gameday.model.plan import Plan
-from gameday.model.scenario import LoadSpec
+from gameday.model.scenario import LoadSpec, RequestStep
 from gameday.policy import Approval, Asked, Refusal, in_force, refusals
 from gameday.policy.people import accepted
 from gameday.scenario.planfile import plan_sha256
@@ -71,23 +71,14 @@ def _with_contents(load: LoadSpec, directory: Path) -> LoadSpec:
     def bound(name: str) -> str:
         return f"{name} sha256:{_content_sha256(directory / name)}"
 
+    def sent(step: RequestStep) -> RequestStep:
+        files = {name: replace(one, path=bound(one.path)) for name, one in step.files.items()}
+        return replace(step, files=files)
+
     return replace(
-        load,
+        load.with_steps(sent),
         locustfile=None if load.locustfile is None else bound(load.locustfile),
         data={name: replace(one, csv=bound(one.csv)) for name, one in load.data.items()},
-        journeys=tuple(
-            replace(
-                journey,
-                steps=tuple(
-                    replace(
-                        step,
-                        files={k: replace(f, path=bound(f.path)) for k, f in step.files.items()},
-                    )
-                    for step in journey.steps
-                ),
-            )
-            for journey in load.journeys
-        ),
     )
 
 

@@ -231,7 +231,7 @@ def _secrets(plan: Plan) -> str:
     if isinstance(token, SecretRef):
         resolve(token, base=Path(plan.directory))
     load_of(plan)
-    headers = [v for j in plan.scenario.load.journeys for s in j.steps for v in s.headers.values()]
+    headers = [value for step in plan.scenario.load.steps for value in step.headers.values()]
     n = sum(isinstance(value, SecretRef) for value in [*headers, *_of_auth(plan), token])
     return f"{n} needed, all there" if n else "none needed"
 

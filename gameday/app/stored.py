@@ -9,7 +9,7 @@ from typing import Any
 
 from gameday.model.faults import GENERIC
 from gameday.model.plan import Plan
-from gameday.model.scenario import FaultSpec, Journey, RequestStep
+from gameday.model.scenario import FaultSpec, RequestStep
 from gameday.model.secret import SECRET_HEADERS
 
 MASK = "***"
@@ -24,7 +24,7 @@ def without_secrets(plan: Plan) -> Plan:
     """*plan* without the receiver's token and without headers that authenticate."""
     environment = plan.environment
     load = plan.scenario.load
-    load = replace(load, journeys=tuple(_journey(journey) for journey in load.journeys))
+    load = load.with_steps(_step)
     faults = tuple(_fault(fault) for fault in plan.scenario.faults)
     return replace(
         plan,
@@ -38,10 +38,6 @@ def without_secrets(plan: Plan) -> Plan:
 def text_without_secrets(text: str) -> str:
     """The text of a scenario file without the values of headers that authenticate."""
     return _SECRET_LINE.sub(lambda found: f'{found["name"]}"{MASK}"', text)
-
-
-def _journey(journey: Journey) -> Journey:
-    return replace(journey, steps=tuple(_step(step) for step in journey.steps))
 
 
 def _step(step: RequestStep) -> RequestStep:

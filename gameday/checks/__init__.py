@@ -22,6 +22,7 @@ from gameday.checks import (
     load_breakpoint,
     load_delivered,
     load_generator,
+    load_teardown,
     load_workers,
     proxy_healthy,
     run_alerts_quiet_before,
@@ -44,7 +45,7 @@ Check = Callable[[Case], Iterable[Finding]]
 _MODULES: tuple[ModuleType, ...] = (
     run_baseline, run_alerts_quiet_before, load_delivered, load_workers, load_generator,
     proxy_healthy, fault_confirmed, fault_bit, source_seen, clock_agree, run_undone,
-    load_breakpoint, slo_criterion, slo_steady,
+    load_teardown, load_breakpoint, slo_criterion, slo_steady,
     alert_fired, alert_delivered, alert_resolved, alert_quiet,
     runbook_linked,
 )  # fmt: skip

@@ -5,7 +5,7 @@ All times are milliseconds, all shares are between 0 and 1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -143,8 +143,24 @@ class LoadSpec:
     classes: tuple[str, ...] = ()
     data: Mapping[str, Feeder] = field(default_factory=dict)
     auth: Auth | None = None
+    setup: tuple[RequestStep, ...] = ()  # once in each load process, and in no number
+    teardown: tuple[RequestStep, ...] = ()
     processes: int = 1  # on this host; 0 (`auto`): as many as the rate needs
     workers: int = 0  # on other hosts, instead of processes here
+
+    @property
+    def steps(self) -> tuple[RequestStep, ...]:
+        """All requests that are written out: of journeys, setup and teardown."""
+        return (*self.setup, *(s for j in self.journeys for s in j.steps), *self.teardown)
+
+    def with_steps(self, change: Callable[[RequestStep], RequestStep]) -> LoadSpec:
+        """The same load with every one of `steps` as *change* makes it."""
+        return replace(
+            self,
+            setup=tuple(map(change, self.setup)),
+            journeys=tuple(replace(j, steps=tuple(map(change, j.steps))) for j in self.journeys),
+            teardown=tuple(map(change, self.teardown)),
+        )
 
     @property
     def rates(self) -> Shape:

@@ -5,7 +5,7 @@ Pure: the same scenario, project, environment and seed give the same plan.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
@@ -15,7 +15,7 @@ from gameday.model.event import Phase
 from gameday.model.faults import call_limit_ms
 from gameday.model.plan import Limits, Plan, Schedule, Step, Trigger, When
 from gameday.model.project import Environment, Project, Service
-from gameday.model.scenario import FaultSpec, Scenario, Stage
+from gameday.model.scenario import FaultSpec, RequestStep, Scenario, Stage
 from gameday.scenario.lint import lint, scope_of, unknown_environment
 from gameday.scenario.node import Marks
 
@@ -62,6 +62,11 @@ def compile_plan(
     )
 
 
+def _aside_ms(steps: Sequence[RequestStep], scenario: Scenario) -> int:
+    """How long these steps may take, one after the other."""
+    return len(steps) * scenario.load.timeout_ms
+
+
 def alert_servers(environment: Environment) -> tuple[str, ...]:
     """The real sources of alerts that an environment has."""
     alerting = environment.alerting
@@ -78,6 +83,7 @@ def limits_of(scenario: Scenario, environment: Environment) -> Limits:
     """How long the whole run may take: its phases, and a generous margin around them."""
     load_ms = LOAD_START_LIMIT_MS + scenario.load.timeout_ms + LOAD_STOP_MARGIN_MS
     load_ms += gather_ms(scenario, environment)
+    load_ms += _aside_ms((*scenario.load.setup, *scenario.load.teardown), scenario)
     limits_ms = (fault_limit_ms(scenario, fault) for fault in scenario.faults)
     return Limits(
         deadline_ms=scenario.phases.played_ms + load_ms + MARGIN_MS + scenario.revert_for_ms,
@@ -114,7 +120,9 @@ def _opening(scenario: Scenario, environment: Environment) -> Iterator[Step]:
         "load",
         lane="load",
         when=(_all_faults(scenario, "fault.prepare") if scenario.faults else opened,),
-        limit_ms=LOAD_START_LIMIT_MS + gather_ms(scenario, environment),
+        limit_ms=LOAD_START_LIMIT_MS
+        + gather_ms(scenario, environment)
+        + _aside_ms(scenario.load.setup, scenario),
         required=True,
     )
 
@@ -220,7 +228,9 @@ def _closing(scenario: Scenario, environment: Environment) -> Iterator[Step]:
         "load",
         lane="load",
         when=(_after_phase("end", 0),),
-        limit_ms=scenario.load.timeout_ms + LOAD_STOP_MARGIN_MS,
+        limit_ms=scenario.load.timeout_ms
+        + LOAD_STOP_MARGIN_MS
+        + _aside_ms(scenario.load.teardown, scenario),
         always=True,
     )
     sources = alert_servers(environment) or ("builtin",)

@@ -30,7 +30,14 @@ from gameday.scenario.documents import (
     ScenarioDoc,
 )
 from gameday.scenario.fault_parts import faults_of
-from gameday.scenario.journeys import auth_of, feeders_of, journeys_of, wrong_auth
+from gameday.scenario.journeys import (
+    aside_of,
+    auth_of,
+    drawn_twice,
+    feeders_of,
+    journeys_of,
+    wrong_auth,
+)
 from gameday.scenario.node import Marks, Path
 from gameday.scenario.places import environment_of
 from gameday.scenario.shapes import breakpoint_of, rates_of
@@ -131,7 +138,10 @@ def project_of(
 def _load(doc: LoadDoc, phases: Phases | None, marks: Marks) -> tuple[LoadSpec, list[Diagnostic]]:
     per_s, shape, wrong = rates_of(doc.arrivals, phases, marks)
     found = [*_wrong_load(doc, marks), *wrong]
-    journeys, wrong = journeys_of(doc.journeys, doc.data, marks)
+    setup, captured, wrong = aside_of("setup", doc.setup, (), marks)
+    teardown, _, wrong_after = aside_of("teardown", doc.teardown, captured, marks)
+    found.extend([*wrong, *wrong_after, *drawn_twice(doc.setup, doc.data, marks)])
+    journeys, wrong = journeys_of(doc.journeys, {*doc.data, *captured}, marks)
     found.extend([*wrong, *wrong_auth(doc.auth, marks)])
     load = LoadSpec(
         target=doc.target,
@@ -147,6 +157,8 @@ def _load(doc: LoadDoc, phases: Phases | None, marks: Marks) -> tuple[LoadSpec, 
         classes=tuple(doc.classes),
         data=feeders_of(doc.data),
         auth=auth_of(doc.auth),
+        setup=setup,
+        teardown=teardown,
         processes=doc.processes,
         workers=doc.workers,
     )
@@ -195,7 +207,10 @@ def _wrong_load(doc: LoadDoc, marks: Marks) -> Iterator[Diagnostic]:
             "remove it",
             key=True,
         )
-    for name, given in (("data", doc.data), ("auth", doc.auth)):
+    of_journeys = (
+        ("data", doc.data), ("auth", doc.auth), ("setup", doc.setup), ("teardown", doc.teardown),
+    )  # fmt: skip
+    for name, given in of_journeys:
         if given and doc.locustfile is not None:
             yield marks.problem(
                 "load/journeys-only",

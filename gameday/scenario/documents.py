@@ -10,7 +10,7 @@ from gameday.model.project import Slo
 from gameday.scenario import fields as f
 from gameday.scenario import fields_load as w
 from gameday.scenario.fault_docs import FaultDoc
-from gameday.scenario.journey_docs import AuthDoc, FeederDoc, JourneyDoc
+from gameday.scenario.journey_docs import AuthDoc, FeederDoc, JourneyDoc, StepDoc
 from gameday.scenario.place_docs import EnvironmentDoc
 from gameday.scenario.shape_docs import ARRIVALS, Written
 from gameday.scenario.signals import Stop
@@ -45,6 +45,12 @@ class LoadDoc:
     timeout: Annotated[int, f.DURATION, about("a request that takes longer has failed")] = 10_000
     journeys: Annotated[dict[Text, JourneyDoc], about("what visitors do, by name")] = field(
         default_factory=dict
+    )
+    setup: Annotated[
+        list[StepDoc], about("requests before the first visitor, once in each load process")
+    ] = field(default_factory=list)
+    teardown: Annotated[list[StepDoc], about("requests after the last visitor, likewise")] = field(
+        default_factory=list
     )
     locustfile: Annotated[
         str | None, f.TEXT, about("your own locustfile, relative to the project")

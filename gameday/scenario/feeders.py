@@ -6,13 +6,14 @@ import base64
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path as FilePath
 
 from gameday.model.diagnostics import Diagnostic
-from gameday.model.scenario import Feeder, Journey
+from gameday.model.scenario import Feeder, LoadSpec, RequestStep
 from gameday.model.template import names_of
+from gameday.scenario.node import Path
 from gameday.scenario.places import leaves, outside
 from gameday.scenario.sample import iterations
 from gameday.scenario.scope import Scope, rule
@@ -68,23 +69,23 @@ def read_column(feeder: Feeder, directory: FilePath) -> tuple[str, ...]:
     return tuple(values)
 
 
-def uploaded(journeys: Iterable[Journey], directory: FilePath) -> tuple[Journey, ...]:
-    """*journeys* with the contents of the files that they send. Raises FeederError."""
+def uploaded(load: LoadSpec, directory: FilePath) -> LoadSpec:
+    """*load* with the contents of the files that its steps send. Raises FeederError."""
     left = MAX_UPLOADED
-    made = []
-    for journey in journeys:
-        steps = []
-        for step in journey.steps:
-            files = {}
-            for name, file in step.files.items():
-                raw = _raw(file.path, directory)
-                left -= len(raw)
-                files[name] = replace(file, content=base64.b64encode(raw).decode())
-            steps.append(replace(step, files=files))
-        made.append(replace(journey, steps=tuple(steps)))
+
+    def filled(step: RequestStep) -> RequestStep:
+        nonlocal left
+        files = {}
+        for name, file in step.files.items():
+            raw = _raw(file.path, directory)
+            left -= len(raw)
+            files[name] = replace(file, content=base64.b64encode(raw).decode())
+        return replace(step, files=files)
+
+    made = load.with_steps(filled)
     if left < 0:
         raise FeederError("the `files` of all steps are more than 512 KiB", "send smaller ones")
-    return tuple(made)
+    return made
 
 
 def _text(name: str, directory: FilePath) -> str:
@@ -142,18 +143,29 @@ def uploads(scope: Scope) -> Iterator[Diagnostic]:
     """The files that steps send are there, and not too large."""
     if scope.project is None:
         return
-    for journey in scope.scenario.load.journeys:
-        for position, step in enumerate(journey.steps):
-            path = ("load", "journeys", journey.name, "steps", position, "files")
-            for name, file in step.files.items():
-                if leaves(scope.project.directory, file.path):
-                    yield outside(file.path, (*path, name), scope.marks)
-                    continue
-                alone = replace(journey, steps=(replace(step, files={name: file}),))
-                try:
-                    uploaded([alone], FilePath(scope.project.directory))
-                except FeederError as error:
-                    yield scope.marks.problem("load/data", (*path, name), str(error), error.hint)
+    for path, step in _placed(scope.scenario.load):
+        for name, file in step.files.items():
+            where = (*path, "files", name)
+            if leaves(scope.project.directory, file.path):
+                yield outside(file.path, where, scope.marks)
+                continue
+            alone = LoadSpec(target="", setup=(replace(step, files={name: file}),))
+            try:
+                uploaded(alone, FilePath(scope.project.directory))
+            except FeederError as error:
+                yield scope.marks.problem("load/data", where, str(error), error.hint)
+
+
+def _placed(load: LoadSpec) -> Iterator[tuple[Path, RequestStep]]:
+    """Every step with its place in the file."""
+    parts: list[tuple[Path, tuple[RequestStep, ...]]] = [
+        (("load", "setup"), load.setup),
+        *((("load", "journeys", j.name, "steps"), j.steps) for j in load.journeys),
+        (("load", "teardown"), load.teardown),
+    ]
+    for path, steps in parts:
+        for position, step in enumerate(steps):
+            yield (*path, position), step
 
 
 def _visits(scope: Scope, name: str) -> float | None:

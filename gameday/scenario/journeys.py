@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from gameday.model.diagnostics import Diagnostic
 from gameday.model.scenario import Auth, Capture, Expect, Feeder, Journey, RequestStep, Upload
@@ -41,6 +41,36 @@ def journeys_of(
             Journey(name=name, weight=journey.weight, steps=steps, think_ms=journey.think)
         )
     return tuple(journeys), found
+
+
+def aside_of(
+    part: str, docs: Sequence[StepDoc], given: Collection[str], marks: Marks
+) -> tuple[tuple[RequestStep, ...], frozenset[str], list[Diagnostic]]:
+    """The steps of setup or teardown, the values known after them, and what is wrong with them."""
+    found: list[Diagnostic] = []
+    known = set(given)
+    for position, step in enumerate(docs):
+        wrong = _wrong_step(step, known, ("load", part, position), marks)
+        # they are in no number, so their names may be as many as they like
+        found.extend(one for one in wrong if one.code != "load/unbounded-name")
+        known |= set(step.capture)
+    return tuple(_step(step) for step in docs), frozenset(known), found
+
+
+def drawn_twice(
+    setup: Sequence[StepDoc], data: Collection[str], marks: Marks
+) -> Iterator[Diagnostic]:
+    """A value is captured in setup, or drawn for each visit, but not both."""
+    for position, step in enumerate(setup):
+        for name in step.capture:
+            if name in data:
+                yield marks.problem(
+                    "load/capture",
+                    ("load", "setup", position, "capture", name),
+                    f"the value `{name}` is in `data` too",
+                    "give one of them another name",
+                    key=True,
+                )
 
 
 def auth_of(doc: AuthDoc | None) -> Auth | None:

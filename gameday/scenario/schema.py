@@ -48,6 +48,8 @@ def scenario_schema() -> JsonSchema:
         "classes": ["locustfile"],
         "data": ["journeys"],
         "auth": ["journeys"],
+        "setup": ["journeys"],
+        "teardown": ["journeys"],
     }
     expect = schema["$defs"]["ExpectDoc"]
     expect["properties"]["baseline"]["minItems"] = 1

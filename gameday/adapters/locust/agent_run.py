@@ -23,6 +23,7 @@ from locust.env import Environment
 from locust.user.users import User
 
 from gameday.adapters.locust import agent_hooks, agent_users
+from gameday.adapters.locust.agent_aside import Aside
 from gameday.adapters.locust.agent_book import Book
 from gameday.adapters.locust.agent_feeds import Feeds
 from gameday.adapters.locust.agent_link import Link
@@ -38,6 +39,7 @@ from gameday.adapters.locust.protocol import (
     Edged,
     Failed,
     Hello,
+    Noted,
     Once,
     Prepare,
     Rate,
@@ -107,6 +109,7 @@ class Session:
         self._link, self._worker = link, worker
         self._spec, self._seed, self._share = LoadSpec(target=""), 0, Share()
         self._book = Book(worker=worker)
+        self._aside: Aside | None = None
         self._pacer: Pacer | None = None
         self._visits = Visits(self._book, None)
         self._runner: Any = None
@@ -139,6 +142,8 @@ class Session:
                 self._book.origin_ns = monotonic_ns()
                 once(self._link, self._env, self._visits, limit_s=command.limit_ms / 1000)
                 self._farewell()
+                if problem := self._tidy():
+                    raise agent_users.UserCodeError(problem)
                 self._bye()
 
     def _prepare(self, command: Prepare) -> None:
@@ -151,16 +156,22 @@ class Session:
         _many_files()
         feeds = Feeds(spec.data, command.seed, Share() if spec.rates else share)
         rng = random.Random(own)  # noqa: S311 - pauses, not secrets
+        shared: dict[str, Any] = {}  # filled by setup, before anybody comes
         classes = (
             agent_users.from_file(spec.locustfile, spec.classes)
             if spec.locustfile
-            else agent_users.generated(spec, feeds, rng, partial(fail, self._link))
+            else agent_users.generated(spec, feeds, rng, partial(fail, self._link), shared)
         )
         self._classes = {cls.__name__: cls for cls in classes}
         if spec.rates:
             self._pacer = self._make_pacer(classes, feeds)
         self._visits = Visits(self._book, self._pacer)
         agent_hooks.install(self._visits, timeout_s=spec.timeout_ms / 1000, left=self._left)
+        if spec.setup or spec.teardown:
+            self._aside = Aside(spec, command.base_url)
+            if problem := self._aside.do(spec.setup, "setup"):
+                raise agent_users.UserCodeError(problem)
+            shared.update(self._aside.values)
         self._env = self._environment(classes, command.base_url)
         users = self._spawn(classes)
         gc.collect()
@@ -305,10 +316,18 @@ class Session:
         self._give_up()
         lag_ms = self._lag_ms
         self._farewell()
+        self._tidy()
         self._lag_ms = lag_ms  # ending a thousand users at once delays no request
         while self._book.origin_ns + self._next_second * SECOND_NS <= monotonic_ns():
             self._cut()
         self._bye()
+
+    def _tidy(self) -> str:
+        """Do the teardown, and tell when it fails: what setup has made may still be there."""
+        problem = self._aside.do(self._spec.teardown, "teardown") if self._aside is not None else ""
+        if problem:
+            self._link.send(Noted(worker=self._worker, what="untidy", data={"why": problem}))
+        return problem
 
     def _give_up(self) -> None:
         now_ns = monotonic_ns()

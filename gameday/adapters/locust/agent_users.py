@@ -35,14 +35,18 @@ class UserCodeError(Exception):
 
 
 def generated(
-    spec: LoadSpec, feeds: Feeds, rng: random.Random, cannot: Callable[[BaseException], None]
+    spec: LoadSpec,
+    feeds: Feeds,
+    rng: random.Random,
+    cannot: Callable[[BaseException], None],
+    shared: Mapping[str, Any],
 ) -> list[type[User]]:
     """One user class that serves any of the journeys, so that shares are exact.
 
     An arrival says which journey it is for; a closed user takes turns by weight. A journey ends at
     its first failed step, as a visitor would. Redirects are not followed: one step, one request.
     Pauses are drawn from *rng*; when the load ends, nobody thinks on. *cannot* is told when there
-    is no data for a visit.
+    is no data for a visit. All visits have the *shared* values.
     """
     journeys = [
         (j, [Prepared(step, spec.auth) for step in j.steps], drawn_by(j, spec.data))
@@ -55,7 +59,7 @@ def generated(
         which = turns.next() if current.arrival is None else current.arrival.journey
         journey, steps, names = journeys[which]
         current.journey = journey.name
-        values: dict[str, Any] = {}
+        values = dict(shared)
         try:
             rows = None if current.arrival is None else current.arrival.rows
             values.update(feeds.draw(names, rows))

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from gameday.adapters.locust.protocol import (
 from gameday.adapters.locust.sharing import processes_here
 from gameday.errors import NoEffectError
 from gameday.model.event import Event
-from gameday.model.scenario import LoadSpec
+from gameday.model.scenario import LoadSpec, RequestStep
 from gameday.model.window import Tick, tick_to_json
 from gameday.ports import Emit
 
@@ -88,7 +88,7 @@ class LocustLoad:
     @property
     def stop_limit_ms(self) -> int:
         """The longest that `stop` takes: the drain, the farewell, and the use of force."""
-        return self._drain_ms + int(FAREWELL_S * 1000) + 5_000
+        return self._drain_ms + int(self._farewell_s * 1000) + 5_000
 
     def start(self, emit: Emit, *, origin_wall_ms: int, origin_mono_ns: int) -> Mapping[str, Any]:
         """Start the traffic; it begins on the next whole run second. Raises `NoEffectError`."""
@@ -101,7 +101,7 @@ class LocustLoad:
             if any(abs(time.monotonic_ns() - hello.mono_ns) > READY_S * 1e9 for hello in hellos):
                 raise NoEffectError("the load process does not share this machine's clock")
             process.send_each(self._prepare)
-            ready = process.wait_all(Ready, READY_S)
+            ready = process.wait_all(Ready, READY_S + aside_s(self._spec.setup, self._spec))
             self._began = True
             second = self._first_second(origin_mono_ns)
             process.send(
@@ -207,11 +207,15 @@ class LocustLoad:
             return {"asked": 0, "started": 0, "unserved": 0, "exit_code": None}
         if self._facts is None:
             process.send(Stop(drain_ms=self._drain_ms))
-            by_itself = process.join(self._drain_ms / 1000 + FAREWELL_S)
+            by_itself = process.join(self._drain_ms / 1000 + self._farewell_s)
             self._facts = {**self._totals(process), "exit_code": process.exit_code}
             if not by_itself:
                 self._facts["forced"] = True
         return self._facts
+
+    @property
+    def _farewell_s(self) -> float:
+        return FAREWELL_S + aside_s(self._spec.teardown, self._spec)
 
     @property
     def _drain_ms(self) -> int:
@@ -258,6 +262,11 @@ class LocustLoad:
     def _lost(self, why: str) -> None:
         if self._began and self._emit is not None:
             self._emit(Event(kind="load.lost", subject="load", data={"why": why}))
+
+
+def aside_s(steps: Sequence[RequestStep], spec: LoadSpec) -> float:
+    """How long steps of setup or teardown may take, one after the other."""
+    return len(steps) * spec.timeout_ms / 1000
 
 
 def worker_facts(hello: Hello) -> dict[str, Any]:

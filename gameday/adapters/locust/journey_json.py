@@ -15,7 +15,7 @@ def journey_to_json(journey: Journey) -> dict[str, Any]:
         "name": journey.name,
         "weight": journey.weight,
         "think_ms": list(journey.think_ms),
-        "steps": [_step_to_json(step) for step in journey.steps],
+        "steps": [step_to_json(step) for step in journey.steps],
     }
 
 
@@ -26,7 +26,7 @@ def journey_from_json(raw: Mapping[str, Any]) -> Journey:
         name=raw["name"],
         weight=raw["weight"],
         think_ms=(low, high),
-        steps=tuple(_step_from_json(step) for step in raw["steps"]),
+        steps=tuple(step_from_json(step) for step in raw["steps"]),
     )
 
 
@@ -40,7 +40,8 @@ def data_from_json(raw: Mapping[str, Any]) -> dict[str, Feeder]:
     return {name: Feeder(**{**one, "values": tuple(one["values"])}) for name, one in raw.items()}
 
 
-def _step_to_json(step: RequestStep) -> dict[str, Any]:
+def step_to_json(step: RequestStep) -> dict[str, Any]:
+    """Plain JSON of a step."""
     expect = asdict(step.expect)
     return {
         "method": step.method,
@@ -57,7 +58,8 @@ def _step_to_json(step: RequestStep) -> dict[str, Any]:
     }
 
 
-def _step_from_json(raw: Mapping[str, Any]) -> RequestStep:
+def step_from_json(raw: Mapping[str, Any]) -> RequestStep:
+    """Read it. Raises KeyError, TypeError or ValueError."""
     return RequestStep(
         method=raw["method"],
         path=raw["path"],

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from gameday.adapters.locust.driver import READY_S, resolved
+from gameday.adapters.locust.driver import READY_S, aside_s, resolved
 from gameday.adapters.locust.process import LoadProcess
 from gameday.adapters.locust.protocol import (
     AGENT,
@@ -56,9 +56,9 @@ def once(
             # one arrival each, so the open model in any case
             calm = replace(_hasty(resolved(spec)), arrivals_per_s=1.0, shape=(), users=None)
             process.send(Prepare(base_url=base_url.rstrip("/"), seed=0, spec=spec_to_json(calm)))
-            process.wait_for(Ready, READY_S)
+            process.wait_for(Ready, READY_S + aside_s(spec.setup, spec))
             process.send(Once(limit_ms=int(limit_s * 1000)))
-            process.wait_for(Bye, limit_s + 10)
+            process.wait_for(Bye, limit_s + 10 + aside_s(spec.teardown, spec))
         finally:
             process.join(3)
     return tuple(answers)

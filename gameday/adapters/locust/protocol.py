@@ -17,6 +17,8 @@ from gameday.adapters.locust.journey_json import (
     data_to_json,
     journey_from_json,
     journey_to_json,
+    step_from_json,
+    step_to_json,
 )
 from gameday.model.histogram import Histogram
 from gameday.model.scenario import Auth, LoadSpec
@@ -303,6 +305,8 @@ def spec_to_json(spec: LoadSpec) -> dict[str, Any]:
         "shape": [_plain(stretch) for stretch in spec.shape],
         "classes": list(spec.classes),
         "journeys": [journey_to_json(journey) for journey in spec.journeys],
+        "setup": [step_to_json(step) for step in spec.setup],
+        "teardown": [step_to_json(step) for step in spec.teardown],
         "data": data_to_json(spec.data),
         "auth": None if spec.auth is None else asdict(spec.auth),
     }
@@ -315,6 +319,8 @@ def spec_from_json(raw: Mapping[str, Any]) -> LoadSpec:
         plain["classes"] = tuple(raw["classes"])
         plain["shape"] = tuple(Stretch(**stretch) for stretch in raw.get("shape", ()))
         plain["journeys"] = tuple(journey_from_json(one) for one in raw["journeys"])
+        for part in ("setup", "teardown"):
+            plain[part] = tuple(step_from_json(step) for step in raw.get(part, ()))
         plain["auth"] = Auth(**raw["auth"]) if raw.get("auth") else None
         plain["data"] = data_from_json(raw.get("data", {}))
         return LoadSpec(**plain)
