@@ -40,23 +40,25 @@ MAX_FRONT_MATTER = 16 * 1024
 #: What of the front matter is kept.
 KEPT = ("title", "owner", "service", "alerts", "last_validated", "review_every", "gameday_runbook")
 
-_FRONT = re.compile(r"\A---[ \t]*\r?\n(.*?)^(?:---|\.\.\.)[ \t]*\r?$\n?", re.DOTALL | re.MULTILINE)
+FRONT = re.compile(r"\A---[ \t]*\r?\n(.*?)^(?:---|\.\.\.)[ \t]*\r?$\n?", re.DOTALL | re.MULTILINE)
 _PLACEHOLDER = re.compile(
     r"\b(?:TODO|TBD|FIXME|XXX)\b|lorem ipsum|coming soon|to be (?:written|done|defined)|"
     r"^\W*(?:placeholder|n/?a|none)\W*$",
     re.IGNORECASE,
 )
-_HTML_ID = re.compile(r"<[a-z][^>]*?\b(?:id|name)\s*=\s*[\"']([^\"']+)[\"']", re.IGNORECASE)
+HTML_ID = re.compile(r"<[a-z][^>]*?\b(?:id|name)\s*=\s*[\"']([^\"']+)[\"']", re.IGNORECASE)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
 @dataclass(slots=True, kw_only=True)
-class _Heading:
+class HeadingText:
+    """A heading with what stands below it, up to the next heading of any level."""
+
     level: int
     text: str
     slug: str
     line: int
-    body: list[str] = field(default_factory=list)  # up to the next heading of any level
+    body: list[str] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
     fences: int = 0
 
@@ -94,7 +96,7 @@ class Runbook:
 def read_markdown(text: str, anchor: str = "") -> Runbook:
     """The runbook in *text*; with an *anchor* into a collection, the part that it names."""
     front, body, line, notes = _front_matter(text)
-    headings = _markdown_headings(body, line)
+    headings = markdown_headings(body, line)
     return _runbook(headings, anchor, front, notes)
 
 
@@ -113,7 +115,7 @@ def slug(text: str) -> str:
 
 
 def _runbook(
-    headings: list[_Heading],
+    headings: list[HeadingText],
     anchor: str,
     front: Mapping[str, Any],
     notes: list[str],
@@ -127,7 +129,7 @@ def _runbook(
         headings = _part(headings, at)
         if at is not None and headings and headings[0] is at:
             title = at.text
-    sections = _sections(headings)
+    sections = sections_of(headings)
     named = {section.name: section for section in sections}
     problems, missing = [], []
     for need in NEEDED:
@@ -160,16 +162,16 @@ def _problem(need: str, section: Section | None) -> str:
     return f"{where} says too little: {section.chars} characters, at least {LEAST_CHARS} are needed"
 
 
-def _sections(headings: list[_Heading]) -> tuple[Section, ...]:
+def sections_of(headings: list[HeadingText]) -> tuple[Section, ...]:
     """Known sections in order; headings of the same section are added up."""
     found: dict[str, Section] = {}
     titles = [h for h in headings if h.level == 1]
     alone = len(titles) == 1 and len(headings) > 1
     for i, heading in enumerate(headings):
-        name = _section_of(heading.text)
+        name = section_of(heading.text)
         if name is None or (alone and heading is titles[0]):
             continue
-        parts = [heading, *_below(headings, i)]
+        parts = [heading, *below(headings, i)]
         chars, placeholder = _weigh(line for part in parts for line in part.body)
         known = found.get(name)
         found[name] = Section(
@@ -183,7 +185,7 @@ def _sections(headings: list[_Heading]) -> tuple[Section, ...]:
     return tuple(found.values())
 
 
-def _section_of(heading: str) -> str | None:
+def section_of(heading: str) -> str | None:
     """`2. Diagnosis steps` is `diagnosis`."""
     words = " ".join(re.findall(r"[a-z]+", heading.lower()))
     for name, aliases in ALIASES.items():
@@ -192,7 +194,8 @@ def _section_of(heading: str) -> str | None:
     return None
 
 
-def _below(headings: list[_Heading], i: int) -> list[_Heading]:
+def below(headings: list[HeadingText], i: int) -> list[HeadingText]:
+    """The headings that belong to the one at *i*."""
     found = []
     for heading in headings[i + 1 :]:
         if heading.level <= headings[i].level:
@@ -213,27 +216,27 @@ def _weigh(lines: Iterable[str]) -> tuple[int, bool]:
     return chars, placeholder
 
 
-def _title(headings: list[_Heading]) -> str:
+def _title(headings: list[HeadingText]) -> str:
     return next((h.text for h in headings if h.level == 1), "")
 
 
-def _anchored(headings: list[_Heading], anchor: str) -> _Heading | None:
+def _anchored(headings: list[HeadingText], anchor: str) -> HeadingText | None:
     wanted = {anchor, anchor.lower()}
     return next((h for h in headings if h.slug in wanted or h.ids & wanted), None)
 
 
-def _part(headings: list[_Heading], at: _Heading | None) -> list[_Heading]:
+def _part(headings: list[HeadingText], at: HeadingText | None) -> list[HeadingText]:
     """The runbook that *at* begins, in a page of several; everything if it is a part of one."""
-    if at is None or at.level == 1 or _section_of(at.text) is not None:
+    if at is None or at.level == 1 or section_of(at.text) is not None:
         return headings
     i = headings.index(at)
-    below = _below(headings, i)
-    return [at, *below] if any(_section_of(h.text) for h in below) else headings
+    mine = below(headings, i)
+    return [at, *mine] if any(section_of(h.text) for h in mine) else headings
 
 
 def _front_matter(text: str) -> tuple[dict[str, Any], str, int, list[str]]:
     """The kept front matter, the rest, the line at which that begins, and notes."""
-    match = _FRONT.match(text)
+    match = FRONT.match(text)
     if match is None:
         return {}, text, 1, []
     body, line = text[match.end() :], 1 + text[: match.end()].count("\n")
@@ -257,36 +260,37 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, (int, float, bool)) else str(value)[:500]
 
 
-def _markdown_headings(text: str, first_line: int) -> list[_Heading]:
+def markdown_headings(text: str, first_line: int) -> list[HeadingText]:
     """All headings with what stands below each; a first one of level 0 holds what comes before."""
     tokens = MarkdownIt("commonmark").enable("table").parse(text)
-    headings = [_Heading(level=0, text="", slug="", line=first_line)]
+    headings = [HeadingText(level=0, text="", slug="", line=first_line)]
     slugs: dict[str, int] = {}
     for i, token in enumerate(tokens):
         if token.type == "heading_open":
             inline = tokens[i + 1]
-            title = _inline_text(inline)
+            title = inline_text(inline)
             headings.append(
-                _Heading(
+                HeadingText(
                     level=int(token.tag[1]),
                     text=title,
                     slug=_unique(slug(title), slugs),
                     line=first_line + (token.map[0] if token.map else 0),
-                    ids=set(_HTML_ID.findall(inline.content)),
+                    ids=set(HTML_ID.findall(inline.content)),
                 )
             )
         elif token.type == "inline" and (i == 0 or tokens[i - 1].type != "heading_open"):
-            headings[-1].body.extend(_inline_text(token).split("\n"))
-            headings[-1].ids |= set(_HTML_ID.findall(token.content))
+            headings[-1].body.extend(inline_text(token).split("\n"))
+            headings[-1].ids |= set(HTML_ID.findall(token.content))
         elif token.type in ("fence", "code_block"):
             headings[-1].body.extend(token.content.split("\n"))
             headings[-1].fences += 1
         elif token.type == "html_block":
-            headings[-1].ids |= set(_HTML_ID.findall(token.content))
+            headings[-1].ids |= set(HTML_ID.findall(token.content))
     return headings if headings[0].body or headings[0].ids else headings[1:]
 
 
-def _inline_text(token: Token) -> str:
+def inline_text(token: Token) -> str:
+    """The text of a paragraph or heading, without its marks."""
     parts = []
     for child in token.children or ():
         if child.type in ("text", "code_inline"):
@@ -309,7 +313,7 @@ class _Page(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        self.headings: list[_Heading] = [_Heading(level=0, text="", slug="", line=1)]
+        self.headings: list[HeadingText] = [HeadingText(level=0, text="", slug="", line=1)]
         self.title = ""
         self._in = ""
         self._silent = 0
@@ -321,7 +325,7 @@ class _Page(HTMLParser):
         elif re.fullmatch("h[1-6]", tag):
             self._in = tag
             line = self.getpos()[0]
-            self.headings.append(_Heading(level=int(tag[1]), text="", slug="", line=line))
+            self.headings.append(HeadingText(level=int(tag[1]), text="", slug="", line=line))
         elif tag == "title":
             self._in = tag
         elif tag == "pre":

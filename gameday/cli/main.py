@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from gameday.cli.load import load_app
+from gameday.cli.runbook import runbook_app
 from gameday.errors import GamedayError
 from gameday.model.verdict import ExitCode
 
@@ -27,6 +28,7 @@ app = typer.Typer(
 proxy_app = typer.Typer(help="The embedded Toxiproxy-compatible server.", no_args_is_help=True)
 app.add_typer(proxy_app, name="proxy")
 app.add_typer(load_app, name="load")
+app.add_typer(runbook_app, name="runbook")
 
 Reports = Annotated[Path, typer.Option("--reports", help="Where run directories lie.")]
 Project = Annotated[

@@ -186,5 +186,6 @@ class Project:
     alerts: tuple[BuiltinAlert, ...] = ()
     runbooks: tuple[str, ...] = ("runbooks",)
     runbook_hosts: tuple[str, ...] = ()  # hosts from which a runbook link may be fetched
+    runbook_commands: tuple[str, ...] = ()  # programs that exist where runbooks are followed
     file: str = ""
     directory: str = ""

@@ -129,6 +129,7 @@ def project_of(
         alerts=alerts,
         runbooks=tuple(doc.runbooks),
         runbook_hosts=tuple(host.lower() for host in doc.runbook_hosts),
+        runbook_commands=tuple(doc.runbook_commands),
         file=marks.file,
         directory=str(directory),
     )

@@ -211,3 +211,6 @@ class ProjectDoc:
     runbook_hosts: Annotated[
         list[Annotated[str, f.HOST]], about("hosts from which a runbook may be fetched")
     ] = field(default_factory=list)
+    runbook_commands: Annotated[
+        list[Text], about("programs that exist where runbooks are followed, for their lint")
+    ] = field(default_factory=list)

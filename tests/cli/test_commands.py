@@ -17,7 +17,7 @@ from ports_support import free_port
 GAMEDAY = [sys.executable, "-m", "gameday"]
 COMMANDS = (
     "check", "plan", "approve", "run", "judge", "report", "recover", "note", "stop", "gate",
-    "schema", "init", "doctor", "demo", "proxy", "load",
+    "schema", "init", "doctor", "demo", "proxy", "load", "runbook",
 )  # fmt: skip
 
 

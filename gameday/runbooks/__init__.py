@@ -1,0 +1,1 @@
+"""What is wrong with a runbook: pure rules over what was read."""

@@ -1,0 +1,157 @@
+"""What commands do, by their words: what they really run, what changes something, what may hang."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gameday.model.runbook import Block
+from gameday.runbooks.hanging import hangs
+from gameday.runbooks.mutating import mutates, mutates_sql
+
+#: Programs that run another one, with those of their options that take a value.
+_WRAPPERS: dict[str, frozenset[str]] = {
+    "sudo": frozenset({"-u", "-g", "-h", "-p", "-C", "-r", "-t", "-U", "-D"}),
+    "doas": frozenset({"-u", "-C"}),
+    "env": frozenset({"-u", "-C", "-S"}),
+    "nice": frozenset({"-n"}),
+    "ionice": frozenset({"-c", "-n", "-p"}),
+    "nohup": frozenset(),
+    "time": frozenset(),
+    "exec": frozenset({"-a"}),
+    "command": frozenset(),
+    "stdbuf": frozenset({"-i", "-o", "-e"}),
+    "xargs": frozenset({"-n", "-I", "-P", "-L", "-d", "-a", "-s", "-E"}),
+    "timeout": frozenset({"-s", "-k", "--signal", "--kill-after"}),
+    "watch": frozenset({"-n", "--interval"}),
+}
+_SHELLS = ("sh", "bash", "ash", "dash")
+_DEPTH = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """What a command does at a place: *what* is said to people."""
+
+    what: str
+    line: int
+    column: int = 1
+
+
+def programs(block: Block) -> Iterator[Act]:
+    """Every program that a block runs on this machine, wrappers included."""
+    functions = block.script.functions if block.script else frozenset()
+    for command in block.script.commands if block.script else ():
+        for words in _layers(command.words):
+            if words and words[0] not in functions:
+                yield Act(what=words[0], line=command.line, column=command.column)
+
+
+def changes(block: Block) -> Iterator[Act]:
+    """Every command of a block that changes something."""
+    if block.language == "sql":
+        for n, text in enumerate(block.body.split("\n")):
+            what = mutates_sql(text)
+            if what:
+                yield Act(what=what, line=block.body_line + n)
+        return
+    for command in block.script.commands if block.script else ():
+        what = next((w for words in _runs(command.words) if (w := mutates(words))), "")
+        if what:
+            yield Act(what=what, line=command.line, column=command.column)
+
+
+def endless(block: Block) -> Iterator[Act]:
+    """Every command of a block that may never end."""
+    for command in block.script.commands if block.script else ():
+        if any(words[:1] == ("timeout",) for words in _layers(command.words)):
+            continue
+        what = next((w for words in _runs(command.words) if (w := hangs(words, block.body))), "")
+        if what:
+            yield Act(what=what, line=command.line, column=command.column)
+
+
+def _layers(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """The command, and what it wraps: `sudo timeout 5 kubectl …` is three."""
+    words = tuple(words)
+    for _ in range(_DEPTH):
+        yield words
+        if not words or words[0] not in _WRAPPERS:
+            return
+        words = _unwrapped(words)
+        if not words:
+            return
+
+
+def _unwrapped(words: tuple[str, ...]) -> tuple[str, ...]:
+    valued, i = _WRAPPERS[words[0]], 1
+    while i < len(words) and (words[i].startswith("-") or _is_setting(words, i)):
+        if words[i] == "--":
+            i += 1
+            break
+        i += 2 if words[i] in valued else 1
+    if words[0] == "timeout":
+        i += 1  # how long
+    return words[i:]
+
+
+def _is_setting(words: tuple[str, ...], i: int) -> bool:
+    return words[0] in ("env", "sudo") and re.match(r"[A-Za-z_]\w*=", words[i]) is not None
+
+
+def _runs(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """The command, what it wraps, and what it has run elsewhere: in a pod, a shell, a host."""
+    for layer in _layers(words):
+        yield layer
+        if "--" in layer and layer[0] in ("kubectl", "oc"):
+            inner = layer[layer.index("--") + 1 :]
+            yield from _inner(inner)
+        elif layer and layer[0] in ("docker", "podman", "ssh", *_SHELLS):
+            yield from _inner(_remote(layer))
+
+
+def _inner(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    yield from _layers(words)
+    if words and words[0] in _SHELLS:
+        yield from _layers(_of_shell(words))
+
+
+def _of_shell(words: tuple[str, ...]) -> tuple[str, ...]:
+    """The words of the script in `sh -c '…'`."""
+    for i, word in enumerate(words[1:-1], start=1):
+        if re.fullmatch("-[a-z]*c", word):
+            return _split(words[i + 1])
+    return ()
+
+
+def _remote(words: tuple[str, ...]) -> tuple[str, ...]:
+    """The words of the script of a shell, or what comes after the host of `ssh`."""
+    if words[0] in _SHELLS:
+        return _of_shell(words)
+    if words[0] == "ssh":
+        rest = _positional(
+            words[1:],
+            ["-p", "-i", "-l", "-o", "-F", "-J", "-L", "-R", "-D", "-b", "-c", "-E", "-m", "-W"],
+        )[1:]
+        return _split(rest[0]) if len(rest) == 1 else rest
+    if len(words) > 1 and words[1] == "exec":
+        valued = ["-u", "--user", "-w", "--workdir", "-e", "--env", "--env-file"]
+        return _positional(words[2:], valued)[1:]
+    return ()
+
+
+def _positional(words: tuple[str, ...], valued: Sequence[str]) -> tuple[str, ...]:
+    """The words from the first that is no option."""
+    i = 0
+    while i < len(words) and words[i].startswith("-"):
+        i += 2 if words[i] in valued else 1
+    return words[i:]
+
+
+def _split(script: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(script, comments=True))
+    except ValueError:
+        return tuple(script.split())

@@ -1,0 +1,158 @@
+"""What commands do, by their words."""
+
+from __future__ import annotations
+
+import pytest
+
+from gameday.adapters.runbook_document import read_document
+from gameday.model.runbook import Block
+from gameday.runbooks.words import changes, endless, programs
+
+
+def block(command: str, language: str = "bash") -> Block:
+    document = read_document(f"## Diagnosis\n\n```{language}\n{command}\n```\n", file="a.md")
+    return document.blocks[0]
+
+
+CHANGING = {
+    "kubectl delete pod a": "kubectl delete",
+    "kubectl -n shop --context=eu scale deploy/a --replicas=0": "kubectl scale",
+    "kubectl rollout undo deploy/a": "kubectl rollout undo",
+    "oc adm drain node1": "oc adm drain",
+    "sudo -u root systemctl restart nginx": "systemctl restart",
+    "service nginx reload": "service … reload",
+    "docker compose down": "docker compose down",
+    "docker rm -f a": "docker rm",
+    "helm rollback shop 3": "helm rollback",
+    "terraform apply": "terraform apply",
+    "rm -rf /var/lib/x": "rm",
+    "find . -name core | xargs -n 1 rm": "rm",
+    "kill -9 12": "kill",
+    "sed -i s/a/b/ /etc/x": "sed -i",
+    "redis-cli -h r FLUSHALL": "redis-cli FLUSHALL",
+    "redis-cli config set maxmemory 1": "redis-cli CONFIG SET",
+    "psql -c \"update orders set state = 'x'\"": "psql: UPDATE ORDERS SET",
+    "psql -c 'select pg_terminate_backend(12)'": "psql: PG_TERMINATE_BACKEND",
+    "mysql -e 'DROP TABLE orders'": "mysql: DROP TABLE",
+    "aws ec2 terminate-instances --instance-ids i": "aws ec2 terminate-instances",
+    "gcloud compute instances reset a": "gcloud … reset",
+    "curl -XDELETE http://es:9200/orders": "curl -X DELETE",
+    "curl --request=PUT http://a/b": "curl -X PUT",
+    "amtool silence add alertname=a": "amtool silence add",
+    "ssh -p 22 db 'sudo reboot'": "reboot",
+    "bash -c 'kubectl delete pod a'": "kubectl delete",
+    "kubectl exec a -- sh -c 'rm -rf /data'": "rm",
+    "docker exec -it -u root a rm /x": "rm",
+    "if true; then kubectl cordon n; fi": "kubectl cordon",
+    "echo $(kubectl taint node n a=b:NoSchedule)": "kubectl taint",
+    "tc qdisc del dev eth0 root": "tc qdisc del",
+    "iptables -F": "iptables -F",
+}
+LOOKING = [
+    "kubectl get pods",
+    "kubectl describe pod delete",
+    "kubectl auth can-i delete pods",
+    "kubectl get pods -l app=delete",
+    "kubectl apply --dry-run=client -f x",
+    "kubectl rollout history deploy/a",
+    "systemctl status nginx",
+    "docker ps",
+    "docker compose ps",
+    "helm list",
+    "terraform plan",
+    "rm /tmp/x",
+    "kill -0 12",
+    "sed s/a/b/ /etc/x",
+    "redis-cli get a",
+    "psql -c 'select updated from orders'",
+    "psql -c \"select 'drop table x'\"",
+    "aws ec2 describe-instances",
+    "curl http://a/delete",
+    "curl -X POST http://p:9090/api/v1/query -d query=up",
+    "curl -X POST http://es/_search",
+    "ssh db uptime",
+    "echo rm -rf /",
+    "grep delete /var/log/x",
+    "git log",
+    "ip addr show",
+    "iptables -L -n",
+    "crontab -l",
+]
+ENDLESS = {
+    "tail -f /var/log/x": "tail -f",
+    "tail -n 20 -F /var/log/x": "tail -f",
+    "journalctl -fu nginx": "journalctl -f",
+    "kubectl logs a -f": "kubectl logs -f",
+    "kubectl get pods -w": "kubectl get -w",
+    "kubectl port-forward a 80": "kubectl port-forward",
+    "kubectl exec -it a -- bash": "kubectl exec -it",
+    "docker exec -ti a sh": "docker exec -it",
+    "docker stats": "docker stats",
+    "docker logs --follow a": "docker logs -f",
+    "top": "top",
+    "watch -n 1 df": "watch",
+    "ping host": "ping",
+    "tcpdump port 80": "tcpdump",
+    "vmstat 1": "vmstat 1",
+    "psql -c 'select 1'": "psql",
+    "kubectl exec a -- psql -c 'select 1'": "psql",
+    "ssh db": "ssh",
+    "less /var/log/x": "less",
+    "redis-cli monitor": "redis-cli monitor",
+    "kubectl rollout status deploy/a": "kubectl rollout status",
+}
+ENDING = [
+    "tail -n 50 /var/log/x",
+    "journalctl -u nginx -n 20",
+    "kubectl logs a --tail 5",
+    "kubectl get pods",
+    "timeout 10 kubectl logs -f a",
+    "sudo timeout -k 1 10 tail -f x",
+    "kubectl exec -it a -- df -h",
+    "docker exec a df",
+    "docker stats --no-stream",
+    "top -bn1",
+    "top -b -n 1",
+    "ping -c 3 host",
+    "ping -c3 host",
+    "tcpdump -c 10 port 80",
+    "vmstat 1 5",
+    "PGOPTIONS='-c statement_timeout=5s' psql -c 'select 1'",
+    "psql -c 'set statement_timeout to 5000; select 1'",
+    "ssh db uptime",
+    "redis-cli info",
+    "kubectl rollout status deploy/a --timeout=30s",
+    "nc -z host 80",
+    "sleep 3",
+]
+
+
+@pytest.mark.parametrize(("command", "what"), CHANGING.items())
+def test_what_changes_something(command: str, what: str) -> None:
+    assert [act.what for act in changes(block(command))] == [what]
+
+
+@pytest.mark.parametrize("command", LOOKING)
+def test_what_only_looks(command: str) -> None:
+    assert [act.what for act in changes(block(command))] == []
+
+
+@pytest.mark.parametrize(("command", "what"), ENDLESS.items())
+def test_what_may_never_end(command: str, what: str) -> None:
+    assert [act.what for act in endless(block(command))] == [what]
+
+
+@pytest.mark.parametrize("command", ENDING)
+def test_what_ends(command: str) -> None:
+    assert [act.what for act in endless(block(command))] == []
+
+
+def test_the_statements_of_sql() -> None:
+    text = "SELECT * FROM orders;\nUPDATE orders SET a = 1;\n-- delete from x\n"
+    assert [(a.what, a.line) for a in changes(block(text, "sql"))] == [("UPDATE ORDERS SET", 5)]
+
+
+def test_programs_with_those_that_run_them_but_no_functions_and_variables() -> None:
+    text = "look() { df -h; }\nlook\nA=1 sudo -u x timeout 5 kubectl get pods | grep a\n$TOOL x\n"
+    names = [act.what for act in programs(block(text))]
+    assert names == ["df", "sudo", "timeout", "kubectl", "grep", "$TOOL"]
