@@ -11,15 +11,13 @@ Documented in docs/checks/load-generator.md.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from statistics import median
 
 from gameday.checks.case import Case
-from gameday.kpi.generator import QUANTILES
+from gameday.kpi.generator import loop_lag_ms, start_lag
 from gameday.kpi.spans import Window
-from gameday.model.histogram import count, measurable, merged, quantile_ms
+from gameday.model.histogram import count
 from gameday.model.units import format_ms
 from gameday.model.verdict import Finding, Outcome
-from gameday.model.window import Tick
 
 NAME = "load/generator"
 
@@ -38,29 +36,18 @@ def check(case: Case) -> Iterator[Finding]:
     if not ticks:
         yield _found(Outcome.INCONCLUSIVE, "the load sent no word in the baseline", window)
         return
-    lags = merged(t.start_lag for t in ticks)
-    by_worker = [[t for t in ticks if t.worker == name] for name in {t.worker for t in ticks}]
-    # of several workers the worst, which the others may not hide
-    seen = [_lag(ticks), *map(_lag, by_worker)]
-    quantile, lag_ms = max(seen, key=lambda one: -1.0 if one[1] is None else one[1])
-    loop_ms = max(median(t.loop_lag_ms for t in own) for own in by_worker)
+    quantile, lag_ms = start_lag(ticks)
+    loop_ms = loop_lag_ms(ticks)
     facts: dict[str, object] = {
         "start_lag_quantile": quantile,
         "start_lag_ms": lag_ms,
         "loop_lag_p50_ms": loop_ms,
         "cpu_share_max": max(t.cpu_share for t in ticks),
         "limit_ms": case.slack_ms,
-        "n": count(lags),
+        "n": sum(count(t.start_lag) for t in ticks),
     }
     outcome, summary = _words(case, quantile, lag_ms, loop_ms)
     yield _found(outcome, summary, window, facts)
-
-
-def _lag(ticks: list[Tick]) -> tuple[float | None, float | None]:
-    """The highest percentile of the start lag that the samples can carry, in ms."""
-    lags = merged(t.start_lag for t in ticks)
-    quantile = next((q for q in QUANTILES if measurable(count(lags), q)), None)
-    return quantile, None if quantile is None else quantile_ms(lags, quantile)
 
 
 def _words(

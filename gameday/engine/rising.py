@@ -46,6 +46,8 @@ class RisingLoad:
                 self._over = True
             case "stop.tripped" | "load.stop":
                 self._over = True
+            case "load.worker" if event.data.get("state") == "lost":
+                self._newest.pop(event.subject, None)  # the others are not kept waiting
             case "load.window" if not self._over:
                 return self._window(tick_from_json(event.data))
         return ()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from gameday.engine.rising import RisingLoad
+from gameday.kpi import generator
 from gameday.model.criteria import Criterion, parse_criterion
 from gameday.model.event import Event, Phase
 from gameday.model.histogram import bucket_of
@@ -170,3 +171,21 @@ def test_of_several_workers_all_are_waited_for() -> None:
         assert not see("1", second, 20)
     assert not see("0", FIRST_S, 900)  # how much the other one saw is not known yet
     assert see("1", FIRST_S, 900)
+
+    gone = Event(kind="load.worker", subject="1", data={"state": "lost"})
+    fold = RisingLoad(LOAD, [parse_criterion("p95 < 300ms")], slack_ms=30)  # type: ignore[list-item]
+    fold.see(Event(kind="load.start", subject="load", phase=Phase.OK, data={"first_second": 1}))
+    for second in range(1, FIRST_S):
+        see("0", second, 20)
+        see("1", second, 20)
+    fold.see(gone)  # one that was lost keeps nobody waiting
+    assert see("0", FIRST_S, 900)
+
+
+def test_one_worker_that_is_late_is_not_hidden_by_the_others() -> None:
+    fine = [tick(second, worker=str(worker)) for second in range(20) for worker in range(3)]
+    late = [tick(second, lag_ms=80, worker="3") for second in range(20)]
+    assert "start lag was 80" in generator.saturated([*fine, *late], 30)
+    stuck = [tick(second, worker="3", loop_lag_ms=90.0) for second in range(20)]
+    assert "loop ran 90" in generator.saturated([*fine, *stuck], 30)
+    assert generator.saturated(fine, 30) == ""
