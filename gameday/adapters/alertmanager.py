@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
 
+from gameday.adapters.alertmanager_config import route_of
 from gameday.adapters.clock import NowWallMs, wall_ms
 from gameday.adapters.http import Answer, Http, shown
 from gameday.adapters.polling import Poller, joined, settled
@@ -106,6 +107,7 @@ class AlertmanagerSource:
                 <= until_wall_ms
             ],
             "receivers": list(names),
+            "route": route_of(_dig(status, "config", "original")),
             "version": str(_dig(status, "versionInfo", "version") or ""),
             "offset_ms": offset,
             "error_ms": error,

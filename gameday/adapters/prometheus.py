@@ -117,7 +117,8 @@ class PrometheusSource:
             length_ms = until_wall_ms - since_wall_ms + 1
             query = {"query": f"ALERTS[{length_ms}ms]", "time": f"{at:.3f}"}
             matrix = matrix_of(http.get_json("/api/v1/query", query)[0])
-            unseen = _unseen(http, since_wall_ms, until_wall_ms, offset)
+            every_ms = _scrape_interval_ms(http)
+            unseen = _unseen(http, since_wall_ms, until_wall_ms, offset, every_ms)
             _look_for_series(http, self._silent(rows, matrix), at=f"{at:.3f}", length_ms=length_ms)
             read_wall_ms = self._now()
         self._poller.coverage.seen(asked, read_wall_ms)
@@ -128,6 +129,7 @@ class PrometheusSource:
             "matrix": matrix,
             "rules": rows,
             "seen": list(self._seen.copy().values()),
+            "scrape_interval_ms": every_ms,
             "offset_ms": offset,
             "error_ms": error,
             "started_wall_ms": began,
@@ -251,7 +253,17 @@ def _started_wall_ms(http: Http) -> int | None:
     return time_wall_ms(_dig(raw, "data", "startTime"))
 
 
-def _unseen(http: Http, since_ms: int, until_ms: int, offset: float) -> list[Gap] | None:
+def _scrape_interval_ms(http: Http) -> int | None:
+    """The shortest scrape interval of any target; None if it does not say."""
+    try:
+        return shortest_scrape_ms(http.get_json("/api/v1/targets", {"state": "active"})[0])
+    except CannotSeeError:
+        return None
+
+
+def _unseen(
+    http: Http, since_ms: int, until_ms: int, offset: float, every_ms: int | None
+) -> list[Gap] | None:
     """Stretches (our clock) in which the server scraped nothing. None: it leaves no such trace."""
     step_s = max(1.0, (until_ms - since_ms) / 1000 / MAX_STEPS)
     query = {
@@ -261,7 +273,6 @@ def _unseen(http: Http, since_ms: int, until_ms: int, offset: float) -> list[Gap
         "step": f"{step_s:.3f}",
     }
     try:
-        every_ms = shortest_scrape_ms(http.get_json("/api/v1/targets", {"state": "active"})[0])
         scrapes = newest_scrapes(http.get_json("/api/v1/query_range", query)[0])
     except CannotSeeError:
         return None

@@ -1,4 +1,4 @@
-"""The detection ladder: from the fault to users, alert, receiver, and steady again.
+"""The detection ladder: from the fault to users, alert, receiver, people, and steady again.
 
 Every rung is measured, censored (it had not come when we last looked) or not measured, and none is
 ever dropped: a mean that leaves out what was missed flatters. Times count from the moment when the
@@ -11,16 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gameday.kpi import seen, spans
+from gameday.kpi.ladder_gaps import Settings, settings_of, with_gaps
+from gameday.kpi.reference import Reference, reference_alert
 from gameday.kpi.stats import ticks_of
 from gameday.kpi.steady import Slices, first_impact, steady_again
 from gameday.model.event import Timeline
 from gameday.model.plan import Plan
 from gameday.model.report import Ladder, Rung, State
 from gameday.model.scenario import AlertExpectation
+from gameday.model.units import format_ms
 
 #: The load's clock ticks once a second.
 SECOND_MS = 1_000
-ALERT_RUNGS = ("pending", "firing", "delivered", "resolved")
+ALERT_RUNGS = ("pending", "firing", "delivered", "acknowledged", "resolved")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,15 +58,48 @@ def ladders(plan: Plan, timeline: Timeline) -> tuple[Ladder, ...]:
 
 def _ladder(run: _Run, fault: spans.FaultSpan, expected: AlertExpectation | None) -> Ladder:
     rungs = [_on(fault), _impact(run, fault)]
+    settings, reference = Settings(), Reference()
     if expected is not None:
         rungs += _alert(run, fault, expected)
-    rungs += [_off(fault), _steady(run, fault)]
+        settings = settings_of(run.plan, run.timeline, expected)
+        if fault.asked_ms is not None:
+            reference = reference_alert(run.plan, run.timeline, since_ms=fault.asked_ms)
+    rungs += [_mitigated(run, fault), _off(fault), _steady(run, fault)]
+    firing = next((r for r in rungs if r.name == "firing"), None)
+    since_ms, behind_ms, compared = _compared(fault, firing, reference)
     return Ladder(
         fault=fault.id,
         alert="" if expected is None else expected.alert,
         receiver="" if expected is None or expected.receiver is None else expected.receiver,
-        rungs=tuple(rungs),
+        rungs=with_gaps(rungs, settings),
+        floor_ms=settings.floor_ms,
+        floor=settings.floor_text,
+        reference=reference.name,
+        reference_ms=since_ms,
+        behind_reference_ms=behind_ms,
+        compared=compared,
     )
+
+
+def _compared(
+    fault: spans.FaultSpan, firing: Rung | None, reference: Reference
+) -> tuple[int | None, int | None, str]:
+    """When the reference fired since the fault, how much later the alert did, and in words."""
+    if firing is None or fault.on_ms is None:
+        return None, None, ""
+    fired_ms = firing.since_ms if firing.state is State.MEASURED else None
+    if reference.why:
+        return None, None, f"not compared with the built-in burn-rate alert: {reference.why}"
+    if reference.at_ms is None:
+        did = "it fired, and" if fired_ms is not None else "it did not fire, and"
+        return None, None, f"{did} the built-in burn-rate alert would not have fired"
+    since_ms = reference.at_ms - fault.on_ms
+    would = f"the built-in burn-rate alert ({format_ms(max(0, since_ms))})"
+    if fired_ms is None:
+        return since_ms, None, f"it was not seen firing, unlike {would}"
+    behind_ms = fired_ms - since_ms
+    word = "later" if behind_ms >= 0 else "earlier"
+    return since_ms, behind_ms, f"it fired {format_ms(abs(behind_ms))} {word} than {would}"
 
 
 def _on(fault: spans.FaultSpan) -> Rung:
@@ -122,6 +158,7 @@ def _alert(run: _Run, fault: spans.FaultSpan, expected: AlertExpectation) -> lis
     return [
         *_fired(run, fault, expected, episodes),
         _delivered(run, fault, expected),
+        _acknowledged(run, fault),
         _resolved(run, fault, episodes),
     ]
 
@@ -166,6 +203,35 @@ def _delivered(run: _Run, fault: spans.FaultSpan, expected: AlertExpectation) ->
     if parts is None or not parts.data.get("receiver"):
         return _unknown("delivered", "no receiver of ours was listening")
     return _censored("delivered", fault, run.timeline.end_ms, "nothing was delivered")
+
+
+def _acknowledged(run: _Run, fault: spans.FaultSpan) -> Rung:
+    """The first acknowledgement after the fault; which alert it was for is not recorded."""
+    found = run.timeline.first("human.ack", after_ms=fault.asked_ms or 0)
+    if found is None:
+        return _unknown("acknowledged", "nobody told gameday of an acknowledgement")
+    return _measured("acknowledged", fault, found.at_ms, 0)
+
+
+def _mitigated(run: _Run, fault: spans.FaultSpan) -> Rung:
+    """From when on users were well while the fault was still in, by the load."""
+    criteria = run.plan.scenario.expect.baseline
+    baseline = spans.windows_of(run.timeline).get("baseline")
+    impact = _impact(run, fault)
+    if fault.on_ms is None or fault.off_asked_ms is None or baseline is None or not criteria:
+        return _unknown("mitigated", "no fault came and went, or no criterion says what well is")
+    if impact.state is not State.MEASURED or impact.since_ms is None:
+        return _unknown("mitigated", "users felt nothing that could be mitigated")
+    got = steady_again(
+        run.slices, criteria, baseline=baseline,
+        off_ms=fault.on_ms + impact.since_ms, until_ms=fault.off_asked_ms,
+    )  # fmt: skip
+    if got.at_ms is not None:
+        return _measured("mitigated", fault, got.at_ms, SECOND_MS)
+    if not got.known:
+        return _unknown("mitigated", got.why)
+    why = "users still felt it when the fault was taken out"
+    return _censored("mitigated", fault, got.until_ms, why)
 
 
 def _resolved(run: _Run, fault: spans.FaultSpan, episodes: Sequence[seen.Sighting]) -> Rung:

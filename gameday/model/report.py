@@ -35,14 +35,33 @@ def _doc(text: str) -> Any:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GapPart:
+    """What a part of a gap went into. Least and most are equal where that is certain."""
+
+    name: str = _doc("scrape, window, evaluation, for, group_wait, group_interval or sending")
+    least_ms: int = _doc("it took at least so long")
+    most_ms: int = _doc("and at most so long")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:
     """One moment of the detection ladder."""
 
-    name: str = _doc("on, impact, pending, firing, delivered, resolved, off or steady")
+    name: str = _doc(
+        "on, impact, pending, firing, delivered, acknowledged, resolved, mitigated, off or steady"
+    )
     state: State = _doc("measured, censored (not yet when last looked at) or not_measured")
     since_ms: int | None = _doc("since the fault was confirmed on; if censored, a lower bound")
     error_ms: int | None = _doc("how much earlier it may really have been")
     why: str = _doc("why it is censored or not measured; else empty")
+    after: str = field(default="", metadata={"doc": "the rung that it waits for; empty if none"})
+    gap_ms: int | None = field(
+        default=None, metadata={"doc": "since that rung; null unless both were measured"}
+    )
+    parts: tuple[GapPart, ...] = field(
+        default=(), metadata={"doc": "what the gap went into, as far as settings are known"}
+    )
+    slowest: bool = field(default=False, metadata={"doc": "the longest gap of what noticing took"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +72,12 @@ class Ladder:
     alert: str = _doc("name of the alert; empty if none is expected")
     receiver: str = _doc("the receiver that was named; empty if none")
     rungs: tuple[Rung, ...] = _doc("in order of cause, not of time")
+    floor_ms: int | None = _doc("the least time that `for` and group wait allow; null if unknown")
+    floor: str = _doc("the same in words, with what may come on top; empty if unknown")
+    reference: str = _doc("the built-in burn-rate alert it is compared with; empty if none")
+    reference_ms: int | None = _doc("when that fired, since the fault was confirmed on; or null")
+    behind_reference_ms: int | None = _doc("how much later the alert fired; negative: earlier")
+    compared: str = _doc("the comparison in words, or why there is none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,8 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
-from gameday.model.report import Change, Ladder, PhaseRow, Report, State
+from gameday.model.report import Change, Ladder, PhaseRow, Report, Rung, State
 from gameday.model.units import format_ms, format_ratio
 from gameday.model.verdict import Finding, Outcome
 from gameday.report import alerts
@@ -34,7 +33,9 @@ RUNGS = {
     "pending": "alert pending",
     "firing": "alert firing",
     "delivered": "alert delivered",
+    "acknowledged": "alert acknowledged",
     "resolved": "alert resolved",
+    "mitigated": "users are well, fault still in",
     "off": "fault confirmed off",
     "steady": "steady again",
 }
@@ -175,26 +176,45 @@ def _ladders(report: Report) -> Iterable[str]:
         yield from _table(
             ("", "after the fault was in", "gap", "may be earlier by", ""), _rungs(ladder)
         )
+        for line in (ladder.floor, ladder.compared):
+            if line:
+                yield ""
+                yield _sentence(line)
 
 
 def _rungs(ladder: Ladder) -> list[tuple[str, ...]]:
-    """In order of time, each with the gap to the one before; the longest wait in bold."""
+    """In order of time, each with the gap to what it waits for; the slowest wait in bold."""
     known = [r for r in ladder.rungs if r.state is State.MEASURED and r.since_ms is not None]
     known.sort(key=lambda r: (r.since_ms or 0, list(RUNGS).index(r.name)))
-    rows: list[tuple[str, ...]] = []
-    noticed = ("impact", "pending", "firing", "delivered")
-    gaps = [(later.since_ms or 0) - (earlier.since_ms or 0) for earlier, later in pairwise(known)]
-    waits = [g for g, r in zip(gaps, known[1:], strict=True) if r.name in noticed]
-    for index, rung in enumerate(known):
-        gap = gaps[index - 1] if index else 0
-        text = f"+{format_ms(gap)}" if index else ""
-        if index and rung.name in noticed and gap == max(waits) and gap > 0:
-            text = f"**{text}**"
-        rows.append((RUNGS[rung.name], rung_text(rung), text, _error(rung.error_ms), ""))
+    rows: list[tuple[str, ...]] = [
+        (RUNGS[r.name], rung_text(r), _gap(r), _error(r.error_ms), _went_into(r)) for r in known
+    ]
     for rung in ladder.rungs:
         if rung not in known:
             rows.append((RUNGS[rung.name], rung_text(rung), "", "", rung.why))
     return rows
+
+
+def _gap(rung: Rung) -> str:
+    if rung.gap_ms is None:
+        return ""
+    text = f"+{format_ms(rung.gap_ms)} after {rung.after}"
+    return f"**{text}**, the slowest" if rung.slowest else text
+
+
+def _went_into(rung: Rung) -> str:
+    """`for` 4 s, evaluation up to 1 s."""
+    return ", ".join(
+        f"{part.name.replace('_', ' ')} "
+        + (
+            format_ms(part.most_ms)
+            if part.least_ms == part.most_ms
+            else f"up to {format_ms(part.most_ms)}"
+            if part.least_ms == 0
+            else f"{format_ms(part.least_ms)} to {format_ms(part.most_ms)}"
+        )
+        for part in rung.parts
+    )
 
 
 def _phases(report: Report) -> Iterable[str]:

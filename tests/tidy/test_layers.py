@@ -52,7 +52,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "requests": ("adapters/http.py", "adapters/toxiproxy/*.py", "adapters/locust/agent*.py"),
     "urllib3": ("adapters/http.py", "adapters/toxiproxy/*.py", "adapters/locust/agent*.py"),
     "docker": ("adapters/docker/*.py",),
-    "yaml": ("scenario/load*.py", "adapters/runbook*.py", "demo/*.py"),
+    "yaml": ("scenario/load*.py", "adapters/runbook*.py", "adapters/alertmanager*.py", "demo/*.py"),
     "markdown_it": ("adapters/runbook*.py",),
     "tree_sitter": ("adapters/runbook_shell.py",),
     "tree_sitter_bash": ("adapters/runbook_shell.py",),

@@ -24,6 +24,7 @@ from checks_support import (
 )
 
 from gameday.kpi.timings import ladders
+from gameday.model.project import Service, Slo
 from gameday.model.report import Rung, State
 from gameday.model.window import Tick
 
@@ -42,8 +43,54 @@ def test_every_rung_of_a_good_run_is_measured_from_the_confirmed_fault() -> None
         "resolved": (23_960, 1_000),
         "off": (20_000, 35),
         "steady": (20_960, 1_000),
+        "acknowledged": (None, None),
+        "mitigated": (19_965, None),
     }
-    assert {r.state for r in found.values()} == {State.MEASURED}
+    others = {r.state for name, r in found.items() if name not in ("acknowledged", "mitigated")}
+    assert others == {State.MEASURED}
+    assert found["mitigated"].state is State.CENSORED
+    assert [r.name for r in found.values() if r.slowest] == ["firing"]
+
+
+def test_somebody_who_acknowledges_is_a_rung() -> None:
+    journal = good_run()
+    journal.note((FAULT_S + 9) * 1000, "human.ack", "responder", text="mine")
+
+    assert rungs(journal)["acknowledged"].since_ms == 8_960
+
+
+def test_users_who_are_well_while_the_fault_is_in_were_cured() -> None:
+    def cured(second: int) -> Tick:
+        return tick(second) if second < FAULT_S + 10 else calm(second)
+
+    found = rungs(good_run(ticks=cured))["mitigated"]
+    assert found.state is State.MEASURED
+    assert 9_960 - 1_000 <= (found.since_ms or 0) <= 9_960  # one slow second in 20 is within p95
+
+
+def test_the_alert_is_compared_with_the_burn_rate_of_the_objectives() -> None:
+    def failing(second: int) -> Tick:
+        bad = FAULT_S + 1 <= second < RECOVERY_S
+        cells = [cell(second, "browse", 75, 12), cell(second, "checkout", 25, 35)]
+        lost = [cell(second, "checkout", 100, 30, "http")] if bad else []
+        return tick(second, [*cells, *lost])
+
+    setup = replace(plan(), service=Service(name="shop", slos=(Slo(name="good", share=0.99),)))
+    (found,) = ladders(setup, timeline(good_run(ticks=failing)))
+
+    # 2 of 18 s fail half of all requests: 14.4 times 1 % over all that was seen
+    assert found.reference == "SLOFastBurnAvailability{slo=good}"
+    assert found.reference_ms is not None
+    assert 960 <= found.reference_ms <= 9_960
+    assert found.behind_reference_ms == 5_960 - found.reference_ms
+    assert "later than" in found.compared or "earlier than" in found.compared
+
+
+def test_without_an_objective_there_is_nothing_to_compare_with() -> None:
+    (found,) = ladders(plan(), timeline(good_run()))
+
+    assert (found.reference, found.reference_ms, found.behind_reference_ms) == ("", None, None)
+    assert "the service has no objective" in found.compared
 
 
 def test_what_did_not_come_is_censored_with_how_long_we_looked() -> None:
@@ -130,7 +177,10 @@ def test_a_single_bad_request_is_no_impact() -> None:
 def test_a_fault_without_an_expected_alert_has_a_ladder_too() -> None:
     (ladder,) = ladders(plan(expect=expectations(alerts=())), timeline(good_run()))
 
-    assert (ladder.alert, [r.name for r in ladder.rungs]) == ("", ["on", "impact", "off", "steady"])
+    assert (ladder.alert, [r.name for r in ladder.rungs]) == (
+        "",
+        ["on", "impact", "mitigated", "off", "steady"],
+    )
 
 
 def test_each_alert_has_a_ladder_of_its_own_fault() -> None:
