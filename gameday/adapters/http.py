@@ -109,11 +109,29 @@ class Http:
         """POST *body* as JSON. Any status is an answer. Raises CannotSeeError."""
         return self._ask("POST", path, body=body)
 
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        data: bytes | None = None,
+    ) -> Answer:
+        """Any request with a body as it is. Any status is an answer. Raises CannotSeeError."""
+        return self._ask(method, path, headers=headers, data=data)
+
     def _where(self, path: str) -> str:
         return f"{self._what} at {shown(self._base)}{'' if self._quiet else path}"
 
     def _ask(
-        self, method: str, path: str, *, params: Mapping[str, str] | None = None, body: Any = None
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        data: bytes | None = None,
     ) -> Answer:
         where = self._where(path)
         asked, deadline = self._now(), time.monotonic() + self._total_s
@@ -123,6 +141,8 @@ class Http:
                 self._base + path,
                 params=params,
                 json=body,
+                data=data,
+                headers=headers,
                 timeout=(min(CONNECT_S, self._total_s), self._total_s),
                 allow_redirects=False,
                 stream=True,

@@ -16,6 +16,7 @@ from typing import Any
 
 from gameday.app.check import PlanRequest, expand, make_plan
 from gameday.app.places import needs_toxiproxy
+from gameday.app.sources import http_sources
 from gameday.app.traffic import passing
 from gameday.errors import GamedayError
 from gameday.model.plan import Plan
@@ -34,11 +35,24 @@ class Line:
 
 
 def doctor_command(
-    paths: list[Path], *, project: Path | None, environment: str | None, as_json: bool
+    paths: list[Path],
+    *,
+    project: Path | None,
+    environment: str | None,
+    as_json: bool,
+    source: str | None = None,
 ) -> ExitCode:
-    """Look at everything a run would need, and say so; 3 when something does not answer."""
+    """Look at everything a run would need, and say so; 3 when something does not answer.
+
+    With *source* only at that alert source.
+    """
+    lines = look(paths, project=project, environment=environment)
+    if source is not None:
+        from gameday.app.doctor_source import look_at_source
+
+        lines = look_at_source(source, project=project, environment=environment)
     ok = True
-    for line in look(paths, project=project, environment=environment):
+    for line in lines:
         ok = ok and line.ok is not False
         if as_json:
             sys.stdout.write(json.dumps(asdict(line), ensure_ascii=False) + "\n")
@@ -127,7 +141,9 @@ def _alerting(plan: Plan) -> Iterable[Line]:
 
         alertmanager = AlertmanagerSource(alerting.alertmanager_url)
         yield _asked("alertmanager", lambda: alertmanager.check().text)
-    if not (alerting.prometheus_url or alerting.alertmanager_url):
+    for name, source in http_sources(plan).items():
+        yield _asked(name, lambda one=source: one.check().text)  # type: ignore[misc]
+    if not alerting.names:
         names = ", ".join(a.name for a in plan.builtin_alerts) or "none declared"
         yield Line(subject="alerts", ok=True, text=f"built in: {names}")
 

@@ -106,6 +106,7 @@ def _toxiproxy(plan: Plan) -> str:
 def _alerts(plan: Plan) -> str:
     alerting = plan.environment.alerting
     named = [u for u in (alerting.prometheus_url, alerting.alertmanager_url) if u]
+    named += [f"{source.name} ({source.url})" for source in alerting.http_json]
     return " and ".join(named) or f"built in ({len(plan.builtin_alerts)} declared)"
 
 

@@ -8,16 +8,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gameday.adapters.toxiproxy.server import ServerChoice, choose_server
 from gameday.app.places import Places, needs_toxiproxy
+from gameday.app.sources import http_sources, quiet_now
 from gameday.errors import AdapterError, GamedayError, NoEffectError, RefusedError
 from gameday.model.plan import Plan
 from gameday.model.secret import SecretRef
 from gameday.model.units import format_ms
 from gameday.scenario.compile import proxied_targets
 from gameday.secrets import resolve
+
+if TYPE_CHECKING:
+    from gameday.adapters.sources.source import HttpJsonSource
 
 #: What a journal may need; an hour at 100 requests a second takes a few MB.
 ROOM_BYTES = 100_000_000
@@ -152,6 +156,16 @@ def _sources(plan: Plan, found: Preflight) -> None:
 
         alertmanager = AlertmanagerSource(alerting.alertmanager_url)
         found.ask("alertmanager", lambda: alertmanager.check().text)
+    for name, source in http_sources(plan).items():
+        found.ask(name, lambda one=source: one.check().text)  # type: ignore[misc]
+        if alerting.names[0] == name:
+            found.ask("alerts", lambda one=source: _quiet_there(plan, one, found))  # type: ignore[misc]
+
+
+def _quiet_there(plan: Plan, source: HttpJsonSource, found: Preflight) -> str:
+    text, warnings = quiet_now(plan, source)
+    found.warnings += warnings
+    return text
 
 
 def _signals(plan: Plan, found: Preflight) -> None:

@@ -29,6 +29,7 @@ from gameday.app.leases import Leases
 from gameday.app.memory import Memory
 from gameday.app.places import Places, needs_toxiproxy
 from gameday.app.rundir import RunDir
+from gameday.app.sources import http_sources
 from gameday.app.stored import without_secrets
 from gameday.app.watching import Watching
 from gameday.engine.control import ControlServer
@@ -239,6 +240,7 @@ class _Rig:
             sources["alertmanager"] = AlertmanagerSource(
                 alerting.alertmanager_url, now_wall_ms=self._now_wall_ms
             )
+        sources.update(http_sources(self._plan, now_wall_ms=self._now_wall_ms))
         if sources:
             return sources, None
         builtin = BuiltinAlerts(

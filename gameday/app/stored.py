@@ -9,8 +9,10 @@ from typing import Any
 
 from gameday.model.faults import GENERIC
 from gameday.model.plan import Plan
+from gameday.model.project import AlertingSpec
 from gameday.model.scenario import FaultSpec, RequestStep
 from gameday.model.secret import SECRET_HEADERS
+from gameday.model.sources import SourceSpec
 
 MASK = "***"
 _SECRET_LINE = re.compile(
@@ -29,10 +31,25 @@ def without_secrets(plan: Plan) -> Plan:
     return replace(
         plan,
         environment=replace(
-            environment, receiver_token=MASK if environment.receiver_token else None
+            environment,
+            receiver_token=MASK if environment.receiver_token else None,
+            alerting=_alerting(environment.alerting),
         ),
         scenario=replace(plan.scenario, load=load, faults=faults),
     )
+
+
+def _alerting(alerting: AlertingSpec) -> AlertingSpec:
+    """Without what authenticates at a source and stands in the file; references stay."""
+    return replace(alerting, http_json=tuple(_source(source) for source in alerting.http_json))
+
+
+def _source(source: SourceSpec) -> SourceSpec:
+    headers = {
+        name: MASK if isinstance(value, str) else value
+        for name, value in source.auth.headers.items()
+    }
+    return replace(source, auth=replace(source.auth, headers=headers))
 
 
 def text_without_secrets(text: str) -> str:

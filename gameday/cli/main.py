@@ -335,12 +335,18 @@ def doctor(
     ] = None,
     project: Project = None,
     env: Env = None,
+    source: Annotated[
+        str | None,
+        typer.Option("--source", help="Only look at this alert source of the project."),
+    ] = None,
     json: Json = False,
 ) -> int:
     """Say what is reachable, which versions, and what a run would use."""
     from gameday.app.doctor import doctor_command
 
-    return int(doctor_command(paths or [], project=project, environment=env, as_json=json))
+    return int(
+        doctor_command(paths or [], project=project, environment=env, as_json=json, source=source)
+    )
 
 
 @app.command()

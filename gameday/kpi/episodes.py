@@ -66,10 +66,15 @@ class PendingOnly:
 
 
 def episodes_of(timeline: Timeline) -> tuple[Episode, ...]:
-    """All episodes, oldest first: Prometheus' own samples if they were read, else the built-in."""
+    """All episodes, oldest first, from the source that says when alerts fire.
+
+    Prometheus' own samples if they were read, else what a source over HTTP lists, else the
+    built-in alerts.
+    """
     reads = _prometheus_reads(timeline)
     if not reads:
-        return from_builtin(timeline)
+        listed = [e for e in reads_over_http(timeline).values() if e.data.get("judged")]
+        return from_lists(listed) if listed else from_builtin(timeline)
     found = [e for name, data in reads.items() for e in from_prometheus(data, source=name)]
     return _in_order(found)
 
@@ -78,7 +83,8 @@ def pending_only_of(timeline: Timeline) -> tuple[PendingOnly, ...]:
     """Alerts that were pending and never fired, oldest first."""
     reads = _prometheus_reads(timeline)
     if not reads:
-        return _builtin_pending(timeline)
+        listed = [e for e in reads_over_http(timeline).values() if e.data.get("judged")]
+        return pending_in_lists(listed) if listed else _builtin_pending(timeline)
     found = [p for name, data in reads.items() for p in pending_from_prometheus(data, source=name)]
     return tuple(sorted(found, key=lambda p: (p.pending_wall_ms, p.alert)))
 
@@ -139,6 +145,49 @@ def pending_from_prometheus(
                 )
             )
     return tuple(found)
+
+
+def reads_over_http(timeline: Timeline) -> dict[str, Event]:
+    """The last whole read of each source over HTTP, by its name."""
+    reads = (e for e in timeline.of("alert.read") if e.phase is Phase.OK and "episodes" in e.data)
+    return {e.subject: e for e in reads}
+
+
+def from_lists(reads: Iterable[Event]) -> tuple[Episode, ...]:
+    """The episodes that sources over HTTP list."""
+    return _in_order(
+        Episode(
+            alert=str(one["alert"]),
+            labels=one["labels"],
+            source=read.subject,
+            pending_wall_ms=int(one["pending_wall_ms"] or one["firing_wall_ms"]),
+            firing_wall_ms=int(one["firing_wall_ms"]),
+            ended_wall_ms=one["ended_wall_ms"],
+            error_ms=int(one["error_ms"]),
+            end_error_ms=int(one["end_error_ms"]),
+            annotations=one["annotations"],
+        )
+        for read in reads
+        for one in read.data["episodes"]
+        if one["firing_wall_ms"] is not None
+    )
+
+
+def pending_in_lists(reads: Iterable[Event]) -> tuple[PendingOnly, ...]:
+    """What sources over HTTP list as pending and never firing."""
+    return tuple(
+        PendingOnly(
+            alert=str(one["alert"]),
+            labels=one["labels"],
+            source=read.subject,
+            pending_wall_ms=int(one["pending_wall_ms"]),
+            ended_wall_ms=one["ended_wall_ms"],
+            error_ms=int(one["error_ms"]),
+        )
+        for read in reads
+        for one in read.data["episodes"]
+        if one["firing_wall_ms"] is None and one["pending_wall_ms"] is not None
+    )
 
 
 def from_builtin(timeline: Timeline) -> tuple[Episode, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from gameday.kpi.episodes import Episode, episodes_of, pending_only_of
+from gameday.kpi.episodes import Episode, episodes_of, pending_only_of, reads_over_http
 from gameday.kpi.spans import run_ms
 from gameday.model.event import Event, Phase, Timeline
 from gameday.model.plan import Plan
@@ -140,21 +140,19 @@ def strangers_of(
 
 
 def deliveries_of(timeline: Timeline) -> tuple[Delivery, ...]:
-    """All deliveries in run time, oldest first."""
-    found = (_delivery(timeline, event) for event in timeline.of("alert.delivered"))
-    return tuple(sorted(found, key=lambda d: (d.at_ms, d.seq)))
+    """All deliveries in run time, oldest first: to our receiver, and what other sources list."""
+    found = [_delivery(timeline, event) for event in timeline.of("alert.delivered")]
+    return tuple(sorted([*found, *_listed(timeline)], key=lambda d: (d.at_ms, d.seq)))
 
 
 def source_names(plan: Plan) -> tuple[str, ...]:
     """The alert sources that a run of *plan* has to read."""
     alerting = plan.environment.alerting
-    named = (("prometheus", alerting.prometheus_url), ("alertmanager", alerting.alertmanager_url))
-    found = tuple(name for name, url in named if url)
-    return found if "prometheus" in found else ("builtin", *found)
+    return alerting.names if alerting.says_firing else ("builtin", *alerting.names)
 
 
 def rule_source(plan: Plan) -> str:
-    """The source that evaluates the alerts: `prometheus` or `builtin`."""
+    """The source that says when alerts fire: `prometheus`, one over HTTP, or `builtin`."""
     return source_names(plan)[0]
 
 
@@ -238,6 +236,32 @@ def _delivery(timeline: Timeline, event: Event) -> Delivery:
     )
 
 
+def _listed(timeline: Timeline) -> Iterable[Delivery]:
+    """What has reached people by the list of those who reach them; that source is the receiver."""
+    for name, read in reads_over_http(timeline).items():
+        if "delivered" not in read.data["can"]:
+            continue
+        for one in read.data["episodes"]:
+            labels = {**one["labels"], **_only_labels(timeline, str(one["alert"]))}
+            for status, key in (("firing", "firing_wall_ms"), ("resolved", "ended_wall_ms")):
+                if one.get(key) is not None:
+                    yield Delivery(
+                        alert=str(one["alert"]),
+                        receiver=name,
+                        status=status,
+                        labels=labels,
+                        annotations=one["annotations"],
+                        at_ms=run_ms(timeline, float(one[key]), name),
+                        seq=read.seq,
+                    )
+
+
+def _only_labels(timeline: Timeline, alert: str) -> Mapping[str, str]:
+    """The labels with which *alert* fired, if there is no doubt: a pager rarely lists them."""
+    found = [episode.labels for episode in episodes_of(timeline) if episode.alert == alert]
+    return found[0] if found and all(labels == found[0] for labels in found) else {}
+
+
 def _until(timeline: Timeline, read: Event) -> int:
     for key in ("until_wall_ms", "read_wall_ms"):
         if read.data.get(key) is not None:
@@ -249,7 +273,7 @@ def _until(timeline: Timeline, read: Event) -> int:
 def _down(timeline: Timeline, source: str) -> Iterable[tuple[int, int]]:
     """Stretches between `alert.source.down` and the next `up`, which no later read made good."""
     read = timeline.last("alert.read", source, phase=Phase.OK)
-    if read is not None and "matrix" in read.data:
+    if read is not None and ("matrix" in read.data or read.data.get("history")):
         return []  # it was read whole afterwards: only the gaps that it reports count
     stretches: list[tuple[int, int]] = []
     since: int | None = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from gameday.model.criteria import Criterion
 from gameday.model.policy import Policy
 from gameday.model.secret import SecretRef
+from gameday.model.sources import SourceSpec, judging
 
 #: Kinds of environments in which a stop signal that cannot be read only warns.
 LENIENT_ENVIRONMENTS = ("local", "ci")
@@ -111,10 +112,31 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertingSpec:
-    """Where alerts are read. With no source the built-in alerts are used."""
+    """Where alerts are read. With no source the built-in alerts are used.
+
+    Of the sources over HTTP (`http_json`) the first that can says when alerts fire, unless there
+    is a Prometheus.
+    """
 
     prometheus_url: str | None = None
     alertmanager_url: str | None = None
+    http_json: tuple[SourceSpec, ...] = ()
+
+    @property
+    def says_firing(self) -> bool:
+        """Whether one of its sources can say when an alert fired."""
+        return self.prometheus_url is not None or judging(self.http_json) is not None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its sources, those that say when alerts fire first."""
+        given = (("prometheus", self.prometheus_url), ("alertmanager", self.alertmanager_url))
+        first = judging(self.http_json) if self.prometheus_url is None else None
+        http = sorted(self.http_json, key=lambda source: source is not first)
+        named = [name for name, url in given if url]
+        if first is not None:
+            return (*(source.name for source in http), *named)
+        return (*named, *(source.name for source in http))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

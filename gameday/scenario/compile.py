@@ -69,9 +69,7 @@ def _aside_ms(steps: Sequence[RequestStep], scenario: Scenario) -> int:
 
 def alert_servers(environment: Environment) -> tuple[str, ...]:
     """The real sources of alerts that an environment has."""
-    alerting = environment.alerting
-    given = (("prometheus", alerting.prometheus_url), ("alertmanager", alerting.alertmanager_url))
-    return tuple(name for name, url in given if url is not None)
+    return environment.alerting.names
 
 
 def gather_ms(scenario: Scenario, environment: Environment) -> int:

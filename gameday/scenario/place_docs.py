@@ -10,6 +10,7 @@ from gameday.scenario import fields as f
 from gameday.scenario import fields_places as p
 from gameday.scenario.call_docs import Argument, Command, SecretDoc
 from gameday.scenario.policy_docs import PolicyDoc
+from gameday.scenario.source_docs import HttpSourceDoc
 from gameday.scenario.validate import GIVEN, Either, about, document
 
 Text = Annotated[str, f.TEXT]
@@ -99,8 +100,12 @@ class AlertingDoc:
 
     prometheus: Annotated[ServerDoc | None, GIVEN, about("the Prometheus that fires")] = None
     alertmanager: Annotated[ServerDoc | None, GIVEN, about("the Alertmanager that delivers")] = None
+    http_json: Annotated[
+        dict[Name, HttpSourceDoc],
+        about("other sources that answer with JSON, by the name that they get here"),
+    ] = field(default_factory=dict)
     sources: Annotated[
-        list[Annotated[str, f.choice(("prometheus", "alertmanager"))]],
+        list[Name],
         about("which of them to use; all unless given"),
     ] = field(default_factory=list)
 

@@ -30,6 +30,8 @@ from gameday.scenario.place_docs import (
 )
 from gameday.scenario.policies import policy_of
 from gameday.scenario.secret_rules import secret_ref, unclear
+from gameday.scenario.sources import source_of, wrong_source
+from gameday.scenario.suggest import did_you_mean
 
 
 def environment_of(
@@ -135,24 +137,34 @@ def _certificate(doc: CertificateDoc | None) -> CertificateRef | None:
 
 
 def _alerting(doc: AlertingDoc) -> AlertingSpec:
-    used = doc.sources or ["prometheus", "alertmanager"]
+    used = doc.sources or ["prometheus", "alertmanager", *doc.http_json]
     return AlertingSpec(
         prometheus_url=doc.prometheus.url if doc.prometheus and "prometheus" in used else None,
         alertmanager_url=(
             doc.alertmanager.url if doc.alertmanager and "alertmanager" in used else None
         ),
+        http_json=tuple(
+            source_of(name, source) for name, source in doc.http_json.items() if name in used
+        ),
     )
 
 
 def _wrong_sources(doc: EnvironmentDoc, path: Path, marks: Marks) -> Iterator[Diagnostic]:
+    known = ("prometheus", "alertmanager", *doc.alerts.http_json)
     for position, source in enumerate(doc.alerts.sources):
-        if getattr(doc.alerts, source) is None:
+        at = (*path, "alerts", "sources", position)
+        if source not in known:
+            hint = did_you_mean(source, known)
+            yield marks.problem("alerting/source", at, f"there is no source `{source}`", hint)
+        elif source not in doc.alerts.http_json and getattr(doc.alerts, source) is None:
             yield marks.problem(
                 "alerting/source",
-                (*path, "alerts", "sources", position),
+                at,
                 f"the source `{source}` has no address",
                 f'add `{source}: {{url: "http://…"}}`',
             )
+    for name, one in doc.alerts.http_json.items():
+        yield from wrong_source(name, one, (*path, "alerts", "http_json", name), marks)
 
 
 def _wrong_target(name: str, doc: TargetDoc, path: Path, marks: Marks) -> Iterator[Diagnostic]:

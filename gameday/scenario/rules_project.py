@@ -97,8 +97,7 @@ def builtin_alerts(scope: Scope) -> Iterator[Diagnostic]:
     """Where the built-in alerts are used, an expected alert is one of them, as it is expected."""
     if scope.project is None or scope.environment is None:
         return
-    alerting = scope.environment.alerting
-    if alerting.prometheus_url is not None or alerting.alertmanager_url is not None:
+    if scope.environment.alerting.names:
         return
     known = known_alerts(scope.project, scope.scenario.service)
     for position, expected in enumerate(scope.scenario.expect.alerts):
@@ -192,7 +191,18 @@ def alert_servers_of(project: Project, marks: Marks) -> Iterator[Diagnostic]:
     """An Alertmanager tells what it was sent; when an alert began to fire only Prometheus knows."""
     for name, environment in project.environments.items():
         alerting = environment.alerting
-        if alerting.alertmanager_url is not None and alerting.prometheus_url is None:
+        if alerting.says_firing or not alerting.names:
+            continue
+        if alerting.http_json:
+            names = ", ".join(f"`{source.name}`" for source in alerting.http_json)
+            yield marks.problem(
+                "alerting/no-firing",
+                ("environments", name, "alerts", "http_json"),
+                f"the environment `{name}` has no source that can say when an alert fired: {names}",
+                "map `started`, or add `prometheus: {url: ...}`",
+                key=True,
+            )
+        else:
             yield marks.problem(
                 "project/alertmanager-alone",
                 ("environments", name, "alerts"),

@@ -35,7 +35,7 @@ def signals_are_readable(scope: Scope) -> Iterator[Diagnostic]:
     alerting = scope.environment.alerting
     if alerting.prometheus_url is not None:
         return
-    builtin = alerting.alertmanager_url is None
+    builtin = not alerting.names
     known = known_alerts(scope.project, scope.scenario.service) if builtin else {}
     for position, signal in scope.stop_signals():
         name = signal.name or ""
@@ -46,6 +46,8 @@ def signals_are_readable(scope: Scope) -> Iterator[Diagnostic]:
                 f"the environment `{scope.environment.name}` has no Prometheus to ask",
                 'add `alerts: {prometheus: {url: "http://…"}}` to it',
             )
+        elif signal.kind == "alert" and alerting.says_firing:
+            continue
         elif signal.kind == "alert" and name not in known:
             yield scope.marks.problem(
                 "stop/unreadable",

@@ -30,7 +30,8 @@ def test_the_page_of_diagnostics_is_the_one_that_the_cases_give() -> None:
 def test_every_key_has_its_line(name: str, schema: dict[str, dict[str, dict[str, object]]]) -> None:
     text = (DOCS / name).read_text(encoding="utf-8")
     if name == "project-file.md":
-        text += (DOCS / "policy-file.md").read_text(encoding="utf-8")
+        for more in ("policy-file.md", "sources/http-json.md"):
+            text += (DOCS / more).read_text(encoding="utf-8")
     keys = set(schema["properties"])
     for part, definition in schema["$defs"].items():
         if not part.endswith("Part"):

@@ -1,0 +1,1 @@
+"""Alert sources that are asked over HTTP and answer with JSON, as their specification says."""
