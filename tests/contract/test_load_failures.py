@@ -179,3 +179,30 @@ def test_each_task_of_a_locustfile_once(server: Server, tmp_path: Path) -> None:
     )
     spec = LoadSpec(target="shop", arrivals_per_s=100, locustfile=str(file))
     assert [(a.request, a.status) for a in once(spec, server.url)] == [("/a", 200), ("/b", 200)]
+
+
+def test_what_there_was_no_time_for_is_told_and_not_left_out(
+    server: Server, tmp_path: Path
+) -> None:
+    file = tmp_path / "slow.py"
+    file.write_text(
+        "import time\n"
+        "from locust import HttpUser, task\n"
+        "class Slow(HttpUser):\n"
+        "    @task\n"
+        "    def first(self):\n"
+        "        self.client.get('/ok')\n"
+        "        time.sleep(30)\n"
+        "    @task\n"
+        "    def second(self):\n"
+        "        self.client.get('/ok')\n"
+    )
+    spec = LoadSpec(target="t", arrivals_per_s=1.0, locustfile=str(file), timeout_ms=1_000)
+
+    answers = once(spec, server.url, limit_s=2.0)
+
+    assert [(a.request, a.outcome, a.status) for a in answers] == [
+        ("/ok", "ok", 200),
+        ("(not ended)", "timeout", 0),
+        ("(not begun)", "timeout", 0),
+    ]

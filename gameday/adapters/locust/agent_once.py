@@ -32,9 +32,29 @@ def once(link: Link, env: Any, visits: Visits, *, limit_s: float) -> None:
         cls = env.runner.user_classes_by_name[lane]
         times = min(MAX_TASKS, len(dict.fromkeys(cls.tasks))) if len(cls.tasks) > 1 else 1
         for _ in range(times):
+            if monotonic_ns() >= deadline:
+                link.send(_untold(pacer.label(journey), "(not begun)", limit_s))
+                continue
             pacer.put(Arrival(monotonic_ns(), journey))
             while monotonic_ns() < deadline and visits.busy:
                 gevent.sleep(0.01)
+            if visits.busy:
+                link.send(_untold(pacer.label(journey), "(not ended)", limit_s))
+
+
+def _untold(journey: str, request: str, limit_s: float) -> Answer:
+    """What stands for a visit that was never begun or not ended: silence is not success."""
+    return Answer(
+        journey=journey,
+        request=request,
+        method="",
+        path="",
+        status=0,
+        body="",
+        ms=0.0,
+        outcome="timeout",
+        error=f"the {limit_s:g} s for all of them were over",
+    )
 
 
 def _in_order() -> None:

@@ -68,6 +68,10 @@ class Pacer:
         self._own: Arrivals | None = None
         self._changed = Event()
 
+    def label(self, journey: int) -> str:
+        """The name of a journey, by its index."""
+        return self._labels[journey][0]
+
     def issue(self, schedule: Schedule) -> None:
         """Issue arrivals by *schedule* until `end`, in a greenlet of its own."""
         own = self._own = Arrivals(schedule, self._weights, self._share, self._rows)
