@@ -113,6 +113,19 @@ class AlertVerdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlertNumber:
+    """One number over all alerts of the run; docs/alert-verdicts.md has its definition."""
+
+    name: str = _doc("precision, recall_in_time, recall_eventual, noise_ratio, storm_factor, ttd_…")
+    unit: str = _doc("share, ms or per fault")
+    value: float | None = _doc("shares between 0 and 1, times as medians; null without cases")
+    n: int = _doc("how many cases it rests on")
+    low: float | None = _doc("lower end of the 95 % interval; null where there is none")
+    high: float | None = _doc("upper end of it")
+    text: str = _doc("what was counted, what is left out, and why there is no interval")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OtherEpisode:
     """One firing of an alert that nobody expected, from the first fault to the end of recovery."""
 

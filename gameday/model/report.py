@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from gameday.model.alerting import AlertVerdict, OtherEpisode
+from gameday.model.alerting import AlertNumber, AlertVerdict, OtherEpisode
 from gameday.model.verdict import ExitCode, Finding, Outcome, RunStatus
 
 #: The version of `result.json`.
@@ -256,6 +256,7 @@ class Report:
     safety: Safety = _doc("how it was stopped, and how fast it was safe again")
     alerts: tuple[AlertVerdict, ...] = _doc("one verdict an expected alert")
     other_alerts: tuple[OtherEpisode, ...] = _doc("every other firing, with a word for each")
+    alert_numbers: tuple[AlertNumber, ...] = _doc("over all of them, each with n and interval")
     ladders: tuple[Ladder, ...] = _doc("from the fault to steady, one an expected alert")
     faults: tuple[FaultRow, ...] = _doc("as they were confirmed")
     phases: tuple[PhaseRow, ...] = _doc("what the load saw")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from gameday.model.alerting import AlertVerdict, AlertWord, OtherEpisode, OtherWord
 from gameday.model.report import Report
-from gameday.model.units import format_ms
+from gameday.model.units import format_ms, format_ratio
 
 MARKS = {
     AlertWord.CAUGHT: "✅ caught",
@@ -61,6 +61,30 @@ def other_rows(report: Report) -> list[tuple[str, ...]]:
         )
         for one in found
     ]
+
+
+def number_rows(report: Report) -> list[tuple[str, ...]]:
+    """For the table in `report.md`: name, value, n, interval, what was counted."""
+    return [
+        (
+            one.name.replace("_", " ").replace("ttd", "TTD").replace("tta", "TTA"),
+            _value(one.value, one.unit),
+            f"{one.n}",
+            "-"
+            if one.low is None
+            else f"{_value(one.low, one.unit)} to {_value(one.high, one.unit)}",
+            one.text,
+        )
+        for one in report.alert_numbers
+    ]
+
+
+def _value(value: float | None, unit: str) -> str:
+    if value is None:
+        return "-"
+    if unit == "ms":
+        return format_ms(round(value)) if value >= 0 else f"-{format_ms(round(-value))}"
+    return format_ratio(value) if unit == "share" else f"{value:.3g}"
 
 
 def _name(one: OtherEpisode) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from gameday.kpi import seen, spans
+from gameday.kpi.alert_numbers import alert_numbers
 from gameday.kpi.alert_others import other_episodes
 from gameday.kpi.alert_verdict import alert_verdicts, run_of
 from gameday.kpi.budget import budget_spent
@@ -81,6 +82,9 @@ def build(
         safety=safety[0] if safety else not_stopped("it could not be made"),
         alerts=alerts,
         other_alerts=others,
+        alert_numbers=_try(
+            "alert_numbers", lambda: alert_numbers(timeline, alerts, others), broken
+        ),
         ladders=rungs,
         faults=_faults(plan, timeline),
         phases=rows,

@@ -161,6 +161,10 @@ def _alerts(report: Report) -> Iterable[str]:
         yield "What else fired, from the first fault to the end of recovery (run time):"
         yield ""
         yield from _table(("", "alert", "fired", "ended", "notifications"), others)
+    numbers = alerts.number_rows(report)
+    if numbers:
+        yield ""
+        yield from _table(("number", "", "n", "95 % interval", "what was counted"), numbers)
 
 
 def _ladders(report: Report) -> Iterable[str]:
