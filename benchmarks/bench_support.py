@@ -178,4 +178,5 @@ def cpu_s(pid: int) -> float:
 def busy() -> str:
     """How loaded the machine is, in words for the head of a table."""
     one, five, _ = os.getloadavg()
-    return f"load average {one:.2f} (1 min), {five:.2f} (5 min), {len(CORES)} cores"
+    how = "" if os.sched_getscheduler(0) == os.SCHED_OTHER else ", before others (real-time)"
+    return f"load average {one:.2f} (1 min), {five:.2f} (5 min), {len(CORES)} cores{how}"

@@ -9,8 +9,8 @@ same run the capacity of `wrk` and `hey` (Debian packages) is measured for the r
 
     python benchmarks/load_capacity.py [--quick] [--runs N] [--seconds S]
 
-Prints a table and one JSON object. Run it on a quiet machine: what others do on the generator's
-core is start lag.
+Prints a table and one JSON object. Run it on a quiet machine, for what others do on the generator's
+core is start lag; or under `chrt -f 10`, which comes before them.
 """
 
 from __future__ import annotations

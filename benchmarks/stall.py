@@ -19,6 +19,8 @@ of the truth, and invalid, whatever it says, if its generator was late besides t
 server itself was: the truth holds for a server that answers when the stall is over.
 
     python benchmarks/stall.py [--quick] [--only PATTERN] [--plots DIRECTORY] [--json]
+
+Where others work on the machine, `chrt -f 10 python benchmarks/stall.py` comes before them.
 """
 
 from __future__ import annotations
@@ -31,7 +33,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -258,12 +259,8 @@ class Lab:
 
     def _row(self, name: str, load: OurLoad) -> Row:
         first, ticks = load.first_second, load.ticks
-        cells = [
-            c
-            for t in ticks
-            for c in t.cells
-            if c.good and first <= c.second < first + self.case.window_s
-        ]
+        window = range(first, first + self.case.window_s)
+        cells = [c for t in ticks for c in t.cells if c.good and c.second in window]
         stalled = range(
             first + self.case.begin_s, first + self.case.begin_s + self.case.stall_s + 1
         )
@@ -351,10 +348,8 @@ def tools(lab: Lab, *, quick: bool) -> Iterator[tuple[str, Callable[[], Row | No
 
 
 def line(name: str, n: int, spoken: dict[float, float | None], verdict: str) -> str:
-    values = "".join(
-        f"  p{q * 100:g} {'-' if ms is None else f'{ms:,.0f}':>6} ms"
-        for q, ms in sorted(spoken.items())
-    )
+    told = {q: "-" if ms is None else f"{ms:,.0f}" for q, ms in sorted(spoken.items())}
+    values = "".join(f"  p{q * 100:g} {ms:>6} ms" for q, ms in told.items())
     return f"{name:40}{n:>9,} requests{values}  {verdict}"
 
 
@@ -385,7 +380,7 @@ def wait_until(true: Callable[[], bool], within_s: float = 30) -> None:
     while not true():
         if time.monotonic() > deadline:
             raise SystemExit(f"it did not begin within {within_s:g} s")
-        threading.Event().wait(0.01)
+        time.sleep(0.01)
 
 
 @contextmanager
