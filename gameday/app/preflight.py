@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 from gameday.adapters.toxiproxy.server import ServerChoice, choose_server
 from gameday.app.places import Places, needs_toxiproxy
 from gameday.app.sources import http_sources, quiet_now
-from gameday.errors import AdapterError, GamedayError, NoEffectError, RefusedError
+from gameday.errors import (
+    AdapterError,
+    CannotSeeError,
+    GamedayError,
+    NoEffectError,
+    RefusedError,
+)
 from gameday.model.plan import Plan
 from gameday.model.secret import SecretRef
 from gameday.model.units import format_ms
@@ -151,6 +157,7 @@ def _sources(plan: Plan, found: Preflight) -> None:
         found.ask("prometheus", lambda: prometheus.check().text)
         now_ms = round(time.time() * 1000)
         found.ask("alerts", lambda: _quiet(plan, prometheus.read(now_ms - 1_000, now_ms), found))
+        _ahead(plan, found)
     if alerting.alertmanager_url:
         from gameday.adapters.alertmanager import AlertmanagerSource
 
@@ -166,6 +173,21 @@ def _quiet_there(plan: Plan, source: HttpJsonSource, found: Preflight) -> str:
     text, warnings = quiet_now(plan, source)
     found.warnings += warnings
     return text
+
+
+def _ahead(plan: Plan, found: Preflight) -> None:
+    """Alerts that can certainly not fire in time refuse the run; what else is seen is a warning."""
+    from gameday.app.online import online_lines
+
+    try:
+        refused, warned = online_lines(plan)
+    except CannotSeeError as error:
+        if not found.problems:  # or it has been said that it does not answer
+            found.warnings.append(f"alerts: it cannot be told whether they can fire: {error}")
+        return
+    found.warnings += [f"alert {line}" for line in warned]
+    for line in refused:
+        found.problem("alert", RefusedError(line))
 
 
 def _signals(plan: Plan, found: Preflight) -> None:

@@ -116,11 +116,14 @@ def check(
     env: Env = None,
     profile: Profile = None,
     json: Json = False,
+    online: Annotated[
+        bool, typer.Option("--online", help="Also ask the live rules and routes of the alerts.")
+    ] = False,
 ) -> int:
     """Read scenario and project files and report every problem at once."""
-    from gameday.app.check import check_command
+    from gameday.app.online import checked
 
-    return check_command(paths, project=project, environment=env, profile=profile, as_json=json)
+    return checked(paths, project=project, env=env, profile=profile, as_json=json, online=online)
 
 
 @app.command()

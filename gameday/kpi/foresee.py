@@ -30,8 +30,8 @@ from gameday.model.effect import Effect
 _PLACES = 24
 #: Never quite at the edges: there only the last bit of a number decides.
 _EDGE = 1e-6
-#: What handing a notification on takes at most, where a group waits anyway.
-SENDING_MS = 250.0
+#: What handing a notification on takes at most on a busy machine, where a group waits anyway.
+SENDING_MS = 1_000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

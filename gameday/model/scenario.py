@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gameday.model.criteria import Criterion, Steady
+from gameday.model.effect import Effect
 from gameday.model.secret import SecretRef
 from gameday.model.shape import Shape, Stretch, constant
 
@@ -308,6 +309,7 @@ class AlertExpectation:
     receiver: str | None = None
     runbook: str | None = None
     fault: str | None = None  # the fault whose start is meant; the first one unless named
+    effect: Effect | None = None  # what requests are taken to feel of it, to look ahead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

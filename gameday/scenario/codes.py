@@ -76,6 +76,7 @@ _DOCUMENTS = {
     "value/date": _e("not a date"),
     "value/timezone": _e("not a time zone"),
     "value/slo": _e("not an objective"),
+    "value/effect": _e("not an effect of a fault"),
     "value/json": _e("a number that JSON cannot carry"),
     "criterion/syntax": _e("not a condition"),
     "criterion/metric": _e("a condition on something that is not measured"),

@@ -250,6 +250,7 @@ def _alert(doc: AlertDoc) -> AlertExpectation:
         receiver=doc.receiver,
         runbook=doc.runbook,
         fault=doc.fault,
+        effect=doc.effect,
     )
 
 

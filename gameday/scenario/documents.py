@@ -6,8 +6,10 @@ from dataclasses import field
 from typing import Annotated, Any
 
 from gameday.model.criteria import Criterion, Steady
+from gameday.model.effect import Effect
 from gameday.model.project import Slo
 from gameday.scenario import fields as f
+from gameday.scenario import fields_alerts as a
 from gameday.scenario import fields_load as w
 from gameday.scenario.fault_docs import FaultDoc
 from gameday.scenario.journey_docs import AuthDoc, FeederDoc, JourneyDoc, StepDoc
@@ -101,6 +103,9 @@ class AlertDoc:
     runbook: Annotated[str | None, f.TEXT, about("the runbook that it must link to")] = None
     fault: Annotated[
         str | None, f.NAME, about("the fault it should catch; the first one unless given")
+    ] = None
+    effect: Annotated[
+        Effect | None, a.EFFECT, about("what requests feel of it; used to look ahead only")
     ] = None
 
 

@@ -121,6 +121,7 @@ def _expect(dice: Dice, names: tuple[str, ...], faults: list[str]) -> dict[str, 
             receiver=lambda: "pager",
             runbook=lambda: dice.pick(["runbooks/slow.md", "https://wiki.example.org/slow"]),
             fault=lambda: dice.pick(faults),
+            effect=lambda: dice.pick(["errors 50%", "latency 800ms on 30%", "down"]),
         )
 
     recovery: list[str] = _conditions(dice, names, 0)

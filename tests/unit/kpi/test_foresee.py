@@ -162,9 +162,9 @@ def test_recorded_series_stand_for_what_they_record() -> None:
 def test_delivery() -> None:
     firing = Interval(earliest_ms=1_000, latest_ms=3_000)
     new = delivered(firing, Route(group_wait_ms=10_000, group_interval_ms=60_000))
-    assert (new.earliest_ms, new.latest_ms) == (11_000, 13_250)
+    assert (new.earliest_ms, new.latest_ms) == (11_000, 14_000)
     assert new.holds(12_000)
     there = Route(group_wait_ms=1_000, group_interval_ms=60_000, group_is_there=True)
-    assert delivered(firing, there) == Interval(earliest_ms=1_000, latest_ms=63_250)
+    assert delivered(firing, there) == Interval(earliest_ms=1_000, latest_ms=64_000)
     at_once = delivered(firing, Route(group_wait_ms=0, group_interval_ms=1_000))
     assert at_once == firing

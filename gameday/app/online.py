@@ -1,0 +1,192 @@
+"""`check --online`: what the live rules and routes say of the alerts that a scenario expects."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from gameday.app.check import PlanRequest, check_command, expand, make_plan
+from gameday.errors import CannotSeeError
+from gameday.kpi.foresee import Interval
+from gameday.kpi.outlook import Ahead, Live, Outlook, look_ahead
+from gameday.kpi.outlook_words import Level, span_words
+from gameday.model.plan import Plan
+from gameday.model.scenario import AlertExpectation
+from gameday.model.units import format_ms
+from gameday.model.verdict import ExitCode
+from gameday.scenario.sample import requests
+
+
+def outlooks(plan: Plan) -> tuple[Outlook, ...]:
+    """What is to be expected of each expected alert, by the servers of the environment.
+
+    Nothing where no Prometheus is named. Raises CannotSeeError when one does not answer.
+    """
+    from gameday.adapters.live_servers import ask_alertmanager, ask_prometheus
+
+    alerting, expected = plan.environment.alerting, plan.scenario.expect.alerts
+    if alerting.prometheus_url is None or not expected:
+        return ()
+    live = Live(
+        prometheus=ask_prometheus(alerting.prometheus_url, {one.alert for one in expected}),
+        alertmanager=(
+            ask_alertmanager(alerting.alertmanager_url) if alerting.alertmanager_url else None
+        ),
+    )
+    return tuple(look_ahead(alert, _ahead(plan, alert), live) for alert in expected)
+
+
+def _ahead(plan: Plan, alert: AlertExpectation) -> Ahead:
+    """The fault that is meant, and the load before it."""
+    scenario = plan.scenario
+    faults = scenario.faults
+    fault = next((f for f in faults if f.id == alert.fault), faults[0] if faults else None)
+    start = 0 if fault is None else fault.start_ms
+    end = scenario.phases.fault_ms if fault is None else fault.end_ms(scenario.phases.fault_ms)
+    before = scenario.phases.fault_start_ms + start
+    return Ahead(
+        fault_ms=end - start,
+        before_ms=before,
+        per_s=requests(scenario.load, None, 1_000, from_ms=before),
+    )
+
+
+def checked(
+    paths: Sequence[Path],
+    *,
+    project: Path | None,
+    env: str | None,
+    profile: str | None,
+    as_json: bool,
+    online: bool,
+) -> int:
+    """Check files, and where there is no error in them, with *online* what the servers say."""
+    code = check_command(paths, project=project, environment=env, profile=profile, as_json=as_json)
+    if code or not online:
+        return code
+    request = PlanRequest(path=paths[0], project=project, environment=env, profile=profile)
+    return check_online(expand(paths), request, sys.stdout, as_json=as_json)
+
+
+def check_online(paths: Sequence[Path], request: PlanRequest, out: TextIO, *, as_json: bool) -> int:
+    """Ask for each scenario; 0 without errors, 2 with, 3 when a server does not answer."""
+    codes: list[ExitCode] = []
+    for path in paths:
+        one = PlanRequest(
+            path=path,
+            project=request.project,
+            environment=request.environment,
+            profile=request.profile,
+        )
+        plan = make_plan(one)
+        try:
+            found = outlooks(plan)
+        except CannotSeeError as error:
+            codes.append(ExitCode.INCONCLUSIVE)
+            _tell(out, plan, (), error=str(error), as_json=as_json)
+            continue
+        codes.append(ExitCode.USAGE if has_errors(found) else ExitCode.PASS)
+        _tell(out, plan, found, as_json=as_json)
+    return int(next((c for c in (ExitCode.USAGE, ExitCode.INCONCLUSIVE) if c in codes), 0))
+
+
+def has_errors(found: Sequence[Outlook], *, certain: bool = False) -> bool:
+    """Whether an expectation cannot be met; with *certain*, whatever the fault does."""
+    return any(
+        finding.level is Level.ERROR and (finding.certain or not certain)
+        for outlook in found
+        for finding in outlook.findings
+    )
+
+
+def _tell(
+    out: TextIO, plan: Plan, found: Sequence[Outlook], *, as_json: bool, error: str = ""
+) -> None:
+    if as_json:
+        value = {
+            "scenario": plan.scenario.id,
+            "environment": plan.environment.name,
+            "error": error or None,
+            "alerts": [outlook_json(one) for one in found],
+        }
+        out.write(json.dumps(value, ensure_ascii=False) + "\n")
+        return
+    out.write("\n".join([_head(plan, error), *_lines(found)]) + "\n")
+
+
+def _head(plan: Plan, error: str) -> str:
+    head = f"{plan.scenario.id} in {plan.environment.name}"
+    if error:
+        return f"{head}: cannot be told: {error}"
+    if plan.environment.alerting.prometheus_url is None:
+        return f"{head}: no Prometheus is named, so there are no live rules to ask"
+    if not plan.scenario.expect.alerts:
+        return f"{head}: no alert is expected"
+    return head
+
+
+def _lines(found: Sequence[Outlook]) -> Iterator[str]:
+    for one in found:
+        yield f"  {one.alert} within {format_ms(one.within_ms)}"
+        under = (
+            "at the earliest, if every request fails at once"
+            if one.assumed
+            else (f"under `{one.effect.text}`")
+        )
+        if one.firing is not None:
+            yield f"    fires {span_words(one.firing)} {under}"
+        if one.delivered is not None:
+            yield f"    delivered {span_words(one.delivered)} {under}"
+        if one.receivers:
+            yield f"    goes to {', '.join(one.receivers)}"
+        for finding in one.findings:
+            yield f"    {finding.level.value}: {finding.text} ({finding.code})"
+        if not one.findings:
+            yield "    can catch it in time"
+
+
+def outlook_json(one: Outlook) -> dict[str, Any]:
+    """One outlook as plain data; times in ms since the fault."""
+    return {
+        "alert": one.alert,
+        "within_ms": one.within_ms,
+        "effect": one.effect.text,
+        "assumed": one.assumed,
+        "firing_ms": _pair(one.firing),
+        "delivered_ms": _pair(one.delivered),
+        "receivers": list(one.receivers),
+        "findings": [
+            {
+                "code": finding.code,
+                "level": finding.level.value,
+                "text": finding.text,
+                "certain": finding.certain,
+                "wait_ms": finding.wait_ms,
+            }
+            for finding in one.findings
+        ],
+    }
+
+
+def _pair(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else [interval.earliest_ms, interval.latest_ms]
+
+
+def online_lines(plan: Plan) -> tuple[list[str], list[str]]:
+    """Refusals and warnings of a run that is about to begin, one line each.
+
+    Only what is certain refuses it. Raises CannotSeeError when a server does not answer.
+    """
+    refused: list[str] = []
+    warned: list[str] = []
+    for one in outlooks(plan):
+        for finding in one.findings:
+            line = f"{one.alert}: {finding.text}"
+            if finding.level is Level.ERROR and finding.certain:
+                refused.append(line)
+            elif finding.level is not Level.NOTE and finding.code not in ("no-rule", "rule-error"):
+                warned.append(line)
+    return refused, warned
