@@ -49,6 +49,15 @@ _PROGRAMS = frozenset(
 )
 _OUTPUT = frozenset({"", "text", "txt", "output", "json", "yaml", "log", "none", "plaintext"})
 _BRACES = re.compile(r"\{(.*)\}\s*$")
+#: PromQL in a block that calls itself shell: `rate(x[5m])`, `up{job="x"}`, `sum by (y) (…`.
+_QUERY = re.compile(
+    r"\s*\(*\s*[a-zA-Z_:][\w:]*(?:\(\s*[^)\s]|\(\s*$|\{\w|\s+(?:by|without)\s*\()"
+    r"|.*\b(?:group_left|group_right|ignoring)\s*\("
+)
+#: The head of a table that some command printed.
+_TABLE = re.compile(
+    r"\s*[A-Z][A-Z0-9()/%_-]*(?: [A-Z0-9()/%_-]+)*(?:\s{2,}[A-Z][A-Z0-9()/%_ -]*)+\s*$"
+)
 _PROMPT = re.compile(r"\s*\$ ")
 
 
@@ -133,7 +142,10 @@ def _script(body: str, language: str, body_line: int) -> tuple[Script | None, bo
         typed, output = _typed(lines)
         return read_script("\n".join(typed), body_line), output
     if language in SHELL or (not language and words and words[0] in _PROGRAMS):
-        return read_script(body, body_line), False
+        if _QUERY.match(next((line for line in lines if line.strip()), "")):
+            return None, False
+        table = next((n for n, line in enumerate(lines) if _TABLE.match(line)), None)
+        return read_script("\n".join(lines[:table]), body_line), table is not None
     if language == "sql":
         return Script(text="", uses=placeholders(body, body_line)), False
     return None, False

@@ -15,6 +15,7 @@ from gameday.adapters.runbook_text import (
     HeadingText,
     below,
     markdown_headings,
+    named_sections,
     section_of,
     sections_of,
 )
@@ -82,7 +83,8 @@ def _heading(found: HeadingText) -> Heading:
         text=_NAMED.sub("", found.text),
         anchor=found.slug,
         line=found.line,
-        section=section_of(found.text),
+        # of two that are named together the last: what it has is not only to look at
+        section=next(reversed(named_sections(found.text)), None),
     )
 
 

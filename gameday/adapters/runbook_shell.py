@@ -19,7 +19,7 @@ from gameday.model.runbook import Command, Script, Use
 
 PARSE_S = 10.0
 #: What stands for something to fill in: `<pod name>`, `{{ pod }}`, `{{ $labels.instance }}`.
-_ANGLE = re.compile(r"(?<!<)<([A-Za-z][\w.-]*(?: [A-Za-z][\w.-]*){0,4})>")
+_ANGLE = re.compile(r"(?<!<)<([A-Za-z][\w.-]*(?: [A-Za-z][\w.'-]*){0,9})>")
 _BRACES = re.compile(r"\{\{\s*(\$?[A-Za-z_][\w.-]*)\s*\}\}")
 #: Tags of HTML and words of Go templates that look the same.
 _NO_NAMES = frozenset(

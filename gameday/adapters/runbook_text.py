@@ -19,14 +19,15 @@ from markdown_it.token import Token
 
 #: Each section by the names that people give it.
 ALIASES: Mapping[str, tuple[str, ...]] = {
-    "meaning": ("meaning", "summary", "overview", "description"),
+    "meaning": ("meaning", "summary", "overview", "description", "alert description"),
     "impact": ("impact",),
     "diagnosis": (
         "diagnosis", "diagnose", "diagnostics", "investigation", "investigate", "troubleshooting",
-        "troubleshoot",
+        "troubleshoot", "diagnosing", "investigating",
     ),
     "mitigation": (
         "mitigation", "mitigate", "remediation", "remediate", "resolution", "resolve", "fix",
+        "mitigations", "mitigating", "how to fix", "recovery",
     ),
     "verify": ("verify", "verification", "validation", "validate"),
     "rollback": ("rollback", "roll back"),
@@ -47,6 +48,7 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 HTML_ID = re.compile(r"<[a-z][^>]*?\b(?:id|name)\s*=\s*[\"']([^\"']+)[\"']", re.IGNORECASE)
+_JOINED = re.compile(r"\band\b|[&/+,]", re.IGNORECASE)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
@@ -168,20 +170,20 @@ def sections_of(headings: list[HeadingText]) -> tuple[Section, ...]:
     titles = [h for h in headings if h.level == 1]
     alone = len(titles) == 1 and len(headings) > 1
     for i, heading in enumerate(headings):
-        name = section_of(heading.text)
-        if name is None or (alone and heading is titles[0]):
+        if alone and heading is titles[0]:
             continue
         parts = [heading, *below(headings, i)]
-        chars, placeholder = _weigh(line for part in parts for line in part.body)
-        known = found.get(name)
-        found[name] = Section(
-            name=name,
-            heading=known.heading if known else heading.text,
-            line=known.line if known else heading.line,
-            chars=chars + (known.chars if known else 0),
-            commands=sum(p.fences for p in parts) + (known.commands if known else 0),
-            placeholder=placeholder or bool(known and known.placeholder),
-        )
+        for name in named_sections(heading.text):
+            chars, placeholder = _weigh(line for part in parts for line in part.body)
+            known = found.get(name)
+            found[name] = Section(
+                name=name,
+                heading=known.heading if known else heading.text,
+                line=known.line if known else heading.line,
+                chars=chars + (known.chars if known else 0),
+                commands=sum(p.fences for p in parts) + (known.commands if known else 0),
+                placeholder=placeholder or bool(known and known.placeholder),
+            )
     return tuple(found.values())
 
 
@@ -192,6 +194,21 @@ def section_of(heading: str) -> str | None:
         if any(words == alias or words.startswith(alias + " ") for alias in aliases):
             return name
     return None
+
+
+def named_sections(heading: str) -> tuple[str, ...]:
+    """All sections that a heading names: `Diagnosis and mitigation` is two."""
+    first = section_of(heading)
+    if first is None:
+        return ()
+    words = re.findall(r"[a-z]+", heading.lower())
+    rest = [" ".join(words[i:]) for i in range(1, len(words))]
+    others = (
+        name
+        for name, aliases in ALIASES.items()
+        if name != first and any(text in aliases for text in rest)
+    )
+    return (first, *others) if _JOINED.search(heading) else (first,)
 
 
 def below(headings: list[HeadingText], i: int) -> list[HeadingText]:

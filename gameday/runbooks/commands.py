@@ -97,6 +97,7 @@ _SHELL_HAS = re.compile(
     r"RANDOM|SECONDS|LINENO|IFS|PPID|KUBECONFIG|REPLY|OPTARG|OPTIND|PIPESTATUS|BASH\w*|FUNCNAME|"
     r"GAMEDAY_LABEL_\w+)"
 )
+_NAME_OF_PROGRAM = re.compile(r"[a-z][a-z0-9_.+-]*")
 _PLAIN_NAME = re.compile(r"[\w.+-]+")
 
 
@@ -122,7 +123,7 @@ def _syntax(document: Document, block: Block, around: Around) -> Iterator[Findin
     if wrong is not None:
         line, said = wrong
         yield found(
-            "command/syntax",
+            "command/syntax" if block.attributes is None else "step/syntax",
             document,
             min(block.body_line + line - 1, block.last_line),
             f"bash cannot parse this: {said}",
@@ -137,6 +138,8 @@ def _unknown(document: Document, block: Block, around: Around, told: set[str]) -
     for act in programs(block):
         if around.programs.get(act.what, True) or act.what in told:
             continue
+        if block.attributes is None and not _NAME_OF_PROGRAM.fullmatch(act.what):
+            continue  # what a command printed, in the same block
         told.add(act.what)
         yield found(
             "command/unknown",

@@ -1,4 +1,7 @@
-"""Which commands may never end, by their words: they follow, or wait for a person or a lock."""
+"""Which commands may never end, by their words: they follow something, or wait for a lock.
+
+What opens a prompt or an editor is not meant: whoever opens it is there.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ def _follows(program: str, args: list[str]) -> str:
 def _kube(program: str, args: list[str]) -> str:
     before = args[: args.index("--")] if "--" in args else args
     verb = next((a for a in before if a in _KUBE), "")
-    if verb in ("port-forward", "proxy", "attach", "edit"):
+    if verb in ("port-forward", "proxy", "attach"):
         return f"{program} {verb}"
     if verb == "logs" and ("-f" in before or "--follow" in before):
         return f"{program} logs -f"
@@ -47,42 +50,10 @@ def _kube(program: str, args: list[str]) -> str:
     if verb == "rollout" and "status" in before:
         limited = any(a.startswith(("--timeout", "--watch=false")) for a in before)
         return "" if limited else f"{program} rollout status"
-    inner = args[len(before) + 1 :]
-    if verb not in ("exec", "run", "debug") or (inner and not _is_prompt(inner)):
-        return ""
-    return _interactive(f"{program} {verb}", before)
+    return ""
 
 
-_KUBE = frozenset(
-    [
-        "get",
-        "logs",
-        "exec",
-        "run",
-        "debug",
-        "port-forward",
-        "proxy",
-        "attach",
-        "edit",
-        "rollout",
-        "describe",
-    ]
-)
-
-
-def _is_prompt(words: list[str]) -> bool:
-    """Whether this opens a shell that waits for a person."""
-    program = words[0].rpartition("/")[2] if words else ""
-    return program in _SHELLS and not any(re.fullmatch("-[a-z]*c", w) for w in words[1:])
-
-
-_SHELLS = frozenset({"sh", "bash", "ash", "zsh", "dash"})
-
-
-def _interactive(what: str, args: list[str]) -> str:
-    given = [a for a in args if not a.startswith("--") or a in ("--stdin", "--tty")]
-    both = any(re.fullmatch("-(?:it|ti)", a) for a in given) or {"-i", "-t"} <= set(given)
-    return f"{what} -it" if both or {"--stdin", "--tty"} <= set(given) else ""
+_KUBE = frozenset({"get", "logs", "exec", "port-forward", "proxy", "attach", "rollout", "describe"})
 
 
 def _docker(program: str, args: list[str]) -> str:
@@ -94,9 +65,7 @@ def _docker(program: str, args: list[str]) -> str:
         return "" if "--until" in rest else f"{program} {verb}"
     if verb == "stats":
         return "" if "--no-stream" in rest else f"{program} stats"
-    if verb == "exec" and not _is_prompt(rest[-1:]):
-        return ""
-    return _interactive(f"{program} {verb}", rest) if verb in ("exec", "run") else ""
+    return ""
 
 
 def _without(*limits: str) -> Callable[[str, list[str]], str]:
@@ -116,17 +85,6 @@ def _every(program: str, args: list[str]) -> str:
     return f"{program} {numbers[0]}" if len(numbers) == 1 else ""
 
 
-def _ssh(program: str, args: list[str]) -> str:
-    valued = {"-p", "-i", "-l", "-o", "-F", "-J", "-L", "-R", "-D"}
-    plain: list[str] = []
-    skip = False
-    for arg in args:
-        if not skip and not (arg.startswith("-") and not plain):
-            plain.append(arg)
-        skip = not skip and arg in valued
-    return program if len(plain) < 2 else ""
-
-
 def _redis(program: str, args: list[str]) -> str:
     plain = {a.lower() for a in args}
     hit = plain & {"monitor", "subscribe", "psubscribe", "--latency", "--stat"}
@@ -141,9 +99,7 @@ def _top(program: str, args: list[str]) -> str:
     return "" if _short(args, "n") and _short(args, "b") else program
 
 
-_ALWAYS = frozenset(
-    ["watch", "htop", "less", "more", "vi", "vim", "nano", "telnet", "man", "screen", "tmux", "k9s"]
-)
+_ALWAYS = frozenset({"watch", "htop", "k9s"})
 _SQL = frozenset({"psql", "mysql", "mariadb"})
 _LOOK: Mapping[str, Callable[[str, list[str]], str]] = {
     "tail": _follows,
@@ -164,7 +120,6 @@ _LOOK: Mapping[str, Callable[[str, list[str]], str]] = {
     "mpstat": _every,
     "sar": _every,
     "nc": lambda program, args: f"{program} -l" if _short(args, "l") else "",
-    "ssh": _ssh,
     "redis-cli": _redis,
     "valkey-cli": _redis,
     "sleep": _sleep,

@@ -83,7 +83,7 @@ _PAIRS: Mapping[str, Mapping[str, frozenset[str]]] = {
         },
         "oc": {
             "rollout": "restart undo pause resume latest",
-            "adm": "drain cordon uncordon taint upgrade policy prune",
+            "adm": "drain cordon uncordon taint policy prune",
         },
         "ip": {
             "link": "set add del delete",
@@ -230,8 +230,12 @@ def _kube(program: str, args: list[str]) -> str:
             skip = arg in _KUBE_VALUED
         else:
             plain.append(arg)
+    if plain[:2] == ["create", "token"]:
+        return ""  # it is printed, and runs out
     if plain and plain[0] in _KUBE:
         return f"{program} {plain[0]}"
+    if plain[:2] == ["adm", "upgrade"] and any(a.startswith("--to") for a in args):
+        return f"{program} adm upgrade"
     if len(plain) > 1 and plain[1] in _PAIRS[program].get(plain[0], ()):
         return f"{program} {plain[0]} {plain[1]}"
     return ""

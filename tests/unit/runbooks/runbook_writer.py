@@ -417,7 +417,7 @@ def _alerts(page: Page, odd: str) -> None:
 
 
 def _step(page: Page, dice: Random, phase: str, command: str) -> None:
-    odd = dice.choice(["", "", "", "timeout", "asserts", "attribute", "unbound"])
+    odd = dice.choice(["", "", "", "timeout", "asserts", "attribute", "unbound", "syntax"])
     words = [f"name={phase}-it", f"phase={phase}"]
     rules: list[str] = []
     if odd == "timeout":
@@ -435,6 +435,8 @@ def _step(page: Page, dice: Random, phase: str, command: str) -> None:
     page.add(command)
     if odd == "unbound":
         page.add('echo "$NOT_A_PARAM"', "step/unbound")
+    if odd == "syntax":
+        page.add("echo ) b", "step/syntax")
     page.add("```")
     page.add("")
 

@@ -147,6 +147,38 @@ def test_a_fix_below_some_other_heading_makes_no_collection() -> None:
     assert not read_document(text, file="a.md").collection
 
 
+def test_a_heading_may_name_two_sections() -> None:
+    code = "```bash\nkubectl delete pod a\n```\n"
+    text = f"# T\n\n## Diagnosis and mitigation\n\n{'Look at it. ' * 5}\n\n{code}"
+    found = findings(text)
+    assert not [rule for _, rule in found if rule.startswith(("section/needed", "mutation"))]
+    assert (8, "rollback/missing") in found
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "sum by (code) (rate(http_requests_total[5m]))",
+        "(sum(rate(errors_total[5m])))",
+        "topk(5,\n  rate(x[5m]))",
+        'up{job="x"} == 0',
+        "a * on (b) group_left() c",
+    ],
+)
+def test_promql_in_a_block_of_shell_is_left_alone(body: str) -> None:
+    document = read_document(f"## Diagnosis\n\n```bash\n{body}\n```\n", file="a.md")
+    assert document.blocks[0].script is None
+
+
+def test_a_table_that_a_command_printed_is_no_command() -> None:
+    text = "kubectl get pods\nNAME    READY   STATUS\nno-such-a  1/1  (Running\n"
+    document = read_document(f"## Diagnosis\n\n```bash\n{text}```\n", file="a.md")
+    block = document.blocks[0]
+    assert block.shows_output
+    assert block.script is not None
+    assert (block.script.text, len(block.script.commands)) == ("kubectl get pods", 1)
+
+
 def test_words_to_fill_in_and_variables() -> None:
     script = read_script(
         "A=1\nfor b in x; do echo $A $b <the pod> {{ $labels.x }} ${C:-d} ${E} '$F'; done\n"
