@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from gameday.app.check import PlanRequest, check_command, expand, make_plan
 from gameday.errors import CannotSeeError
 from gameday.kpi.foresee import Interval
-from gameday.kpi.outlook import Ahead, Live, Outlook, look_ahead
+from gameday.kpi.outlook import Ahead, Live, Outlook, look_ahead, rule_of
 from gameday.kpi.outlook_words import Level, span_words
+from gameday.kpi.promql import PromqlError
+from gameday.kpi.shares import UnpredictableError
 from gameday.model.plan import Plan
 from gameday.model.scenario import AlertExpectation
 from gameday.model.units import format_ms
@@ -25,18 +29,66 @@ def outlooks(plan: Plan) -> tuple[Outlook, ...]:
 
     Nothing where no Prometheus is named. Raises CannotSeeError when one does not answer.
     """
+    live = _ask(plan)
+    if live is None:
+        return ()
+    return tuple(look_ahead(a, _ahead(plan, a), live) for a in plan.scenario.expect.alerts)
+
+
+def _ask(plan: Plan) -> Live | None:
     from gameday.adapters.live_servers import ask_alertmanager, ask_prometheus
 
     alerting, expected = plan.environment.alerting, plan.scenario.expect.alerts
     if alerting.prometheus_url is None or not expected:
-        return ()
-    live = Live(
+        return None
+    return Live(
         prometheus=ask_prometheus(alerting.prometheus_url, {one.alert for one in expected}),
         alertmanager=(
             ask_alertmanager(alerting.alertmanager_url) if alerting.alertmanager_url else None
         ),
     )
-    return tuple(look_ahead(alert, _ahead(plan, alert), live) for alert in expected)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """An outlook, and where promtool is on PATH when it says that the rule fires."""
+
+    outlook: Outlook
+    rehearsed_ms: float | None = None
+
+
+def looked(plan: Plan) -> tuple[Looked, ...]:
+    """Each expected alert, rehearsed too. Raises CannotSeeError."""
+    live, promtool = _ask(plan), shutil.which("promtool")
+    if live is None:
+        return ()
+    found: list[Looked] = []
+    for alert in plan.scenario.expect.alerts:
+        outlook = look_ahead(alert, _ahead(plan, alert), live)
+        at = _rehearsed(promtool, outlook, _ahead(plan, alert), live) if promtool else None
+        found.append(Looked(outlook=outlook, rehearsed_ms=at))
+    return tuple(found)
+
+
+def _rehearsed(promtool: str, outlook: Outlook, ahead: Ahead, live: Live) -> float | None:
+    """By Prometheus' own code; None where it cannot be rehearsed, or more than one rule is meant."""
+    from gameday.adapters.rehearsal import rehearse
+
+    rows = [row for row in live.prometheus.rows if row["name"] == outlook.alert]
+    if outlook.firing is None or len(rows) != 1:
+        return None
+    try:
+        rule, _ = rule_of(rows[0], live.prometheus, per_s=ahead.per_s)
+        return rehearse(
+            promtool,
+            rows[0],
+            live.prometheus.records,
+            rule,
+            outlook.effect,
+            within_ms=outlook.firing.latest_ms + rule.evaluation_ms,
+        )
+    except (PromqlError, UnpredictableError):
+        return None
 
 
 def _ahead(plan: Plan, alert: AlertExpectation) -> Ahead:
@@ -83,34 +135,30 @@ def check_online(paths: Sequence[Path], request: PlanRequest, out: TextIO, *, as
         )
         plan = make_plan(one)
         try:
-            found = outlooks(plan)
+            found = looked(plan)
         except CannotSeeError as error:
             codes.append(ExitCode.INCONCLUSIVE)
             _tell(out, plan, (), error=str(error), as_json=as_json)
             continue
-        codes.append(ExitCode.USAGE if has_errors(found) else ExitCode.PASS)
+        codes.append(ExitCode.USAGE if _has_errors(found) else ExitCode.PASS)
         _tell(out, plan, found, as_json=as_json)
     return int(next((c for c in (ExitCode.USAGE, ExitCode.INCONCLUSIVE) if c in codes), 0))
 
 
-def has_errors(found: Sequence[Outlook], *, certain: bool = False) -> bool:
-    """Whether an expectation cannot be met; with *certain*, whatever the fault does."""
-    return any(
-        finding.level is Level.ERROR and (finding.certain or not certain)
-        for outlook in found
-        for finding in outlook.findings
-    )
+def _has_errors(found: Sequence[Looked]) -> bool:
+    """Whether an expectation cannot be met."""
+    return any(f.level is Level.ERROR for one in found for f in one.outlook.findings)
 
 
 def _tell(
-    out: TextIO, plan: Plan, found: Sequence[Outlook], *, as_json: bool, error: str = ""
+    out: TextIO, plan: Plan, found: Sequence[Looked], *, as_json: bool, error: str = ""
 ) -> None:
     if as_json:
         value = {
             "scenario": plan.scenario.id,
             "environment": plan.environment.name,
             "error": error or None,
-            "alerts": [outlook_json(one) for one in found],
+            "alerts": [_json(one) for one in found],
         }
         out.write(json.dumps(value, ensure_ascii=False) + "\n")
         return
@@ -128,8 +176,9 @@ def _head(plan: Plan, error: str) -> str:
     return head
 
 
-def _lines(found: Sequence[Outlook]) -> Iterator[str]:
-    for one in found:
+def _lines(found: Sequence[Looked]) -> Iterator[str]:
+    for each in found:
+        one = each.outlook
         yield f"  {one.alert} within {format_ms(one.within_ms)}"
         under = (
             "at the earliest, if every request fails at once"
@@ -138,6 +187,9 @@ def _lines(found: Sequence[Outlook]) -> Iterator[str]:
         )
         if one.firing is not None:
             yield f"    fires {span_words(one.firing)} {under}"
+        if each.rehearsed_ms is not None:
+            at = format_ms(round(each.rehearsed_ms))
+            yield f"    rehearsed with promtool: {at} after the fault"
         if one.delivered is not None:
             yield f"    delivered {span_words(one.delivered)} {under}"
         if one.receivers:
@@ -148,14 +200,16 @@ def _lines(found: Sequence[Outlook]) -> Iterator[str]:
             yield "    can catch it in time"
 
 
-def outlook_json(one: Outlook) -> dict[str, Any]:
+def _json(each: Looked) -> dict[str, Any]:
     """One outlook as plain data; times in ms since the fault."""
+    one = each.outlook
     return {
         "alert": one.alert,
         "within_ms": one.within_ms,
         "effect": one.effect.text,
         "assumed": one.assumed,
         "firing_ms": _pair(one.firing),
+        "rehearsed_ms": each.rehearsed_ms,
         "delivered_ms": _pair(one.delivered),
         "receivers": list(one.receivers),
         "findings": [

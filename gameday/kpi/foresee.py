@@ -98,7 +98,7 @@ def foresee(rule: Rule, effect: Effect, *, within_ms: float) -> Foreseen:
 
     Raises `UnpredictableError` for expressions whose meaning for a fault is not known.
     """
-    counters = _counters(rule, effect)
+    counters = counters_of(rule, effect)
     hold_ms = math.ceil(rule.for_ms / rule.evaluation_ms - 1e-9) * rule.evaluation_ms
     found = [_first(rule, counters, place, within_ms - hold_ms) for place in _places(rule)]
     seen = [at for at in found if at is not None]
@@ -177,7 +177,7 @@ def _first(
     return evaluation + high * rule.evaluation_ms
 
 
-def _counters(rule: Rule, effect: Effect) -> Counters:
+def counters_of(rule: Rule, effect: Effect) -> Counters:
     """What the series count, so that the condition does not hold without a fault."""
     for counters in readings(
         rule.expr, effect, bounds=rule.bounds or {}, per_s=rule.per_s, born=rule.born

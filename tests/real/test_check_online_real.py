@@ -91,8 +91,12 @@ def found(answer: dict[str, Any], code: str) -> dict[str, Any]:
 
 
 def test_the_example_of_the_page(
-    stack: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    stack: Stack,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    real_server: Callable[..., str],
 ) -> None:
+    real_server("promtool")
     page = Path(__file__).parents[2] / "docs" / "check-online.md"
     example = page.read_text().split("```text\n")[1].split("```")[0]
     urls = {"prometheus": stack.prometheus.url, "alertmanager": stack.alertmanager.url}
