@@ -71,7 +71,7 @@ def looked(plan: Plan) -> tuple[Looked, ...]:
 
 
 def _rehearsed(promtool: str, outlook: Outlook, ahead: Ahead, live: Live) -> float | None:
-    """By Prometheus' own code; None where it cannot be rehearsed, or more than one rule is meant."""
+    """By Prometheus' own code; None where it cannot be rehearsed, or several rules are meant."""
     from gameday.adapters.rehearsal import rehearse
 
     rows = [row for row in live.prometheus.rows if row["name"] == outlook.alert]
