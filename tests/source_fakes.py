@@ -150,7 +150,7 @@ class FakeVendor:
         if self.hang:
             self.released.wait(30)
         try:
-            status, body, headers = 200, self._answer(asked), dict[str, str]()
+            status, body, headers = 200, self._answer(asked), self.headers()
         except RefusedError as no:
             status, body, headers = no.status, no.body, no.headers
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -164,6 +164,10 @@ class FakeVendor:
 
     def content_type(self) -> str:
         return "application/json"
+
+    def headers(self) -> dict[str, str]:
+        """Headers of every right answer."""
+        return {}
 
     def _answer(self, asked: Asked) -> Any:
         if self.limited > 0:

@@ -20,7 +20,7 @@ CAPABILITIES = (
 #: What is read out of each alert of an answer, each by a JMESPath expression.
 FIELDS = (
     "id", "name", "state", "started", "pending", "ended", "acknowledged", "labels", "annotations",
-    "severity", "url",
+    "severity", "url", "acknowledged_after", "ended_after",
 )  # fmt: skip
 #: What is read out of each rule of an answer.
 RULE_FIELDS = ("name", "health", "error", "labels", "annotations", "interval")
@@ -123,9 +123,10 @@ class SourceSpec:
         there = {
             "firing": live or "started" in self.map,
             "pending": "pending" in self.map or "pending" in self.states.values(),
-            "ended": self.keeps in ("live", "changes") or "ended" in self.map,
+            "ended": self.keeps in ("live", "changes")
+            or bool({"ended", "ended_after"} & set(self.map)),
             "delivered": self.delivered,
-            "acknowledged": "acknowledged" in self.map,
+            "acknowledged": bool({"acknowledged", "acknowledged_after"} & set(self.map)),
             "labels": "labels" in self.map,
             "annotations": "annotations" in self.map,
             "rules": bool(self.rules),

@@ -94,6 +94,12 @@ class SourceMapDoc:
     pending: Annotated[str | None, c.MATCH, about("when its condition became true")] = None
     ended: Annotated[str | None, c.MATCH, about("when it ended")] = None
     acknowledged: Annotated[str | None, c.MATCH, about("when somebody took it on")] = None
+    ended_after: Annotated[
+        str | None, c.MATCH, about("how many ms after `started` it ended, where that is said")
+    ] = None
+    acknowledged_after: Annotated[
+        str | None, c.MATCH, about("how many ms after `started` somebody took it on")
+    ] = None
     labels: Annotated[
         str | None,
         c.MATCH,

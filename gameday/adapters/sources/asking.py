@@ -98,7 +98,7 @@ class Asker:
             answer = self._once(page, deadline, patient)
             raw = self._json(answer, page)
             found = rows_of(self._spec, raw)
-            rows += found
+            rows += [row for row in found if self._meant(row, since_wall_ms)]
             rules += rules_of(self._spec, raw)
             if offset[0] is None:
                 offset = offset_of(answer)
@@ -117,6 +117,11 @@ class Asker:
             error_ms=offset[1],
             answered_wall_ms=answer.answered_wall_ms,
         )
+
+    def _meant(self, row: Row, since_wall_ms: int) -> bool:
+        """Alerts that never end there count only if they are of the time that was asked for."""
+        begun = row.started_wall_ms
+        return "ended" in self._spec.can or begun is None or begun >= since_wall_ms
 
     def _once(self, page: _Page, deadline: float, patient: bool) -> Answer:
         """One page, asked for again a few times where it is asked to come back and may wait."""

@@ -54,6 +54,7 @@ class Book:
         self._lock = threading.Lock()
         self._stories: dict[_Key, _Story] = {}
         self._open: dict[str, _Key] = {}  # id -> the story that goes on
+        self._fired_at: dict[_Key, _Key] = {}  # id and time of firing -> the story
         self._last_look_ms: int | None = None
 
     def look(self, rows: Iterable[Row], at_ms: int) -> list[Change]:
@@ -89,6 +90,8 @@ class Book:
         if was != row.state and len(story.states) < MAX_STATES:
             story.states.append([at_ms, row.state])
         self._times(story, row, at_ms, since)
+        if story.firing_ms is not None:
+            self._fired_at[row.id, story.firing_ms] = key
         if row.state != "ended":
             self._open[row.id] = key
         elif self._open.get(row.id) == key:
@@ -122,7 +125,7 @@ class Book:
                 story.end_error_ms = max(0, story.ended_ms - (since or story.ended_ms))
         if begun is None:
             begun = -sum(1 for identity, _ in self._stories if identity == row.id) - 1
-        return (row.id, begun)
+        return self._fired_at.get((row.id, begun), (row.id, begun))
 
     def _change(self, row: Row, at_ms: int) -> list[Change]:
         """One change of state, told possibly many times: it opens a story, or closes the open one.

@@ -92,6 +92,8 @@ def _row(spec: SourceSpec, one: Any) -> Row:
     got = {name: picked(text, one, f"map.{name}") for name, text in spec.map.items()}
     zone = zone_of(spec.zone)
     times = {name: wall_ms_of(got.get(name), zone, name) for name in _TIMES}
+    for part in ("ended", "acknowledged"):
+        times[part] = times[part] or _after(times["started"], got.get(f"{part}_after"))
     name = _name(spec, got.get("name"))
     state, said = _state(spec, got.get("state"), times)
     labels = labels_of(got.get("labels"))
@@ -114,6 +116,12 @@ def _row(spec: SourceSpec, one: Any) -> Row:
 
 
 _TIMES = ("started", "pending", "ended", "acknowledged")
+
+
+def _after(started_ms: int | None, ms: Any) -> int | None:
+    """A time that is told as ms after the beginning."""
+    number = isinstance(ms, (int, float)) and not isinstance(ms, bool)
+    return round(started_ms + ms) if number and started_ms is not None else None
 
 
 def _name(spec: SourceSpec, value: Any) -> str:
