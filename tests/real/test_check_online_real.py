@@ -198,3 +198,25 @@ def test_a_server_that_does_not_answer(asked: Callable[..., Any]) -> None:
     code, answer = asked("{alert: A, fires_within: 30s}", prometheus="http://127.0.0.1:9")
     assert code == 3
     assert "refused" in answer["error"]
+
+
+def test_what_can_certainly_not_be_refuses_a_run_and_what_may_not_is_a_warning(
+    stack: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    urls = {"prometheus": stack.prometheus.url, "alertmanager": stack.alertmanager.url}
+    (tmp_path / "gameday.yaml").write_text(PROJECT.format(**urls))
+    alerts = (
+        "{alert: NeverLong, fires_within: 50s}\n"
+        "    - {alert: HighErrorRate, fires_within: 50s, effect: errors 3%}"
+    )
+    scenario = tmp_path / "down.yaml"
+    scenario.write_text(SCENARIO.format(id="down", alert=alerts))
+    assert run(["plan", str(scenario)]) == 0
+    said = capsys.readouterr().out
+    refused = said.partition("a run would be refused now:")[2]
+    assert "alert: NeverLong: cannot be faster than 10 min" in refused
+    assert "HighErrorRate" not in refused
+    assert "warning: alert HighErrorRate: does not fire under `errors 3 %`" in said
+    assert run(["run", "--reports", str(tmp_path / "reports"), str(scenario)]) == 2
+    assert "NeverLong: cannot be faster than 10 min" in capsys.readouterr().err
+    assert not list((tmp_path / "reports").glob("*/journal.jsonl"))
