@@ -47,6 +47,8 @@ _PROGRAMS = frozenset(
         "dig",
     ]
 )
+#: A longer block is data, not something that a person follows.
+MAX_CHARS = 16_000
 _OUTPUT = frozenset({"", "text", "txt", "output", "json", "yaml", "log", "none", "plaintext"})
 _BRACES = re.compile(r"\{(.*)\}\s*$")
 #: PromQL in a block that calls itself shell: `rate(x[5m])`, `up{job="x"}`, `sum by (y) (…`.
@@ -56,7 +58,8 @@ _QUERY = re.compile(
 )
 #: The head of a table that some command printed.
 _TABLE = re.compile(
-    r"\s*[A-Z][A-Z0-9()/%_-]*(?: [A-Z0-9()/%_-]+)*(?:\s{2,}[A-Z][A-Z0-9()/%_ -]*)+\s*$"
+    r"\s*[A-Z][A-Z0-9()/%_-]*(?: [A-Z0-9()/%_-]+)*"
+    r"(?:(?:\t|  )\s*[A-Z][A-Z0-9()/%_-]*(?: [A-Z0-9()/%_-]+)*)+\s*$"
 )
 _PROMPT = re.compile(r"\s*\$ ")
 
@@ -135,6 +138,8 @@ def _attributes(info: str) -> tuple[dict[str, str] | None, str]:
 
 def _script(body: str, language: str, body_line: int) -> tuple[Script | None, bool]:
     """The shell in a block, if it is any, and whether what it prints is shown in it."""
+    if len(body) > MAX_CHARS:
+        return None, False
     lines = body.split("\n")
     words = next((line.split() for line in lines if line.strip()), [])
     prompted = any(_PROMPT.match(line) for line in lines)

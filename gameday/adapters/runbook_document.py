@@ -22,10 +22,17 @@ from gameday.adapters.runbook_text import (
 from gameday.model.runbook import Block, Document, Heading, Ignore, Link, Part, SectionText
 
 MAX_BYTES = 1024 * 1024
+#: Headings and blocks of code of a page.
+MAX_PARTS = 2_000
+#: A longer line holds no comment to us.
+MAX_COMMENT = 1_000
 
+_COUNTED = frozenset({"heading_open", "fence", "code_block"})
 _NAMED = re.compile(r"\s*\{#([\w.:-]+)\}\s*$")
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_HREF = re.compile(r"<a\s[^>]*?\bhref\s*=\s*[\"']([^\"']+)[\"']", re.IGNORECASE)
+_COMMENT = re.compile(r"<!--.*?-->")
+_HREF = re.compile(
+    r"<a\s[^<>]{0,500}?\bhref\s{0,9}=\s{0,9}[\"']([^\"']{1,2000})[\"']", re.IGNORECASE
+)
 _IGNORE = re.compile(
     r"<!--\s*gameday-lint:\s*(ignore|ignore-file)\s+([\w/, -]+?)\s*(?::(?:(?!-->).)*)?-->"
 )
@@ -57,6 +64,10 @@ def read_document(text: str, *, file: str, at: str = "") -> Document:
     lines = text.split("\n")
     body = "\n".join(lines[front.last_line :])
     tokens = MarkdownIt("commonmark").enable("table").parse(body)
+    if sum(t.type in _COUNTED for t in tokens) > MAX_PARTS:
+        return Document(
+            file=file, at=at or file, problem=f"it has more than {MAX_PARTS} headings and blocks"
+        )
     found = markdown_headings(body, front.last_line + 1)
     headings = tuple(_heading(one) for one in found if one.level)
     parts = _parts(found, len(lines))
@@ -172,9 +183,18 @@ def _without_comments(prose: tuple[tuple[int, str], ...]) -> tuple[tuple[int, st
     """The same lines with what HTML comments hide taken out."""
     if not prose:
         return ()
-    text = "\n".join(line for _, line in prose)
-    bare = _COMMENT.sub(lambda m: "\n" * m[0].count("\n"), text)
-    return tuple((n, line) for (n, _), line in zip(prose, bare.split("\n"), strict=True))
+    kept: list[str] = []
+    rest = "\n".join(line for _, line in prose)
+    while True:
+        before, opened, after = rest.partition("<!--")
+        hidden, closed, after = after.partition("-->")
+        kept.append(before if closed or not opened else rest)
+        if not closed:
+            break
+        kept.append("\n" * hidden.count("\n"))
+        rest = after
+    bare = "".join(kept).split("\n")
+    return tuple((n, line) for (n, _), line in zip(prose, bare, strict=True))
 
 
 def _ignores(
@@ -182,6 +202,8 @@ def _ignores(
 ) -> list[Ignore]:
     found = []
     for number, text in prose:
+        if len(text) > MAX_COMMENT:
+            continue
         for match in _IGNORE.finditer(text):
             rules = tuple(name for name in re.split(r"[,\s]+", match[2]) if name)
             alone = not _COMMENT.sub("", text).strip(" \t>-*+")

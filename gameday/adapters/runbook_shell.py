@@ -141,6 +141,7 @@ class _Found:
 
     def __init__(self, source: bytes, first_line: int) -> None:
         self._source, self._first = source, first_line
+        self._lines = source.split(b"\n")
         self.commands: list[Command] = []
         self.uses: list[Use] = []
         self.assigned: set[str] = set()
@@ -203,8 +204,8 @@ class _Found:
 
     def _place(self, node: Node) -> tuple[int, int]:
         row, column = node.start_point
-        line = self._source.split(b"\n", row + 1)[row][:column]
-        return self._first + row, len(line.decode("utf-8", "replace")) + 1
+        before = self._lines[row][:column]
+        return self._first + row, len(before.decode("utf-8", "replace")) + 1
 
     def _text(self, node: Node) -> str:
         return self._source[node.start_byte : node.end_byte].decode("utf-8", "replace")

@@ -47,7 +47,9 @@ _PLACEHOLDER = re.compile(
     r"^\W*(?:placeholder|n/?a|none)\W*$",
     re.IGNORECASE,
 )
-HTML_ID = re.compile(r"<[a-z][^>]*?\b(?:id|name)\s*=\s*[\"']([^\"']+)[\"']", re.IGNORECASE)
+HTML_ID = re.compile(
+    r"<[a-z][^<>]{0,500}?\b(?:id|name)\s{0,9}=\s{0,9}[\"']([^\"']{1,200})[\"']", re.IGNORECASE
+)
 _JOINED = re.compile(r"\band\b|[&/+,]", re.IGNORECASE)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
@@ -225,7 +227,9 @@ def _weigh(lines: Iterable[str]) -> tuple[int, bool]:
     """Characters that say something, and whether there was a placeholder."""
     chars, placeholder = 0, False
     for line in lines:
-        text = " ".join(_COMMENT.sub("", line).split())
+        closed = line.rfind("-->") + len("-->")  # what opens after the last one stays
+        shown = _COMMENT.sub("", line[:closed]) + line[closed:] if closed > 2 else line
+        text = " ".join(shown.split())
         if _PLACEHOLDER.search(text):
             placeholder = True
         else:

@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 from urllib.parse import unquote
 
 from gameday.model.runbook import Around, Document, Finding, Link
@@ -107,7 +108,12 @@ def has_anchor(anchors: frozenset[str], anchor: str) -> bool:
     wanted = anchor.lower()
     if wanted in anchors or wanted == "top" or _LINES.fullmatch(anchor):
         return True
-    return _plain(wanted) in {_plain(one) for one in anchors}
+    return _plain(wanted) in _all_plain(anchors)
+
+
+@lru_cache(maxsize=64)
+def _all_plain(anchors: frozenset[str]) -> frozenset[str]:
+    return frozenset(_plain(one) for one in anchors)
 
 
 def _plain(anchor: str) -> str:
@@ -115,7 +121,7 @@ def _plain(anchor: str) -> str:
 
 
 def _near(anchors: frozenset[str], anchor: str) -> str:
-    near = get_close_matches(anchor.lower(), sorted(anchors), n=1)
+    near = get_close_matches(anchor[:100].lower(), sorted(anchors)[:500], n=1)
     return f"did you mean `#{near[0]}`?" if near else "name a heading that is there"
 
 

@@ -32,10 +32,12 @@ _TOKENS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("a Stripe key", r"\b[rs]k_live_[0-9A-Za-z]{16,}"),
         ("a Grafana token", r"\bgls[ab]_[A-Za-z0-9]{32}_[0-9a-fA-F]{8}"),
         ("a New Relic key", r"\bNRAK-[A-Z0-9]{27}\b"),
-        ("a signed token (JWT)", r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{5,}"),
+        ("a signed token (JWT)", r"\beyJ[\w-]{10,2000}\.eyJ[\w-]{10,4000}\.[\w-]{5,1000}"),
     )
 )
-_IN_URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s/:@'\"`]*:([^\s/@'\"`]+)@", re.IGNORECASE)
+_IN_URL = re.compile(
+    r"\b[a-z][a-z0-9+.-]{0,30}://[^\s/:@'\"`]{0,200}:([^\s/@'\"`]{1,200})@", re.IGNORECASE
+)
 _BEARER = re.compile(r"\b(?:Bearer|GenieKey|token)[ =]([A-Za-z0-9+/_.=-]{20,})")
 _ASSIGNED = re.compile(
     r"(?:password|passwd|pgpassword|mysql_pwd|secret|token|api[_-]?key|access[_-]?key|"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import date
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -92,3 +93,33 @@ def test_anything_can_be_linted(text: str, day: date) -> None:
         assert isinstance(json.loads(line), dict)
     for show in (as_text, as_github):
         assert all("\n" not in line and "\x1b" not in line for line in show(found, found.findings))
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "<!-- ",
+        "--> <!-- ",
+        "<a ",
+        "a.",
+        "eyJaaaaaaaaaa.",
+        "A  ",
+        "# a\n",
+        "```\n```\n",
+        "[a](#b)\n",
+        "{{ a ",
+        "`",
+        "<!-- gameday-lint: ignore a ",
+        "token=",
+        "$(",
+        "TODO ",
+        "a: b\n",
+    ],
+)
+@pytest.mark.parametrize(
+    "head", ["# T\n\n", "# T\n\n```bash\n", "## Diagnosis\n\n```\nkubectl x\n", "---\n"]
+)
+def test_what_is_repeated_a_thousandfold_is_read_in_time(head: str, piece: str) -> None:
+    """Nothing here takes the square of the length: these would not end."""
+    document = read_document(head + piece * (40_000 // len(piece)), file="a.md")
+    assert lint([document], Around(today=date(2026, 6, 1))).grades["a.md"].grade in GRADES
