@@ -40,14 +40,15 @@ def ask_prometheus(url: str, names: Collection[str]) -> LivePrometheus:
         rows = [row for row in rule_rows(raw) if row["name"] in names]
         records = dict(_records(raw))
         asked = list(dict.fromkeys(_selectors(rows, records)))[:MAX_SELECTORS]
-        scrapes = _scrapes(http)
+        scrapes, top = _scrapes(http), _global(http)
         return LivePrometheus(
             rows=rows,
             records=records,
             series={s.text: _series(http, s, scrapes) for s in asked},
             grown={(s.text, s.range_ms): _grown(http, s) for s in asked if s.range_ms is not None},
             bounds={s.metric: _bounds(http, s) for s in asked if s.metric.endswith("_bucket")},
-            external_labels=_external_labels(http),
+            external_labels=strings(top.get("external_labels")),
+            scrape_ms=duration_of(top.get("scrape_interval")),
             started_wall_ms=_started(http),
             now_wall_ms=instant_wall_ms(http.get_json("/api/v1/query", {"query": "time()"})[0]),
         )
@@ -164,15 +165,15 @@ def _vector(http: Http, query: str) -> list[tuple[dict[str, str], float]]:
         raise CannotSeeError("Prometheus did not answer with samples") from None
 
 
-def _external_labels(http: Http) -> dict[str, str]:
-    """Labels that are added to every alert on its way; none where the configuration is not told."""
+def _global(http: Http) -> dict[str, Any]:
+    """Its settings for everything; none where the configuration is not told."""
     try:
         raw, _ = http.get_json("/api/v1/status/config")
     except CannotSeeError:
         return {}
     config = _yaml(((raw or {}).get("data") or {}).get("yaml"))
     top = config.get("global") if isinstance(config, dict) else None
-    return strings(top.get("external_labels")) if isinstance(top, dict) else {}
+    return top if isinstance(top, dict) else {}
 
 
 def _started(http: Http) -> float | None:

@@ -6,6 +6,7 @@ things are; a `certain` one would be there under any effect of the fault.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -65,6 +66,7 @@ class LivePrometheus:
     grown: Mapping[tuple[str, int], float] = field(default_factory=dict)
     bounds: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     external_labels: Mapping[str, str] = field(default_factory=dict)
+    scrape_ms: float | None = None  # how often targets are scraped unless they say otherwise
     started_wall_ms: float | None = None
     now_wall_ms: float = 0.0
 
@@ -139,7 +141,7 @@ def rule_of(
         expr=expr,
         evaluation_ms=max(1.0, row["interval"] * 1000),
         for_ms=row["duration"] * 1000,
-        scrape_ms=max(scrapes, default=SCRAPE_MS),
+        scrape_ms=max(scrapes, default=prometheus.scrape_ms or SCRAPE_MS),
         behind_ms=max(behind, default=0.0),
         born=frozenset(born),
         bounds=prometheus.bounds,
@@ -170,6 +172,7 @@ def _of_rule(
     except (PromqlError, UnpredictableError) as error:
         said = f"when it fires cannot be foreseen: {error}"
         findings.append(Finding(code="unforeseen", level=Level.NOTE, text=said))
+        findings += _by_settings(alert, row, routed.route)
     firing = None if seen is None else seen.firing
     told = _end(firing, routed.route) if routed.route is not None else None
     return replace(
@@ -197,12 +200,33 @@ def _timing(
     floor = _end(best.firing, until)
     if floor is None:
         said = "cannot fire: its condition never comes true, even when every request fails"
-        return seen, [_error("never", said, certain=best.certain)]
+        return seen, [_error("never", said)]
     if floor.earliest_ms > alert.fires_within_ms:
         said = floor_words(floor.earliest_ms, best, rule, until)
         said += f"; expected within {format_ms(alert.fires_within_ms)}"
-        return seen, [_error("too-slow", said, certain=best.certain)]
+        certain = best.hold_ms + _wait_ms(until) > alert.fires_within_ms
+        return seen, [_error("too-slow", said, certain=certain)]
     return seen, list(_of_effect(outlook, alert, ahead, seen, until))
+
+
+def _by_settings(
+    alert: AlertExpectation, row: Mapping[str, Any], route: Route | None
+) -> Iterator[Finding]:
+    """What can be said of any expression: `for` and the group wait are always waited for."""
+    evaluation_ms = max(1.0, row["interval"] * 1000)
+    hold_ms = math.ceil(row["duration"] * 1000 / evaluation_ms - 1e-9) * evaluation_ms
+    wait_ms = _wait_ms(route if alert.receiver else None)
+    if hold_ms + wait_ms > alert.fires_within_ms:
+        said = (
+            f"cannot be faster than {format_ms(round(hold_ms + wait_ms))}: "
+            f"{format_ms(round(hold_ms))} `for`, {format_ms(round(wait_ms))} group wait; "
+            f"expected within {format_ms(alert.fires_within_ms)}"
+        )
+        yield _error("too-slow", said, certain=True)
+
+
+def _wait_ms(route: Route | None) -> float:
+    return 0.0 if route is None or route.group_is_there else route.group_wait_ms
 
 
 def _of_effect(
@@ -242,10 +266,8 @@ def _absent(rule: Rule, prometheus: LivePrometheus) -> Iterator[Finding]:
         yield Finding(code="series-absent", level=Level.WARNING, text=said)
     known = [prometheus.series.get(s.text) for s in selectors(rule.expr)]
     if not any(one is not None and one.scrape_ms is not None for one in known):
-        said = (
-            "how often its targets are scraped is not known; "
-            f"{format_ms(SCRAPE_MS)} are taken, as Prometheus does unless told otherwise"
-        )
+        taken = format_ms(round(prometheus.scrape_ms or SCRAPE_MS))
+        said = f"how often its targets are scraped is not known; {taken} are taken"
         yield Finding(code="scrape-unknown", level=Level.NOTE, text=said)
 
 

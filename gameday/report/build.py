@@ -283,6 +283,7 @@ def _notes(plan: Plan, timeline: Timeline, rows: tuple[PhaseRow, ...]) -> Iterab
     if timeline.first("run.opened") is not None:
         for source in seen.source_names(plan):
             yield _source_note(timeline, source)
+    yield from _foreseen_notes(timeline)
     yield from _blind_notes(timeline)
     if timeline.first("sentinel.lost") is not None:
         yield "the sentinel was lost during the run; the runner itself took the faults out"
@@ -299,6 +300,17 @@ def _budget_notes(timeline: Timeline) -> Iterable[str]:
             yield f"the error budget could not be read at the {when} of the run: {why}"
         else:
             yield f"{format_ratio(float(left))} of the error budget was left at the {when}"
+
+
+def _foreseen_notes(timeline: Timeline) -> Iterable[str]:
+    """What the live rules and routes said of the expected alerts before anything was touched.
+
+    Errors that were still in a window, or one that was not full, make an alert look faster.
+    """
+    for event in timeline.of("preflight.passed"):
+        for line in event.data.get("warnings", ()):
+            if str(line).startswith("alert "):
+                yield f"before the run: {line}"
 
 
 def _blind_notes(timeline: Timeline) -> Iterable[str]:

@@ -91,6 +91,15 @@ def test_the_floor_in_words() -> None:
         assert part in said
 
 
+def test_only_settings_are_certain() -> None:
+    # 60 s `for` are within 65 s; that a window needs more is only foreseen
+    (foreseen,) = look(within_s=65).findings
+    assert (foreseen.code, foreseen.certain) == ("too-slow", False)
+    unread = look(live=prometheus(row(query="absent(up)")), within_s=50)
+    assert codes(unread)["unforeseen"] is Level.NOTE
+    assert [f.certain for f in unread.findings if f.code == "too-slow"] == [True]
+
+
 def test_between_possible_and_not() -> None:
     assert codes(look(within_s=90)) == {"may-be-late": Level.WARNING}
     assert codes(look(fault_s=30)) == {"fault-too-short": Level.WARNING}

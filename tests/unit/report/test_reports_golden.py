@@ -230,6 +230,18 @@ def test_a_run_that_nothing_could_have_stopped_says_so() -> None:
     assert any("`lag > 3` could not be read from 10.0 s" in n for n in report_of(run).notes)
 
 
+def test_what_would_flatter_an_alert_is_said_of_the_result() -> None:
+    warnings = ["alert Errors: errors of before are still in its window", "something else"]
+    event = Event(
+        at_ms=0, kind="preflight.passed", subject="preflight", data={"warnings": warnings}
+    )
+    notes = report_of(Timeline([event, *timeline(good_run())])).notes
+
+    assert [n for n in notes if n.startswith("before the run")] == [
+        f"before the run: {warnings[0]}"
+    ]
+
+
 def test_samples_of_signals_are_no_news() -> None:
     assert "signal" not in render_all(report_of(stopped()))["report.md"].split("## Timeline")[1]
 
