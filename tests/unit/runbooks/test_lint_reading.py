@@ -263,6 +263,24 @@ def test_comments_that_silence() -> None:
     assert found == [(11, "command/hangs"), (15, "text/placeholder")]
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("text/placeholder", True),
+        ("owner", False),  # it silences owner/missing
+        ("rollback", True),
+        ("no/such", True),
+        ("alert/orphan", False),  # no rules were given: it may be needed where they are
+        ("command/unknown", False),
+        ("fresh/stale", False),
+        ("link", False),
+    ],
+)
+def test_comments_that_silence_nothing(name: str, told: bool) -> None:
+    found = findings(f"# T\n\n<!-- gameday-lint: ignore-file {name} -->\n")
+    assert ((3, "ignore/unused") in found) is told
+
+
 def test_a_secret_is_shown_by_no_rule() -> None:
     key = "hunter2Hunter2"
     step = f"```bash {{timeout={key} phase={key}}}\ntoken={key}\n```\n"
