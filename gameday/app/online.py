@@ -17,6 +17,7 @@ from gameday.kpi.outlook import Ahead, Live, Outlook, look_ahead, rule_of
 from gameday.kpi.outlook_words import Level, span_words
 from gameday.kpi.promql import PromqlError
 from gameday.kpi.shares import UnpredictableError
+from gameday.model.diagnostics import has_errors
 from gameday.model.plan import Plan
 from gameday.model.scenario import AlertExpectation
 from gameday.model.units import format_ms
@@ -116,11 +117,29 @@ def checked(
     online: bool,
 ) -> int:
     """Check files, and where there is no error in them, with *online* what the servers say."""
-    code = check_command(paths, project=project, environment=env, profile=profile, as_json=as_json)
+    if online and as_json:
+        code = _files_as_json(paths, project=project, env=env, profile=profile)
+    else:
+        code = check_command(
+            paths, project=project, environment=env, profile=profile, as_json=as_json
+        )
     if code or not online:
         return code
     request = PlanRequest(path=paths[0], project=project, environment=env, profile=profile)
     return check_online(expand(paths), request, sys.stdout, as_json=as_json)
+
+
+def _files_as_json(
+    paths: Sequence[Path], *, project: Path | None, env: str | None, profile: str | None
+) -> int:
+    """The problems of the files as one object on a line, as what follows is."""
+    from gameday.scenario.api import check
+    from gameday.scenario.render import to_json
+
+    result = check(list(paths), project=project, environment=env, profile=profile)
+    value = {"diagnostics": json.loads(to_json(result.diagnostics))}
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    return int(ExitCode.USAGE if has_errors(result.diagnostics) else ExitCode.PASS)
 
 
 def check_online(paths: Sequence[Path], request: PlanRequest, out: TextIO, *, as_json: bool) -> int:

@@ -78,6 +78,8 @@ def _asked(
         scenario.write_text(SCENARIO.format(id="down", alert=alert))
         code = run(["check", "--online", "--json", str(scenario)])
         lines = capsys.readouterr().out.splitlines()
+        assert set(json.loads(lines[0])) == {"diagnostics"}
+        assert len(lines) == 2
         return code, json.loads(lines[-1])
 
     return ask
