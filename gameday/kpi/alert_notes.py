@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from gameday.kpi.assess import not_assessable
 from gameday.kpi.routed import Routed
 from gameday.kpi.seen import Delivery, Sighting, label_match, sight_of
 from gameday.kpi.spans import FaultSpan
@@ -17,6 +18,8 @@ from gameday.model.units import format_ms
 
 RUNBOOK = "runbook_url"
 SEVERITY = "severity"
+#: Sources that surely tell the annotations of an alert.
+_WITH_ANNOTATIONS = ("prometheus", "builtin")
 
 
 def notes_of(
@@ -79,6 +82,8 @@ def _stuck(
     within_ms = expected.resolves_within_ms
     if within_ms is None or fault.off_ms is None or not firings:
         return
+    if not_assessable(timeline, firings[-1].source, ["ended"]):
+        return
     last, sight = firings[-1], sight_of(timeline, firings[-1].source)
     allowed = f"allowed {format_ms(within_ms)}"
     if last.ended_ms is None:
@@ -125,7 +130,7 @@ def _runbook(
 ) -> Iterator[NoteRow]:
     notes = (*(d.annotations for d in arrived), *(s.annotations for s in firings))
     links = tuple(dict.fromkeys(str(a[RUNBOOK]) for a in notes if a.get(RUNBOOK)))
-    if not links:
+    if not links and (any(notes) or firings[0].source in _WITH_ANNOTATIONS):
         yield NoteRow(note=AlertNote.NO_RUNBOOK, text=f"it has no annotation `{RUNBOOK}`")
     for link in links:
         read = [

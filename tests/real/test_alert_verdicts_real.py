@@ -1,0 +1,226 @@
+"""Each verdict, really caused: by rules, silences, routes and receivers of real servers.
+
+The load, and the fault's read-backs, are those of the sample run of the checks; the fault of the
+target is put in and out at its times. All that is said of alerts is what the real servers said.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from verdict_stack import VerdictStack
+
+from gameday.checks import judge
+from gameday.kpi.alert_others import other_episodes
+from gameday.kpi.alert_verdict import alert_verdicts, run_of
+from gameday.kpi.timings import ladders
+from gameday.model.alerting import AlertVerdict, AlertWord, MissReason, OtherWord
+from gameday.model.event import Phase, Timeline
+from gameday.model.plan import Plan
+from gameday.model.project import AlertingSpec
+from gameday.model.scenario import AlertExpectation
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "checks"))
+
+import checks_support as sample
+
+pytestmark = pytest.mark.real
+
+END_MS = 44_500  # of what is watched; long enough for `Stuck`
+PAGE = {"severity": "page"}
+
+
+def expect(alert: str, within_ms: int = 10_000, **more: Any) -> AlertExpectation:
+    usual: dict[str, Any] = {"labels": PAGE, "receiver": "pager", "fires_within_ms": within_ms}
+    return AlertExpectation(alert=alert, **{**usual, **more})
+
+
+EXPECTED = (
+    expect("Caught", resolves_within_ms=10_000),
+    expect("Silenced"),
+    replace(expect("Silenced"), receiver=None),
+    expect("Inhibited"),
+    expect("WrongRoute"),
+    expect("ReceiverDown", receiver="dead"),
+    expect("TooEarly"),
+    expect("AlreadyFiring"),
+    expect("Late", within_ms=5_000),
+    expect("OtherService", labels={"service": "payments"}),
+    expect("Ticket"),
+    expect("NeverTrue"),
+    expect("LongFor"),
+    expect("NoRule"),
+    expect("NoSeries"),
+    expect("Broken"),
+    expect("Flapping", resolves_within_ms=10_000),
+    expect("Stuck", resolves_within_ms=5_000),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """One run: what was planned, what is in its journal, and what is said of its alerts."""
+
+    plan: Plan
+    timeline: Timeline
+    verdicts: tuple[AlertVerdict, ...]
+
+    def of(self, alert: str, *, receiver: str | None = None) -> AlertVerdict:
+        found = [v for v in self.verdicts if v.alert == alert]
+        return next(v for v in found if receiver is None or v.receiver == receiver)
+
+    def words(self) -> dict[str, str]:
+        return {v.alert: f"{v.verdict} {v.missed}".strip() for v in reversed(self.verdicts)}
+
+
+def judged(stack: VerdictStack, expected: tuple[AlertExpectation, ...]) -> Played:
+    """The journal of what has happened up to now, judged."""
+    journal = sample.good_run(alerts=False)
+    for at_ms, event in stack.events:
+        journal.note(at_ms, event.kind, event.subject, **event.data)
+    end_ms = sample.END_S * 1000 + 120
+    for source in stack.sources:
+        data = stack.read(source)
+        phase = Phase.FAILED if "error" in data else Phase.OK
+        journal.act(end_ms, "alert.read", source, phase=phase, **data)
+    timeline = sample.timeline(journal, sample.change("run.opened", origin_wall_ms=stack.origin_ms))
+    expectations = sample.expectations(
+        alerts=expected, fault=(), recovery=(), quiet=({"kind": "quiet"},),
+        tolerate=({"kind": "known"},),
+    )  # fmt: skip
+    there = AlertingSpec(
+        prometheus_url=stack.prometheus.url, alertmanager_url=stack.alertmanager.url
+    )
+    plan = sample.plan(expect=expectations, alerting=there)
+    findings = judge(plan, timeline).findings
+    verdicts = alert_verdicts(run_of(plan, timeline, findings))
+    return Played(plan=plan, timeline=timeline, verdicts=verdicts)
+
+
+def started(folder: Path, real_server: Callable[..., str]) -> tuple[VerdictStack, str]:
+    programs = (real_server("prometheus"), real_server("prometheus-alertmanager", "alertmanager"))
+    stack = VerdictStack(folder, programs, sample.FAULT_S)
+    try:
+        return stack, stack.start()
+    except BaseException:
+        stack.close()
+        raise
+
+
+@pytest.fixture(name="whole", scope="module")
+def _whole(
+    tmp_path_factory: pytest.TempPathFactory, real_server: Callable[..., str]
+) -> tuple[Played, str]:
+    """One run with a rule for each verdict."""
+    stack, silence = started(tmp_path_factory.mktemp("whole"), real_server)
+    try:
+        stack.at(sample.FAULT_S + 0.01, lambda: stack.target.fault(0.5))
+        stack.at(sample.RECOVERY_S + 0.01, lambda: stack.target.fault(0.0))
+        stack.at(END_MS / 1000)
+        return judged(stack, EXPECTED), silence
+    finally:
+        stack.close()
+
+
+def test_every_verdict_is_given_to_what_really_happened(whole: tuple[Played, str]) -> None:
+    played, silence = whole
+
+    assert played.words() == {
+        "Caught": "caught",
+        "Silenced": "suppressed",
+        "Inhibited": "suppressed",
+        "WrongRoute": "misrouted",
+        "ReceiverDown": "undelivered",
+        "TooEarly": "too_early",
+        "AlreadyFiring": "already_firing",
+        "Late": "late",
+        "OtherService": "wrong_target",
+        "Ticket": "wrong_target",
+        "NeverTrue": "missed never_true",
+        "LongFor": "missed pending_only",
+        "NoRule": "missed no_such_rule",
+        "NoSeries": "missed series_absent",
+        "Broken": "inconclusive",
+        "Flapping": "caught",
+        "Stuck": "caught",
+    }
+    assert {v.verdict for v in played.verdicts} == set(AlertWord)
+    assert {v.missed for v in played.verdicts} == set(MissReason)
+    assert f"silenced by {silence}" in played.of("Silenced", receiver="pager").reason
+    assert "inhibited by " in played.of("Inhibited").reason
+    assert "delivered to `chat`" in played.of("WrongRoute").reason
+    assert "service=checkout" in played.of("OtherService").reason
+    assert "no_such_requests_total" in played.of("NoSeries").reason
+    assert "could not evaluate its rule" in played.of("Broken").reason
+
+
+def test_the_notes_are_those_of_what_really_happened(whole: tuple[Played, str]) -> None:
+    played, silence = whole
+    notes = {
+        name: {row.note.value for row in played.of(name).notes}
+        for name in ("Caught", "Flapping", "Stuck", "Ticket")
+    }
+
+    assert notes == {
+        "Caught": set(),
+        "Flapping": {"flapped", "resolved_too_early", "no_runbook"},
+        "Stuck": {"stuck", "no_runbook"},
+        "Ticket": {"wrong_severity"},
+    }
+    held = next(v for v in played.verdicts if v.alert == "Silenced" and not v.receiver)
+    assert held.verdict is AlertWord.CAUGHT
+    assert any(row.note == "held_back" and silence in row.text for row in held.notes)
+
+
+def test_every_other_firing_has_its_word(whole: tuple[Played, str]) -> None:
+    played, _ = whole
+    found = {o.alert: o.word for o in other_episodes(played.plan, played.timeline)}
+
+    assert found == {
+        "Maintenance": OtherWord.BASELINE,
+        "Noise": OtherWord.UNEXPECTED,
+        "SideEffect": OtherWord.TOLERATED,
+        "Forbidden": OtherWord.FORBIDDEN,
+        "OtherService": OtherWord.UNEXPECTED,
+        "Ticket": OtherWord.UNEXPECTED,
+    }
+
+
+def test_the_ladder_knows_the_settings_of_the_real_servers(whole: tuple[Played, str]) -> None:
+    played, _ = whole
+    found = {ladder.alert: ladder for ladder in ladders(played.plan, played.timeline)}
+    rungs = {rung.name: rung for rung in found["Late"].rungs}
+
+    assert found["Late"].floor_ms == 8_000
+    assert "1 s until the next scrape and 1 s until the next evaluation" in found["Late"].floor
+    assert next((p.name, p.least_ms, p.most_ms) for p in rungs["firing"].parts) == (
+        "for", 8_000, 8_000,
+    )  # fmt: skip
+    assert rungs["firing"].slowest
+    assert (rungs["delivered"].gap_ms or 0) < 3_000
+    assert all((r.since_ms or 0) >= 8_000 for r in (rungs["firing"], rungs["delivered"]))
+
+
+def test_a_prometheus_that_is_killed_in_the_middle_leaves_it_inconclusive(
+    tmp_path: Path, real_server: Callable[..., str]
+) -> None:
+    stack, _ = started(tmp_path, real_server)
+    try:
+        stack.at(sample.FAULT_S + 0.01, lambda: stack.target.fault(0.5))
+        stack.at(sample.FAULT_S + 0.5, stack.prometheus.kill)
+        gone = judged(stack, EXPECTED[:1])
+        stack.at(sample.FAULT_S + 3, stack.prometheus.start)
+        stack.at(sample.FAULT_S + 10.5)
+        back = judged(stack, EXPECTED[:1])
+    finally:
+        stack.close()
+
+    for played, words in ((gone, "refused"), (back, "could not be read from")):
+        (verdict,) = played.verdicts
+        assert verdict.verdict is AlertWord.INCONCLUSIVE
+        assert words in verdict.reason
