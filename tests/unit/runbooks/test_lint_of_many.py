@@ -62,7 +62,8 @@ def test_the_findings_are_exactly_what_was_planted(
     )
     assert (sorted(wrong.elements()), sorted(absent.elements())) == ([], [])
     assert len(got) > 1000
-    assert set(RULES) - {rule for *_, rule in got} == ELSEWHERE
+    if seed == 1:  # which has all of them; the dice of another may leave one out
+        assert set(RULES) - {rule for *_, rule in got} == ELSEWHERE
     assert time.monotonic() - began < 60  # about three seconds on an idle machine
 
 
