@@ -15,13 +15,20 @@ import secrets
 import socket
 import threading
 import time
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from gameday.adapters.clock import NowWallMs, wall_ms
-from gameday.adapters.receiver_payloads import Delivery, MalformedError, deliveries, masked
+from gameday.adapters.receiver_dialects import (
+    SIGNATURE,
+    Push,
+    signature_fits,
+    understood,
+)
+from gameday.adapters.receiver_payloads import Delivery, MalformedError
 from gameday.errors import RefusedError, UsageError
 from gameday.model.event import Event
 from gameday.ports import Emit
@@ -37,6 +44,8 @@ EVIDENCE = "deliveries.jsonl"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.:-]{0,99}")
 _PREFIX = "/v1/in/"
+#: What tools append that send events to PagerDuty.
+_ENQUEUE = "/v2/enqueue"
 
 
 class Receiver:
@@ -48,11 +57,13 @@ class Receiver:
         token: str | None = None,
         evidence_dir: Path | str = "evidence",
         *,
+        pagerduty_secret: str | None = None,
         now_wall_ms: NowWallMs = wall_ms,
     ) -> None:
         self._listen = _address(listen)
         self._token = token or secrets.token_urlsafe(18)
         self._evidence = Path(evidence_dir) / EVIDENCE
+        self._pagerduty_secret = pagerduty_secret
         self._now = now_wall_ms
         self._lock = threading.Lock()
         self._server: _Server | None = None
@@ -117,37 +128,61 @@ class Receiver:
             server.server_close()
             server.hang_up()
 
-    def receive(self, path: str, body: bytes, arrived_wall_ms: int, agent: str) -> int:
-        """One POST: store, then emit. Returns the HTTP status. Called from many threads."""
+    def receive(
+        self, path: str, body: bytes, arrived_wall_ms: int, headers: Mapping[str, str]
+    ) -> tuple[int, bytes]:
+        """One POST: store, then emit. Returns status and body of the answer. From many threads.
+
+        Header names are lower case.
+        """
         name = self._name_of(path)
         if name is None:
             with self._lock:
                 self.strangers += 1
-            return 404
+            return 404, b""
+        agent = headers.get("user-agent", "")[:100]
+        line = {"arrived_wall_ms": arrived_wall_ms, "receiver": name, "agent": agent}
+        push: Push | None = None
+        refused = ""
         try:
-            raw, found = _parsed(body, name)
-            problem = ""
+            push = _parsed(body, headers, name)
+            refused = self._unsigned(body, headers, push)
+            line["body"] = push.body
         except MalformedError as error:
-            raw, found, problem = None, (), str(error)
-        line = {"arrived_wall_ms": arrived_wall_ms, "receiver": name, "agent": agent[:100]}
-        if raw is None:  # never as it came: a body that cannot be read cannot be masked either
+            # never as it came: a body that cannot be read cannot be masked either
             digest = hashlib.sha256(body).hexdigest()
-            line |= {"malformed": problem, "bytes": len(body), "sha256": digest}
-        else:
-            line["body"] = raw
+            line |= {"malformed": str(error), "bytes": len(body), "sha256": digest}
+        if refused:
+            line["refused"] = refused
         try:
             number = self._store(line)
         except OSError:
-            return 500  # not stored, so not received: the sender tries again
-        if raw is None:
+            return 500, b""  # not stored, so not received: the sender tries again
+        if push is None or refused:
             with self._lock:
-                self.malformed += 1
-            return 400
+                self.malformed += push is None
+                self.strangers += bool(refused)
+            return (401 if refused else 400), b""
+        self._tell(push, name, arrived_wall_ms, number)
+        return push.status, push.reply
+
+    def _unsigned(self, body: bytes, headers: Mapping[str, str], push: Push) -> str:
+        """Why the sender is not who it says; empty if it is, or need not show it."""
+        secret = self._pagerduty_secret
+        if secret is None or not push.signed:
+            return ""
+        fits = signature_fits(secret, body, headers.get(SIGNATURE, ""))
+        return "" if fits else f"`{SIGNATURE}` is missing or wrong"
+
+    def _tell(self, push: Push, name: str, arrived_wall_ms: int, number: int) -> None:
         emit = self._emit
-        for one in found:
-            if emit is not None:
-                emit(_event(one, arrived_wall_ms, number))
-        return 200
+        if emit is None:
+            return
+        if push.note:
+            data = {"text": push.note, "raw": number}
+            emit(Event(kind="receiver.note", subject=name or "receiver", data=data))
+        for one in push.deliveries:
+            emit(_event(one, arrived_wall_ms, number))
 
     def refuse(self) -> None:
         """Count a body that was not even read."""
@@ -160,7 +195,7 @@ class Receiver:
 
     def _name_of(self, path: str) -> str | None:
         """The receiver's name in *path* (may be empty); None if the token is not ours."""
-        where = path.partition("?")[0]
+        where = path.partition("?")[0].removesuffix(_ENQUEUE).rstrip("/")
         token, _, name = where.removeprefix(_PREFIX).partition("/")
         ours = where.startswith(_PREFIX) and hmac.compare_digest(
             token.encode(), self._token.encode()
@@ -176,13 +211,12 @@ class Receiver:
             return self._lines
 
 
-def _parsed(body: bytes, receiver: str) -> tuple[Any, tuple[Delivery, ...]]:
+def _parsed(body: bytes, headers: Mapping[str, str], receiver: str) -> Push:
     try:
         raw = json.loads(body)
     except (ValueError, RecursionError):
         raise MalformedError("the body is not JSON") from None
-    raw = masked(raw)
-    return raw, deliveries(raw, receiver=receiver)
+    return understood(raw, headers, receiver=receiver)
 
 
 def _event(one: Delivery, arrived_wall_ms: int, line: int) -> Event:
@@ -300,8 +334,8 @@ class _Handler(BaseHTTPRequestHandler):
             owner.refuse()
             self._answer(400)
             return
-        agent = self.headers.get("User-Agent", "")
-        self._answer(owner.receive(self.path, body, arrived, agent))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self._answer(*owner.receive(self.path, body, arrived, headers))
 
     def _body(self, length: int) -> bytes:
         """What came within the time; shorter than *length* if the sender was too slow."""
@@ -314,11 +348,14 @@ class _Handler(BaseHTTPRequestHandler):
             left -= len(part)
         return b"".join(parts)
 
-    def _answer(self, status: int) -> None:
+    def _answer(self, status: int, reply: bytes = b"") -> None:
         self.send_response(status)
-        self.send_header("Content-Length", "0")
+        if reply:
+            self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(reply)))
         self.send_header("Connection", "close")
         self.end_headers()
+        self.wfile.write(reply)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: the token is in the path."""

@@ -263,12 +263,13 @@ def _secrets(plan: Plan) -> str:
     """Whether every secret of the load and of the receiver is where it should be."""
     from gameday.app.check import load_of
 
-    token = plan.environment.receiver_token
-    if isinstance(token, SecretRef):
-        resolve(token, base=Path(plan.directory))
+    token, signs = plan.environment.receiver_token, plan.environment.pagerduty_secret
+    for secret in (token, signs):
+        if isinstance(secret, SecretRef):
+            resolve(secret, base=Path(plan.directory))
     load_of(plan)
     headers = [value for step in plan.scenario.load.steps for value in step.headers.values()]
-    n = sum(isinstance(value, SecretRef) for value in [*headers, *_of_auth(plan), token])
+    n = sum(isinstance(value, SecretRef) for value in [*headers, *_of_auth(plan), token, signs])
     return f"{n} needed, all there" if n else "none needed"
 
 

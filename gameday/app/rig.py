@@ -44,6 +44,7 @@ from gameday.kpi.generator import slack_ms
 from gameday.kpi.seen import rule_source
 from gameday.model.event import Event
 from gameday.model.plan import Plan
+from gameday.model.secret import SecretRef
 from gameday.ports import AlertSource, Opener, Undo, Watcher
 from gameday.processes import identity_of, own_identity
 from gameday.scenario.compile import condition_gate
@@ -121,8 +122,9 @@ class _Rig:
         )
         self._receiver = Receiver(
             plan.environment.receiver_listen,
-            _token(plan),
+            _secret(plan, plan.environment.receiver_token),
             where.evidence,
+            pagerduty_secret=_secret(plan, plan.environment.pagerduty_secret),
             now_wall_ms=self._now_wall_ms,
         )
         self._sources, self._builtin = self._make_sources()
@@ -359,9 +361,8 @@ def _prepared(openers: Mapping[str, Opener]) -> dict[str, Undo]:
     return undos
 
 
-def _token(plan: Plan) -> str | None:
-    token = plan.environment.receiver_token
-    return None if token is None else resolve(token, base=Path(plan.directory))
+def _secret(plan: Plan, secret: str | SecretRef | None) -> str | None:
+    return None if secret is None else resolve(secret, base=Path(plan.directory))
 
 
 def _hosts(plan: Plan) -> Hosts | None:

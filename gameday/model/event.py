@@ -56,7 +56,7 @@ NOTE_KINDS = frozenset(
         "load.worker",
         "probe.sample", "proxy.health", "clock.offset",
         "alert.pending", "alert.firing", "alert.resolved", "alert.delivered",
-        "alert.source.up", "alert.source.down",
+        "alert.source.up", "alert.source.down", "receiver.note",
         "stop.tripped", "stop.blind",
         "signal.sample", "budget.read", "preflight.passed",
         "gate.opened", "human.note", "human.ack", "human.decide",

@@ -158,6 +158,7 @@ class Environment:
     alerting: AlertingSpec = AlertingSpec()
     receiver_listen: str = "127.0.0.1:0"
     receiver_token: str | SecretRef | None = None  # fixed, when something outside must know it
+    pagerduty_secret: SecretRef | None = None  # with which PagerDuty signs what it sends to us
     kind: str = "local"
     docker: DockerSpec = DockerSpec()
     load: LoadPlace = LoadPlace()

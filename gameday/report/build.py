@@ -285,6 +285,7 @@ def _notes(plan: Plan, timeline: Timeline, rows: tuple[PhaseRow, ...]) -> Iterab
             yield _source_note(timeline, source)
     yield from _foreseen_notes(timeline)
     yield from _blind_notes(timeline)
+    yield from dict.fromkeys(str(e.data.get("text", "")) for e in timeline.of("receiver.note"))
     if timeline.first("sentinel.lost") is not None:
         yield "the sentinel was lost during the run; the runner itself took the faults out"
     if timeline.first("sentinel.took_over") is not None:

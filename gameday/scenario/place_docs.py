@@ -137,6 +137,9 @@ class ReceiverDoc:
         Either(SecretDoc, f.NAME),
         about("the last part of its address; random unless given"),
     ] = None
+    pagerduty_secret: Annotated[
+        SecretDoc | None, GIVEN, about("where the secret is that signs the webhooks of PagerDuty")
+    ] = None
 
 
 @document

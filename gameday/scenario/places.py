@@ -42,6 +42,8 @@ def environment_of(
     policy, found = policy_of(doc, kind, (*path, "policy"), marks)
     token = doc.receiver.token
     found.extend(unclear(token, (*path, "receiver", "token"), marks))
+    signs = doc.receiver.pagerduty_secret
+    found.extend(unclear(signs, (*path, "receiver", "pagerduty_secret"), marks))
     found.extend(unclear(doc.load.token, (*path, "load", "token"), marks))
     environment = Environment(
         name=name,
@@ -56,6 +58,7 @@ def environment_of(
         ),
         receiver_listen=doc.receiver.listen,
         receiver_token=secret_ref(token) if isinstance(token, SecretDoc) else token,
+        pagerduty_secret=None if signs is None else secret_ref(signs),
         docker=DockerSpec(
             url=doc.docker.url,
             helper_image=doc.docker.helper_image,

@@ -78,7 +78,9 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "trustme": ("adapters/host/*.py",),
     "cryptography": ("adapters/host/*.py",),
     "jmespath": (
-        "adapters/generic/*.py", "adapters/locust/agent*.py", "adapters/sources/rows.py",
+        "adapters/generic/*.py",
+        "adapters/locust/agent*.py",
+        "adapters/sources/rows.py",
         "scenario/jmes.py",
     ),
 }

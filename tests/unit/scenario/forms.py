@@ -196,7 +196,10 @@ _LOCAL: dict[str, Any] = {
             },
         },
     },
-    "receiver": {"token": {"env": "RECEIVER_TOKEN"}},
+    "receiver": {
+        "token": {"env": "RECEIVER_TOKEN"},
+        "pagerduty_secret": {"env": "PAGERDUTY_SIGNING_SECRET"},
+    },
     "policy": {
         "targets": ["shop", "payments"],
         "faults": ["latency", "container.*", "command"],
