@@ -73,6 +73,8 @@ def settings_of(plan: Plan, timeline: Timeline, expected: AlertExpectation) -> S
     hold_ms = None if hold is None else round(float(hold) * 1000)
     if hold_ms is not None and every_ms is not None:
         hold_ms = math.ceil(hold_ms / every_ms) * every_ms
+        if source == "builtin":  # the second that makes it pending counts as held already
+            hold_ms = max(0, hold_ms - every_ms)
     wait_ms, interval_ms = _group(timeline, expected, rule)
     return Settings(
         scrape_ms=read.data.get("scrape_interval_ms"),
@@ -82,6 +84,16 @@ def settings_of(plan: Plan, timeline: Timeline, expected: AlertExpectation) -> S
         group_wait_ms=wait_ms,
         group_interval_ms=interval_ms,
     )
+
+
+def as_it_was(settings: Settings, rungs: Sequence[Rung]) -> Settings:
+    """*settings* without a group wait that did not apply: the group was there already."""
+    times = {r.name: r.since_ms for r in rungs if r.state is State.MEASURED}
+    fired_ms, came_ms = times.get("firing"), times.get("delivered")
+    wait_ms = settings.group_wait_ms
+    if fired_ms is None or came_ms is None or not wait_ms or came_ms - fired_ms >= wait_ms:
+        return settings
+    return replace(settings, group_wait_ms=None)
 
 
 def with_gaps(rungs: Sequence[Rung], settings: Settings) -> tuple[Rung, ...]:

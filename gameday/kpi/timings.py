@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gameday.kpi import seen, spans
-from gameday.kpi.ladder_gaps import Settings, settings_of, with_gaps
+from gameday.kpi.ladder_gaps import Settings, as_it_was, settings_of, with_gaps
 from gameday.kpi.reference import Reference, reference_alert
 from gameday.kpi.stats import ticks_of
 from gameday.kpi.steady import Slices, first_impact, steady_again
@@ -66,14 +66,15 @@ def _ladder(run: _Run, fault: spans.FaultSpan, expected: AlertExpectation | None
             reference = reference_alert(run.plan, run.timeline, since_ms=fault.asked_ms)
     rungs += [_mitigated(run, fault), _off(fault), _steady(run, fault)]
     firing = next((r for r in rungs if r.name == "firing"), None)
+    floor = as_it_was(settings, rungs)
     since_ms, behind_ms, compared = _compared(fault, firing, reference)
     return Ladder(
         fault=fault.id,
         alert="" if expected is None else expected.alert,
         receiver="" if expected is None or expected.receiver is None else expected.receiver,
         rungs=with_gaps(rungs, settings),
-        floor_ms=settings.floor_ms,
-        floor=settings.floor_text,
+        floor_ms=floor.floor_ms,
+        floor=floor.floor_text,
         reference=reference.name,
         reference_ms=since_ms,
         behind_reference_ms=behind_ms,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gameday.kpi.ladder_gaps import NOTICED, Settings, with_gaps
+from gameday.kpi.ladder_gaps import NOTICED, Settings, as_it_was, with_gaps
 from gameday.model.report import Rung, State
 
 KNOWN = Settings(
@@ -47,6 +47,9 @@ def test_a_group_that_was_there_already_was_not_waited_for() -> None:
     found = ladder(pending=1_000, firing=61_000, delivered=64_000)
 
     assert parts(found["delivered"]) == {"group_interval": (0, 3_000), "sending": (0, 3_000)}
+    assert as_it_was(KNOWN, list(found.values())).floor_ms == 60_000
+    waited = ladder(pending=1_000, firing=61_000, delivered=81_000)
+    assert as_it_was(KNOWN, list(waited.values())).floor_ms == 80_000
 
 
 def test_what_was_not_measured_has_no_gap_and_breaks_the_chain() -> None:

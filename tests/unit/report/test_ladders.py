@@ -86,6 +86,15 @@ def test_the_alert_is_compared_with_the_burn_rate_of_the_objectives() -> None:
     assert "later than" in found.compared or "earlier than" in found.compared
 
 
+def test_the_for_of_a_builtin_alert_counts_the_second_in_which_it_became_true() -> None:
+    """It holds for 3 s when the third second ends, two after the one that made it pending."""
+    rules = [{"name": "PaymentsSlow", "duration": 3.0, "interval": 1}]
+    (found,) = ladders(plan(), timeline(good_run(read={"rules": rules, "gaps": []})))
+
+    assert found.floor_ms == 2_000
+    assert found.floor.startswith("cannot be faster than 2 s: 2 s `for`")
+
+
 def test_without_an_objective_there_is_nothing_to_compare_with() -> None:
     (found,) = ladders(plan(), timeline(good_run()))
 
