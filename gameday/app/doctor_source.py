@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gameday.app.doctor import Line
-from gameday.app.sources import explained
+from gameday.app.sources import CLOCK_MS, explained
 from gameday.errors import GamedayError, ScenarioError, UsageError
 from gameday.model.diagnostics import has_errors
 from gameday.model.project import Environment, Project
+from gameday.model.units import format_ms
 
 
 def look_at_source(name: str, *, project: Path | None, environment: str | None) -> Iterator[Line]:
@@ -46,6 +47,12 @@ def _lines(name: str, place: Environment, base: Path) -> Iterator[Line]:
     spec = next(source for source in alerting.http_json if source.name == name)
     health = HttpJsonSource(spec, base=base).check()
     yield Line(subject=name, ok=True, text=health.text)
+    off_ms, error_ms = health.offset_ms, health.error_ms or 0
+    if off_ms is not None and abs(off_ms) - error_ms > CLOCK_MS:
+        text = (
+            f"off by {format_ms(off_ms)}: beyond {format_ms(CLOCK_MS)} no run can be judged by it"
+        )
+        yield Line(subject="clock", ok=False, text=text)
     for subject, text in health.lines:
         yield Line(subject=subject, ok=None if subject == "cannot judge" else True, text=text)
 

@@ -43,7 +43,7 @@ def test_it_says_what_it_sees_and_what_it_cannot_judge(fake: FakeGrafana) -> Non
     fake.fire(at_ms=fake.clock_ms() - 60_000)
     code, text = doctor("grafana")
     assert code == 0, text
-    assert "1 alerts in the last 24 h (1 firing, newest 1 min" in text
+    assert "1 alerts in the last 1 d (1 firing, newest 1 min" in text
     assert "rules" in text
     assert "cannot judge           that it reached people, when it is acknowledged" in text
     assert {asked.method for asked in fake.asked} == {"GET"}
@@ -67,6 +67,12 @@ def test_it_says_what_is_wrong(fake: FakeGrafana, status: int, said: str) -> Non
     assert text.startswith("NO  grafana")
     assert f"answered {status}: " in text
     assert said in text
+
+
+def test_a_clock_that_is_off(fake: FakeGrafana) -> None:
+    fake.skew_ms = 40_000
+    code, text = doctor("grafana")
+    assert (code, "NO  clock" in text) == (3, True), text
 
 
 def test_a_page_for_people_is_no_api(fake: FakeGrafana) -> None:

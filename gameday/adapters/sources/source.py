@@ -69,7 +69,7 @@ class SourceHealth:
         if self.offset_ms is not None:
             clock = f"clock off by {format_ms(self.offset_ms)} ± {format_ms(self.error_ms or 0)}"
         return (
-            f"{self.url}, {self.alerts} alerts in the last {self.lookback_ms / 3_600_000:g} h "
+            f"{self.url}, {self.alerts} alerts in the last {_span(self.lookback_ms)} "
             f"({self.firing} firing, newest {newest}), {clock}"
         )
 
@@ -233,6 +233,14 @@ class HttpJsonSource:
         if change.kind == "alert.resolved":
             data["was"] = change.was
         return Event(kind=change.kind, subject=row.name, data=data)
+
+
+def _span(ms: int) -> str:
+    """A long time for people: days, hours or minutes."""
+    for name, unit_ms in (("d", 86_400_000), ("h", 3_600_000)):
+        if ms >= 2 * unit_ms or ms == unit_ms:
+            return f"{ms / unit_ms:.3g} {name}"
+    return f"{ms / 60_000:.3g} min"
 
 
 def _overlaps(episode: Mapping[str, Any], since_ms: int, until_ms: int) -> bool:
