@@ -303,13 +303,32 @@ def test_a_run_whose_sentinel_dies_stops_and_cleans_up(small_lab: Lab) -> None:
     small_lab.assert_clean()
 
 
+#: The command; once the fault is in, its files cannot grow by more than a few lines.
+FULL_DISK = """
+import resource, sys, threading, time
+from pathlib import Path
+
+def fill():
+    while True:
+        time.sleep(0.05)
+        for journal in Path("reports").glob("*/journal.jsonl"):
+            if b'"kind":"fault.inject","phase":"ok"' in (found := journal.read_bytes()):
+                most = len(found) + 2_000
+                resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+                return
+
+threading.Thread(target=fill, daemon=True).start()
+sys.argv = ["gameday", "run", "scenario.yaml"]
+from gameday.cli import main
+main()
+"""
+
+
 def test_a_full_disk_under_the_journal_ends_with_70_and_the_fault_out(small_lab: Lab) -> None:
     """A limit on the size of files stands in for the disk: writing fails in the same way."""
     small_lab.write({"phases": {"fault": "30s"}})
-    limited = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (26_000, 26_000))"
-    command = f"{limited}; sys.argv = ['gameday', 'run', 'scenario.yaml']"
     ended = subprocess.run(
-        [GAMEDAY[0], "-c", f"{command}; from gameday.cli import main; main()"],
+        [GAMEDAY[0], "-c", FULL_DISK],
         cwd=small_lab.directory,
         capture_output=True,
         text=True,
