@@ -10,6 +10,7 @@ from typing import Any
 from gameday.adapters.runbook import RunbookReader
 from gameday.app.baseline import look
 from gameday.app.memory import Memory
+from gameday.app.runbook_acts import RunbookActs
 from gameday.app.watching import Watching
 from gameday.engine.loop import Loop, RunClock
 from gameday.errors import AdapterError, NoEffectError
@@ -72,6 +73,7 @@ class RunActs:
         runbooks: RunbookReader,
         watching: Watching,
         note_load: Callable[[int], None],
+        proving: RunbookActs,
     ) -> None:
         self._plan, self._clock, self._memory = plan, clock, memory
         self._openers, self._opening, self._faults = openers, opening, faults
@@ -79,7 +81,7 @@ class RunActs:
         self._watching, self._note_load = watching, note_load
         self._loop: Loop | None = None
         self._edges: Edges | None = None
-        self._verbs = {
+        self._verbs: dict[str, Callable[[Step], Mapping[str, Any]]] = {
             "fault.prepare": self._prepare,
             "load.start": self._start_load,
             "load.rate": self._lower_load,
@@ -87,6 +89,8 @@ class RunActs:
             "check.baseline": self._check_baseline,
             "alert.read": self._read_alerts,
             "runbook.read": self._read_runbook,
+            "runbook.step": lambda step: proving.step(step, self._emit),
+            "runbook.watch": lambda step: proving.watch(step, self._emit),
         }
 
     def attach(self, loop: Loop) -> None:

@@ -25,10 +25,12 @@ class PlanRequest:
     environment: str | None = None
     profile: str | None = None
     seed: int = 0
+    run_runbooks: bool = False
 
 
 def make_plan(request: PlanRequest) -> Plan:
     """Read, check and compile. Raises `ScenarioError` with every problem, or `UsageError`."""
+    from gameday.app.runbook_proof import proofs_for
     from gameday.scenario.api import plan_for
 
     return plan_for(
@@ -37,6 +39,8 @@ def make_plan(request: PlanRequest) -> Plan:
         environment=request.environment,
         profile=request.profile,
         seed=request.seed,
+        proofs=proofs_for,
+        run_runbooks=request.run_runbooks,
     )
 
 
@@ -124,22 +128,12 @@ def check_command(
     return int(ExitCode.PASS)
 
 
-def plan_command(
-    path: Path,
-    *,
-    project: Path | None,
-    environment: str | None,
-    profile: str | None,
-    seed: int,
-    as_json: bool,
-) -> int:
+def plan_command(request: PlanRequest, *, as_json: bool) -> int:
     """Print the plan and stop."""
     from gameday.app.planview import show_plan
     from gameday.scenario.planfile import dump_plan
 
-    made = make_plan(
-        PlanRequest(path=path, project=project, environment=environment, profile=profile, seed=seed)
-    )
+    made = make_plan(request)
     if as_json:
         sys.stdout.write(dump_plan(made) + "\n")
         return int(ExitCode.PASS)

@@ -1,4 +1,4 @@
-"""`note`, `stop`, `gate`: the door through which people reach a run."""
+"""`note`, `stop`, `gate`, `step`: the door through which people reach a run."""
 
 from __future__ import annotations
 
@@ -17,4 +17,21 @@ def talk(run: str, request: Mapping[str, str], *, reports: Path) -> int:
     where = find(run, reports)
     reply = send(where.path, request)
     sys.stdout.write(f"{where.run_id}: {reply.get('text', 'done')}\n")
+    return int(ExitCode.PASS)
+
+
+def waiting_step(run: str, *, reports: Path) -> int:
+    """Show the step of a runbook that waits for a person."""
+    from gameday.engine.control import send
+
+    where = find(run, reports)
+    waits = send(where.path, {"do": "status"}).get("status") or {}
+    if not waits.get("name"):
+        sys.stdout.write(f"{where.run_id}: no step waits for anybody now\n")
+        return int(ExitCode.PASS)
+    sys.stdout.write(
+        f"{where.run_id}: {waits['what']} `{waits['name']}` waits for you, "
+        f"{waits['limit_ms'] / 1000:g} s in all:\n\n{str(waits['text']).rstrip()}\n\n"
+        "answer with `gameday step done`, `gameday step changed` or `gameday step failed`\n"
+    )
     return int(ExitCode.PASS)

@@ -17,6 +17,7 @@ class Memory:
         self._ticks: list[Tick] = []
         self._told: dict[str, int] = {}  # the last second of each worker that is there
         self._firing: set[str] = set()
+        self.stopped = False  # once the run is being stopped
         self._news = threading.Condition()
         self._listeners = tuple(listeners)
 
@@ -34,6 +35,8 @@ class Memory:
                 self._firing.add(event.subject)
             elif event.kind == "alert.resolved":
                 self._firing.discard(event.subject)
+            elif event.kind == "stop.tripped":
+                self.stopped = True
             self._news.notify_all()
         for listener in self._listeners:
             listener(event)

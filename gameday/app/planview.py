@@ -11,6 +11,7 @@ from gameday.kpi.closed import closed_tail
 from gameday.model.criteria import Criterion, Steady
 from gameday.model.faults import UNDONE
 from gameday.model.plan import Plan
+from gameday.model.proof import RunbookProof
 from gameday.model.scenario import FaultSpec, LoadSpec
 from gameday.model.shape import describe_shape, peak_per_s
 from gameday.model.units import format_ms, format_ratio
@@ -123,6 +124,8 @@ def _order(plan: Plan) -> Iterator[str]:
     yield f"baseline {format_ms(phases.baseline_ms)}; if it does not hold nothing is broken"
     for fault in scenario.faults:
         length = format_ms(_length_ms(plan, fault))
+        if fault.hold:
+            length = f"at most {length}, until it is mitigated"
         yield (
             f"fault {fault.id}: {describe(fault)} on {fault.target}; "
             f"{format_ms(fault.start_ms)} into the phase, "
@@ -175,6 +178,20 @@ def _expected(plan: Plan) -> Iterator[str]:
         labels = ", ".join(f"{k}={v}" for k, v in matcher.items())
         yield f"tolerated: {labels}"
     yield from (f"runbook {r.path} has its sections" for r in expect.runbooks)
+    yield from (f"runbook {r.path} is proven: {_proving(plan, r)}" for r in plan.runbooks)
+
+
+def _proving(plan: Plan, runbook: RunbookProof) -> str:
+    """What would be run of a runbook, or why nothing of it."""
+    if not runbook.runs:
+        why = runbook.unsafe or runbook.problem or runbook.blocked
+        return f"nothing of it is run: {why}"
+    changing = [step.name for step in runbook.steps if step.mutates]
+    text = f"{len(runbook.steps)} steps against fault {runbook.fault}"
+    if not changing:
+        return f"{text}; none changes anything"
+    run = "run" if plan.run_runbooks else "not run without --run-runbooks"
+    return f"{text}; {', '.join(changing)} change something: {run}"
 
 
 def _seen_by(plan: Plan, criterion: Criterion | Steady, at_ms: int, length_ms: int) -> str:

@@ -28,6 +28,7 @@ from gameday.app.guarding import Pulse, beating, interrupts, renewing
 from gameday.app.leases import Leases
 from gameday.app.memory import Memory
 from gameday.app.places import Places, needs_toxiproxy
+from gameday.app.runbook_acts import RunbookActs
 from gameday.app.rundir import RunDir
 from gameday.app.sources import http_sources
 from gameday.app.stored import without_secrets
@@ -144,7 +145,8 @@ class _Rig:
         if self._builtin is not None:
             listeners.append(self._builtin.see)
         memory = Memory(listeners)
-        acts = self._acts(memory, openers, opening, watching)
+        proving = RunbookActs(plan, self._where.run_id, clock=self._clock, memory=memory)
+        acts = self._acts(memory, openers, opening, watching, proving)
         stops = StopConditions(
             plan.scenario.stop_when,
             overdue_ms=overdue_ms(plan),
@@ -177,7 +179,9 @@ class _Rig:
         stack.callback(self._dismiss, guard)
         pulse.guard, pulse.emit = guard, loop.emit
         loop.note(Event(kind="sentinel.started", subject="sentinel", data={"pid": guard.pid}))
-        control = ControlServer(self._where.path, loop.emit, gates=_gates(plan))
+        control = ControlServer(
+            self._where.path, loop.emit, gates=_gates(plan), status=proving.waiting
+        )
         stack.callback(control.close)
         with interrupts(loop, self._clock, calm=True):
             with renewing(self._leases, loop):
@@ -279,6 +283,7 @@ class _Rig:
         openers: Mapping[str, Opener],
         opening: Mapping[str, Undo],
         watching: Watching,
+        proving: RunbookActs,
     ) -> RunActs:
         plan = self._plan
         return RunActs(
@@ -293,6 +298,7 @@ class _Rig:
             note_load=self._note_load,
             runbooks=RunbookReader(Path(plan.directory), plan.runbook_folders, plan.runbook_hosts),
             watching=watching,
+            proving=proving,
         )
 
     def _note_load(self, pid: int) -> None:

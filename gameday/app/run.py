@@ -48,6 +48,7 @@ class RunRequest:
         go: bool,
         change_id: str | None = None,
         operator: str | None = None,
+        run_runbooks: bool = False,
     ) -> list[Self]:
         """One request a scenario file, directories searched."""
         return [
@@ -58,6 +59,7 @@ class RunRequest:
                     environment=environment,
                     profile=profile,
                     seed=seed,
+                    run_runbooks=run_runbooks,
                 ),
                 toxiproxy=toxiproxy,
                 reports=reports,

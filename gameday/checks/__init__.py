@@ -29,6 +29,7 @@ from gameday.checks import (
     run_baseline,
     run_undone,
     runbook_linked,
+    runbook_proven,
     slo_criterion,
     slo_steady,
     source_seen,
@@ -48,7 +49,7 @@ _MODULES: tuple[ModuleType, ...] = (
     proxy_healthy, fault_confirmed, fault_bit, source_seen, clock_agree, run_undone,
     load_teardown, load_breakpoint, slo_criterion, slo_steady,
     alert_fired, alert_delivered, alert_resolved, alert_quiet,
-    runbook_linked,
+    runbook_linked, runbook_proven,
 )  # fmt: skip
 
 #: Name -> check. The name is also the page: `slo/steady` is docs/checks/slo-steady.md.

@@ -14,6 +14,7 @@ import typer
 
 from gameday.cli.load import load_app
 from gameday.cli.runbook import runbook_app
+from gameday.cli.talk import gate, note, step, stop
 from gameday.errors import GamedayError
 from gameday.model.verdict import ExitCode
 
@@ -29,6 +30,8 @@ proxy_app = typer.Typer(help="The embedded Toxiproxy-compatible server.", no_arg
 app.add_typer(proxy_app, name="proxy")
 app.add_typer(load_app, name="load")
 app.add_typer(runbook_app, name="runbook")
+for _command in (note, stop, gate, step):
+    app.command()(_command)
 
 Reports = Annotated[Path, typer.Option("--reports", help="Where run directories lie.")]
 Project = Annotated[
@@ -46,6 +49,10 @@ Toxiproxy = Annotated[
     typer.Option("--toxiproxy", help="`embedded`, `started` (from PATH), or the URL of a server."),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+RunRunbooks = Annotated[
+    bool,
+    typer.Option("--run-runbooks", help="Steps of runbooks may change something (docs/proof.md)."),
+]
 Change = Annotated[
     str | None, typer.Option("--change", help="The change under which this is, e.g. `CHG-123`.")
 ]
@@ -137,20 +144,24 @@ def plan(
     out: Annotated[
         Path | None, typer.Option("--out", help="Store the plan in a file, to be approved.")
     ] = None,
+    run_runbooks: RunRunbooks = False,
 ) -> int:
     """Print what a run would do, in order, and stop."""
     from gameday.app.check import PlanRequest, plan_command
 
+    request = PlanRequest(
+        path=path,
+        project=project,
+        environment=env,
+        profile=profile,
+        seed=seed,
+        run_runbooks=run_runbooks,
+    )
     if out is not None:
         from gameday.app.approve import write_plan
 
-        return write_plan(
-            PlanRequest(path=path, project=project, environment=env, profile=profile, seed=seed),
-            out,
-        )
-    return plan_command(
-        path, project=project, environment=env, profile=profile, seed=seed, as_json=json
-    )
+        return write_plan(request, out)
+    return plan_command(request, as_json=json)
 
 
 @app.command("run")
@@ -169,6 +180,7 @@ def run_(
     operator: Annotated[
         str | None, typer.Option("--operator", help="Who runs it; GAMEDAY_OPERATOR, else git's.")
     ] = None,
+    run_runbooks: RunRunbooks = False,
     json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the verdict.")] = False,
 ) -> int:
@@ -186,6 +198,7 @@ def run_(
         go=go,
         change_id=change,
         operator=operator,
+        run_runbooks=run_runbooks,
     )
     return int(run_set(requests, as_json=json, quiet=quiet))
 
@@ -206,6 +219,7 @@ def approve(
     ] = None,
     expires: Annotated[str, typer.Option("--expires", help="How long it is valid.")] = "8h",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    run_runbooks: RunRunbooks = False,
 ) -> int:
     """Sign that a run may do exactly what its plan says."""
     from gameday.app.approve import ApproveRequest, approve_command
@@ -213,7 +227,12 @@ def approve(
 
     request = ApproveRequest(
         scenario=PlanRequest(
-            path=path, project=project, environment=env, profile=profile, seed=seed
+            path=path,
+            project=project,
+            environment=env,
+            profile=profile,
+            seed=seed,
+            run_runbooks=run_runbooks,
         ),
         role=role,
         approver=approver,
@@ -270,44 +289,6 @@ def recover(
     from gameday.app.recover import recover_command
 
     return int(recover_command(run, target=target, force=force, reports=reports))
-
-
-@app.command()
-def note(
-    text: Annotated[str, typer.Argument(help="What to write down.")],
-    run: Annotated[str, typer.Option("--run", help="The run; the latest unless given.")] = "last",
-    role: Annotated[str, typer.Option("--role", help="Who speaks: a role.")] = "scribe",
-    reports: Reports = Path("reports"),
-) -> int:
-    """Put a note on the timeline of a run that is under way."""
-    from gameday.app.control import talk
-
-    return talk(run, {"do": "note", "role": role, "text": text}, reports=reports)
-
-
-@app.command()
-def stop(
-    reason: Annotated[str, typer.Argument(help="Why.")] = "the operator said so",
-    run: Annotated[str, typer.Option("--run", help="The run; the latest unless given.")] = "last",
-    reports: Reports = Path("reports"),
-) -> int:
-    """Stop a run that is under way: faults out first, then a verdict."""
-    from gameday.app.control import talk
-
-    return talk(run, {"do": "stop", "reason": reason}, reports=reports)
-
-
-@app.command()
-def gate(
-    name: Annotated[str, typer.Argument(help="The gate to open.")],
-    run: Annotated[str, typer.Option("--run", help="The run; the latest unless given.")] = "last",
-    role: Annotated[str, typer.Option("--role", help="Who opens it: a role.")] = "operator",
-    reports: Reports = Path("reports"),
-) -> int:
-    """Open a gate that a run waits for."""
-    from gameday.app.control import talk
-
-    return talk(run, {"do": "gate", "name": name, "role": role}, reports=reports)
 
 
 @app.command()

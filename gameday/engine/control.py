@@ -9,6 +9,7 @@ for a person.
     {"token": "…", "do": "ack",    "role": "responder", "text": "PaymentsSlow"}
     {"token": "…", "do": "decide", "role": "safety officer", "text": "go on"}
     {"token": "…", "do": "gate",   "role": "facilitator", "name": "mitigated"}
+    {"token": "…", "do": "step",   "role": "responder", "answer": "done", "text": "note"}
     {"token": "…", "do": "stop",   "role": "operator", "reason": "enough seen"}
     {"token": "…", "do": "status"}
 
@@ -44,6 +45,8 @@ ROLE_MAX = 64
 REQUEST_MAX = 64 * 1024
 REPLY_MAX = 1024 * 1024
 CONNECTIONS_MAX = 8
+#: What a person may say of a step.
+ANSWERS = ("done", "changed", "failed")
 _TIMEOUT_S = 2.0
 _PATH_MAX = 100  # bytes of a Unix socket's path; the kernel takes 107
 _HUMAN = {"note": "human.note", "ack": "human.ack", "decide": "human.decide"}
@@ -145,13 +148,29 @@ class ControlServer:
                 known = ", ".join(f"`{g}`" for g in sorted(self._gates)) or "none"
                 raise UsageError(f"there is no gate `{name}` in this run; gates: {known}")
             self._emit(Event(kind="gate.opened", subject=name, data={"by": role}))
+        elif do == "step":
+            return self._answer_step(request, role)
         elif do == "stop":
             reason = _text(request, "reason", TEXT_MAX, default="stopped by the operator")
             data = {"reason": reason, "status": RunStatus.INTERRUPTED.value, "by": role}
             self._emit(Event(kind="stop.tripped", subject="operator", data=data))
         else:
-            raise UsageError("`do` must be one of note, ack, decide, gate, stop, status")
+            raise UsageError("`do` must be one of note, ack, decide, gate, step, stop, status")
         return {"ok": True}
+
+    def _answer_step(self, request: Mapping[str, Any], role: str) -> Mapping[str, Any]:
+        """What a person says of the step of a runbook that waits for them."""
+        waits = self._status()
+        if not waits.get("name"):
+            raise UsageError("no step of a runbook waits for anybody now")
+        name = str(waits["name"])
+        answer = _text(request, "answer", ROLE_MAX, default="")
+        if answer not in ANSWERS:
+            raise UsageError(f"`answer` must be one of {', '.join(ANSWERS)}")
+        note = str(request.get("text") or "")[:TEXT_MAX]
+        data = {"answer": answer, "role": role, "text": public(note)}
+        self._emit(Event(kind="human.step", subject=name, data=data))
+        return {"ok": True, "text": f"`{name}` is {answer}"}
 
 
 def send(run_dir: Path, request: Mapping[str, Any], *, timeout_s: float = 5.0) -> dict[str, Any]:

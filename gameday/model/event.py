@@ -44,7 +44,7 @@ ACTION_KINDS = frozenset(
         "fault.prepare", "fault.inject", "fault.revert",
         "load.start", "load.rate", "load.stop",
         "check.baseline",
-        "alert.read", "runbook.read",
+        "alert.read", "runbook.read", "runbook.step", "runbook.watch",
     }
 )  # fmt: skip
 #: ... and observations (NOTED).
@@ -60,6 +60,7 @@ NOTE_KINDS = frozenset(
         "stop.tripped", "stop.blind",
         "signal.sample", "budget.read", "preflight.passed",
         "gate.opened", "human.note", "human.ack", "human.decide",
+        "runbook.asked", "runbook.mitigated", "human.step",
     }
 )  # fmt: skip
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from gameday.model.event import Phase
 from gameday.model.project import BuiltinAlert, Environment, Service
+from gameday.model.proof import RunbookProof
 from gameday.model.scenario import Scenario
 
 
@@ -94,7 +95,10 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Everything a run needs and everything `judge` needs, in one serialisable value."""
+    """Everything a run needs and everything `judge` needs, in one serialisable value.
+
+    `run_runbooks`: steps of `runbooks` that change something may be run.
+    """
 
     scenario: Scenario
     environment: Environment
@@ -105,3 +109,5 @@ class Plan:
     directory: str  # of the project file
     seed: int
     schedule: Schedule
+    runbooks: tuple[RunbookProof, ...] = ()
+    run_runbooks: bool = False

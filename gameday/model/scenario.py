@@ -236,7 +236,8 @@ class FaultSpec:
     """One failure: a toxic, `down` (the proxy refuses connections), or an action.
 
     `start_ms` counts from the start of the fault phase, `length_ms` from there; without a length it
-    lasts to the end of the fault phase.
+    lasts to the end of the fault phase. With `hold` it is taken out as soon as it was mitigated,
+    and at the latest then.
     """
 
     id: str
@@ -247,6 +248,7 @@ class FaultSpec:
     start_ms: int = 0
     length_ms: int | None = None
     stages: tuple[Stage, ...] = ()
+    hold: bool = False
 
     @property
     def kind(self) -> str:
@@ -314,10 +316,17 @@ class AlertExpectation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunbookExpectation:
-    """A runbook that must resolve and have its sections."""
+    """A runbook that must resolve and have its sections.
+
+    With `prove` its steps are run against `fault` (the first one unless named), with `params` in
+    their environment.
+    """
 
     path: str
     restores_within_ms: int | None = None
+    prove: bool = False
+    fault: str | None = None
+    params: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

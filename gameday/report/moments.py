@@ -28,6 +28,8 @@ _ACTIONS = {
     "load.stop": ("load stopped", "load did not stop as asked"),
     "check.baseline": ("baseline held", "baseline did not hold"),
     "alert.read": ("alerts of `{}` read", "alerts of `{}` could not be read"),
+    "runbook.step": ("runbook `{}` went on", "a step of runbook `{}` was not done"),
+    "runbook.watch": ("runbook `{}` went on", "what runbook `{}` did was not seen"),
     "runbook.read": ("runbook `{}` read", "runbook `{}` could not be read"),
 }
 #: An action whose success is no news.
@@ -50,6 +52,13 @@ _NOTES: Mapping[str, Callable[[Event], str]] = {
     "budget.read": lambda e: f"error budget of {e.subject}: {_budget(e)}",
     "preflight.passed": lambda _: "everything was looked at before anything was touched",
     "gate.opened": lambda e: f"gate `{e.subject}` opened by {e.data.get('by', 'somebody')}",
+    "runbook.asked": lambda e: (
+        f"{e.data.get('what', 'step')} `{e.subject}` waits for a person: see it with `gameday step`"
+    ),
+    "runbook.mitigated": lambda e: f"fault `{e.subject}` is mitigated: {e.data.get('runbook', '')}",
+    "human.step": lambda e: (
+        f"{e.data.get('role', '')} says `{e.subject}` is {e.data.get('answer', '')}"
+    ),
     "human.note": lambda e: f"{e.subject} notes: {e.data.get('text', '')}",
     "human.ack": lambda e: f"{e.subject} acknowledges: {e.data.get('text', '')}",
     "human.decide": lambda e: f"{e.subject} decides: {e.data.get('text', '')}",
@@ -65,6 +74,20 @@ def _worker(event: Event) -> str:
     """What happened to a worker of the load, in its first line."""
     why = str(event.data.get("why", "")).partition("\n")[0]
     return f"{event.data.get('state', '')}{': ' if why else ''}{why}"
+
+
+def _of_runbook(event: Event) -> str:
+    """One step of a runbook, or the look at what it did; nothing about one that was left out."""
+    data = event.data
+    if data.get("skipped"):
+        return ""
+    if event.kind == "runbook.watch":
+        did = "helped" if data.get("mitigated") else "did not help in its time"
+        return f"runbook `{event.subject}` {did}"
+    answer = {True: "yes", False: "no"}.get(data.get("passed"), "no answer")  # type: ignore[arg-type]
+    if data.get("phase") != "diagnose":
+        answer = {"yes": "ok", "no": "failed"}.get(answer, answer)
+    return f"runbook `{event.subject}`: {data.get('arm')}: `{data.get('name')}`: {answer}"
 
 
 def _because(event: Event) -> str:
@@ -93,6 +116,9 @@ def moment_of(event: Event) -> Moment | None:
         return None
     if event.kind in _NOTES:
         return _moment(event, _NOTES[event.kind](event))
+    if event.kind in ("runbook.step", "runbook.watch") and event.phase is Phase.OK:
+        text = _of_runbook(event)
+        return _moment(event, text) if text else None
     good, bad = _ACTIONS.get(event.kind, (event.kind + " `{}`", event.kind + " `{}` failed"))
     if event.phase is Phase.OK:
         if event.kind in _QUIET_WHEN_OK:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from gameday.errors import ScenarioError
 from gameday.model.diagnostics import Diagnostic, has_errors, in_order
 from gameday.model.plan import Plan
 from gameday.model.project import Environment, Project
+from gameday.model.proof import RunbookProof
 from gameday.model.scenario import Scenario
 from gameday.scenario.build import (
     Reading,
@@ -169,8 +170,13 @@ def plan_for(
     environment: str | None = None,
     profile: str | None = None,
     seed: int = 0,
+    proofs: Callable[[Scenario, Project, Environment], Sequence[RunbookProof]] | None = None,
+    run_runbooks: bool = False,
 ) -> Plan:
-    """The plan of one scenario file. Raises ScenarioError with everything that is wrong."""
+    """The plan of one scenario file. Raises ScenarioError with everything that is wrong.
+
+    *proofs* reads the runbooks that are to be proven.
+    """
     checker = _Checker(project=project, environment=environment)
     document = load_file(path, shown=_shown(path))
     _, place = checker.place_of(path)
@@ -189,6 +195,8 @@ def plan_for(
         environment=place.environment.name,
         seed=seed,
         marks=reading.marks,
+        runbooks=proofs(scenario, place.project, place.environment) if proofs else (),
+        run_runbooks=run_runbooks,
     )
 
 

@@ -197,6 +197,8 @@ _PROJECTS = {
     "alert/cannot-fire": _e("the built-in alert looks at requests that this load does not make"),
     "runbook/missing": _e("the runbook is not there"),
     "runbook/host": _e("a link to a host that is not in `runbook_hosts`"),
+    "runbook/not-local": _e("a runbook to be proven that is not a file of the project"),
+    "runbook/fault": _e("a runbook to be proven against a fault that is not there"),
     "runbook/folder": _w("a folder of runbooks that is not there"),
 }
 

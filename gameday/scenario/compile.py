@@ -15,7 +15,15 @@ from gameday.model.event import Phase
 from gameday.model.faults import call_limit_ms
 from gameday.model.plan import Limits, Plan, Schedule, Step, Trigger, When
 from gameday.model.project import Environment, Project, Service
+from gameday.model.proof import Arm, RunbookProof
 from gameday.model.scenario import FaultSpec, RequestStep, Scenario, Stage
+from gameday.scenario.compile_runbooks import (
+    after_all,
+    held_by,
+    longest_ms,
+    released,
+    runbook_steps,
+)
 from gameday.scenario.lint import lint, scope_of, unknown_environment
 from gameday.scenario.node import Marks
 
@@ -35,11 +43,13 @@ def compile_plan(
     environment: str,
     seed: int,
     marks: Marks | None = None,
+    runbooks: Sequence[RunbookProof] = (),
+    run_runbooks: bool = False,
 ) -> Plan:
     """The plan of one run. Raises ScenarioError when the scenario cannot run there.
 
     All rules are asked again here: there is no way to a plan around them. With *marks*, the places
-    of the scenario, diagnostics carry them.
+    of the scenario, diagnostics carry them. *runbooks* are those that are to be proven.
     """
     place = project.environments.get(environment)
     if place is None:
@@ -58,8 +68,16 @@ def compile_plan(
         runbook_hosts=project.runbook_hosts,
         directory=project.directory,
         seed=seed,
-        schedule=Schedule(steps=tuple(_steps(scenario, place)), limits=limits_of(scenario, place)),
+        schedule=_schedule(scenario, place, runbook_steps(scenario, runbooks)),
+        runbooks=tuple(runbooks),
+        run_runbooks=run_runbooks,
     )
+
+
+def _schedule(scenario: Scenario, place: Environment, proving: tuple[Step, ...]) -> Schedule:
+    limits = limits_of(scenario, place)
+    limits = replace(limits, deadline_ms=limits.deadline_ms + longest_ms(proving))
+    return Schedule(steps=tuple(_steps(scenario, place, proving)), limits=limits)
 
 
 def _aside_ms(steps: Sequence[RequestStep], scenario: Scenario) -> int:
@@ -98,12 +116,15 @@ def fault_limit_ms(scenario: Scenario, fault: FaultSpec) -> int:
     return max((base_ms, *own_ms))
 
 
-def _steps(scenario: Scenario, environment: Environment) -> Iterator[Step]:
+def _steps(
+    scenario: Scenario, environment: Environment, proving: tuple[Step, ...]
+) -> Iterator[Step]:
     yield from _opening(scenario, environment)
-    yield from _phases(scenario)
+    yield from _phases(scenario, proving)
     for fault in scenario.faults:
         yield from _fault(scenario, fault)
-    yield from _closing(scenario, environment)
+    yield from proving
+    yield from _closing(scenario, environment, proving)
 
 
 def _opening(scenario: Scenario, environment: Environment) -> Iterator[Step]:
@@ -125,7 +146,7 @@ def _opening(scenario: Scenario, environment: Environment) -> Iterator[Step]:
     )
 
 
-def _phases(scenario: Scenario) -> Iterator[Step]:
+def _phases(scenario: Scenario, proving: tuple[Step, ...]) -> Iterator[Step]:
     phases = scenario.phases
     started = When(all_of=(Trigger(kind="load.start", subject="load"),))
     yield _mark("warmup", started, align_ms=EDGE_MS)
@@ -139,7 +160,7 @@ def _phases(scenario: Scenario) -> Iterator[Step]:
         required=True,
     )
     held = When(all_of=(Trigger(kind="check.baseline", subject="baseline"),))
-    yield _mark("fault", held, align_ms=EDGE_MS)
+    yield _mark("fault", *after_all(held, held_by(proving, Arm.BASELINE)), align_ms=EDGE_MS)
     if scenario.faults:
         yield _mark("recovery", _all_faults(scenario, "fault.revert"), align_ms=EDGE_MS)
     else:
@@ -183,7 +204,8 @@ def _fault(scenario: Scenario, fault: FaultSpec) -> Iterator[Step]:
         "fault.revert",
         fault.id,
         lane=fault.target,
-        when=(_after_phase("fault", end_ms),),
+        when=(_after_phase("fault", end_ms), *released(fault)),
+        align_ms=EDGE_MS if fault.hold else 1,
         limit_ms=limit_ms,
     )
 
@@ -220,12 +242,14 @@ def condition_gate(fault: str, number: int) -> str:
     return f"{fault}/{number}"
 
 
-def _closing(scenario: Scenario, environment: Environment) -> Iterator[Step]:
+def _closing(
+    scenario: Scenario, environment: Environment, proving: tuple[Step, ...]
+) -> Iterator[Step]:
     yield _step(
         "load.stop",
         "load",
         lane="load",
-        when=(_after_phase("end", 0),),
+        when=after_all(_after_phase("end", 0), held_by(proving, Arm.AFTER)),
         limit_ms=scenario.load.timeout_ms
         + LOAD_STOP_MARGIN_MS
         + _aside_ms(scenario.load.teardown, scenario),
@@ -280,6 +304,7 @@ def _step(
     lane: str,
     when: tuple[When, ...] = (When(),),
     limit_ms: int = 30_000,
+    align_ms: int = 1,
     required: bool = False,
     always: bool = False,
     data: Mapping[str, object] | None = None,
@@ -291,6 +316,7 @@ def _step(
         lane=lane,
         when=when,
         limit_ms=limit_ms,
+        align_ms=align_ms,
         required=required,
         always=always,
         data=data or {},

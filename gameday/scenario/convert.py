@@ -235,7 +235,13 @@ def _expect(doc: ExpectDoc) -> Expectations:
         quiet=tuple(doc.quiet),
         tolerate=tuple(doc.tolerate),
         runbooks=tuple(
-            RunbookExpectation(path=runbook.path, restores_within_ms=runbook.restores_within)
+            RunbookExpectation(
+                path=runbook.path,
+                restores_within_ms=runbook.restores_within,
+                prove=runbook.prove,
+                fault=runbook.fault,
+                params=runbook.params,
+            )
             for runbook in doc.runbooks
         ),
     )

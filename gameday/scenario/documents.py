@@ -117,6 +117,15 @@ class RunbookDoc:
     restores_within: Annotated[int | None, f.DURATION, about("how long following it may take")] = (
         None
     )
+    prove: Annotated[
+        bool, f.YES, about("run its steps: healthy, with the fault in, and afterwards")
+    ] = False
+    fault: Annotated[
+        str | None, f.NAME, about("the fault it should mitigate; the first one unless given")
+    ] = None
+    params: Annotated[
+        dict[str, Annotated[str, f.TEXT]], about("values of the `params` of its front matter")
+    ] = field(default_factory=dict)
 
 
 @document

@@ -11,7 +11,7 @@ from gameday.scenario import fields as f
 from gameday.scenario.actions import PLAIN, action_field
 from gameday.scenario.call_docs import CommandDoc, HttpDoc, PythonDoc
 from gameday.scenario.toxic import TOXIC
-from gameday.scenario.validate import GIVEN, FieldError, Scalar, about, document
+from gameday.scenario.validate import GIVEN, FieldError, Scalar, about, document, shown
 
 #: The keys of a fault that say what breaks: exactly one of them.
 FAMILY_KEYS = ("toxic", "down", *FAMILIES)
@@ -31,6 +31,19 @@ def _not_staged(value: Any) -> Any:
     )
 
 
+#: The one thing that a fault may be held in for.
+HOLD_TEXT = "until mitigated"
+
+
+def _hold(value: Any) -> bool:
+    if value != HOLD_TEXT:
+        raise FieldError(
+            "value/choice", f"`{shown(value)}` is not possible here", f"write `hold: {HOLD_TEXT}`"
+        )
+    return True
+
+
+HOLD = Scalar(_hold, {"const": HOLD_TEXT})
 _NOT_STAGED = Scalar(_not_staged, {"not": {}})
 _NEVER = about("cannot grow in stages")
 
@@ -95,3 +108,6 @@ class FaultDoc:
     length: Annotated[
         int | None, f.SECONDS_FROM_0, about("to the end of the fault phase unless given")
     ] = None
+    hold: Annotated[
+        bool, HOLD, about("taken out as soon as a runbook, or a person, has mitigated it")
+    ] = False

@@ -50,6 +50,7 @@ def _fault(doc: FaultDoc, path: Path, marks: Marks) -> tuple[FaultSpec, list[Dia
         start_ms=doc.start,
         length_ms=doc.length,
         stages=stages,
+        hold=doc.hold,
     )
     return fault, found
 

@@ -326,8 +326,19 @@ def _true(value: Any) -> bool:
     return True
 
 
+def _yes(value: Any) -> bool:
+    if value is not True:
+        raise FieldError(
+            "value/choice",
+            f"`{shown(value)}` is not possible here",
+            "write `true`, or leave it out",
+        )
+    return True
+
+
 VERSION = Scalar(_version, {"const": 1})
 TRUE = Scalar(_true, {"const": True})
+YES = Scalar(_yes, {"const": True})
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from gameday.scenario import (
     rules_load,
     rules_places,
     rules_project,
+    rules_runbooks,
     rules_stops,
     shapes,
 )
@@ -34,6 +35,7 @@ RULES: tuple[Rule, ...] = (
     *rules_breakpoint.RULES,
     *rules_closed.RULES,
     *rules_load.RULES,
+    *rules_runbooks.RULES,
 )
 
 

@@ -2,6 +2,8 @@
 
     front  GET /work      asks back (through whatever address it was given), with a timeout
            GET /metrics   Prometheus text
+           POST /memory   on, off: answer from its own memory, without asking back
+           POST /nothing  answers, and that is all
     back   GET /item      answers at once
 
 With `--fallback` the front answers 200 from its own memory when back is late or gone: a resilient
@@ -75,6 +77,7 @@ def back_handler() -> type[Quiet]:
 def front_handler(back: str, fallback: bool, timeout_s: float) -> type[Quiet]:
     numbers = Numbers()
     host, _, port = back.rpartition(":")
+    memory = threading.Event()
 
     def ask() -> bool:
         connection = http.client.HTTPConnection(host, int(port), timeout=timeout_s)
@@ -94,11 +97,20 @@ def front_handler(back: str, fallback: bool, timeout_s: float) -> type[Quiet]:
             if self.path == "/healthz":
                 self.answer(200, b"well")
                 return
+            if self.path.startswith("/runbooks/"):
+                self.answer(404, b"no such page")
+                return
             begun = time.monotonic()
-            ok = ask()
+            ok = memory.is_set() or ask()
             code = 200 if ok or fallback else 502
             numbers.count(str(code), ok, time.monotonic() - begun)
             self.answer(code, b"here you are")
+
+        def do_POST(self) -> None:
+            said = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if self.path == "/memory":
+                (memory.clear if said == b"off" else memory.set)()
+            self.answer(200, b"so be it")
 
     return Front
 

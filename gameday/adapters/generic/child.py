@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,17 +41,30 @@ class Ended:
     refused: str = ""
 
 
+def _never() -> bool:
+    return False
+
+
 def run_program(
-    program: str, words: Sequence[str], *, env: Mapping[str, str], cwd: Path, within_s: float
+    program: str,
+    words: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    within_s: float,
+    cancelled: Callable[[], bool] = _never,
 ) -> Ended:
     """Run *program* (a path) as *words* under the guard, for at most *within_s* and a moment.
 
-    No shell, standard input empty, a process group of its own that is killed whole at the limit.
+    No shell, standard input empty, a process group of its own that is killed whole at the limit, or
+    as soon as it is *cancelled*, which is asked many times a second.
     """
     told, tell = os.pipe()
     try:
         argv = [sys.executable, "-I", "-S", str(GUARD), str(tell), program, *words]
-        ended = _run(argv, env=env, cwd=cwd, within_s=within_s, pass_fds=(tell,))
+        ended = _run(
+            argv, env=env, cwd=cwd, within_s=within_s, pass_fds=(tell,), cancelled=cancelled
+        )
         os.close(tell)
         tell = -1
         os.set_blocking(told, False)
@@ -101,6 +114,7 @@ def _run(
     within_s: float,
     request: bytes = b"",
     pass_fds: tuple[int, ...] = (),
+    cancelled: Callable[[], bool] = _never,
 ) -> Ended:
     deadline = time.monotonic() + within_s
     try:
@@ -119,7 +133,7 @@ def _run(
     over = False
     try:
         talk = _Talk(child, request)
-        over = talk.follow(deadline)
+        over = talk.follow(deadline, cancelled)
     finally:
         if not over:
             _end(child)
@@ -140,7 +154,7 @@ class _Talk:
         for fd in (self._inward, *self._outward):
             os.set_blocking(fd, False)
 
-    def follow(self, deadline: float) -> bool:
+    def follow(self, deadline: float, cancelled: Callable[[], bool]) -> bool:
         """Talk and listen until the child ends (True) or the time is over (False)."""
         with selectors.DefaultSelector() as selector:
             for fd in self._outward:
@@ -149,7 +163,7 @@ class _Talk:
                 selector.register(self._inward, selectors.EVENT_WRITE)
             while not _exited(self._child):
                 now = time.monotonic()
-                if now >= deadline:
+                if now >= deadline or cancelled():
                     return False
                 for key, _ in selector.select(min(_TICK_S, deadline - now)):
                     if not self._move(key.fd):

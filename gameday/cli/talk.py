@@ -1,0 +1,64 @@
+"""The commands for people in a run that is under way: notes, the stop, gates, steps of runbooks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Reports = Annotated[Path, typer.Option("--reports", help="Where run directories lie.")]
+Run = Annotated[str, typer.Option("--run", help="The run; the latest unless given.")]
+
+
+def note(
+    text: Annotated[str, typer.Argument(help="What to write down.")],
+    run: Run = "last",
+    role: Annotated[str, typer.Option("--role", help="Who speaks: a role.")] = "scribe",
+    reports: Reports = Path("reports"),
+) -> int:
+    """Put a note on the timeline of a run that is under way."""
+    from gameday.app.control import talk
+
+    return talk(run, {"do": "note", "role": role, "text": text}, reports=reports)
+
+
+def stop(
+    reason: Annotated[str, typer.Argument(help="Why.")] = "the operator said so",
+    run: Run = "last",
+    reports: Reports = Path("reports"),
+) -> int:
+    """Stop a run that is under way: faults out first, then a verdict."""
+    from gameday.app.control import talk
+
+    return talk(run, {"do": "stop", "reason": reason}, reports=reports)
+
+
+def gate(
+    name: Annotated[str, typer.Argument(help="The gate to open.")],
+    run: Run = "last",
+    role: Annotated[str, typer.Option("--role", help="Who opens it: a role.")] = "operator",
+    reports: Reports = Path("reports"),
+) -> int:
+    """Open a gate that a run waits for."""
+    from gameday.app.control import talk
+
+    return talk(run, {"do": "gate", "name": name, "role": role}, reports=reports)
+
+
+def step(
+    answer: Annotated[
+        str | None, typer.Argument(help="`done`, `changed` or `failed`; without, it is shown.")
+    ] = None,
+    note: Annotated[str, typer.Option("--note", help="What there is to say of it.")] = "",
+    run: Run = "last",
+    role: Annotated[str, typer.Option("--role", help="Who speaks: a role.")] = "responder",
+    reports: Reports = Path("reports"),
+) -> int:
+    """Show, or answer, the step of a runbook that waits for a person."""
+    from gameday.app.control import talk, waiting_step
+
+    if answer is None:
+        return waiting_step(run, reports=reports)
+    request = {"do": "step", "answer": answer, "role": role, "text": note}
+    return talk(run, request, reports=reports)
