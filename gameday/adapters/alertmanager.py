@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
 
-from gameday.adapters.alertmanager_config import route_of
 from gameday.adapters.clock import NowWallMs, wall_ms
 from gameday.adapters.http import Answer, Http, shown
 from gameday.adapters.polling import Poller, joined, settled
 from gameday.adapters.prometheus_answers import strings, time_wall_ms
+from gameday.adapters.server_config import route_of
 from gameday.errors import CannotSeeError
 from gameday.model.event import Event
 from gameday.ports import Emit

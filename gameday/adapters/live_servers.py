@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-import yaml
-
 from gameday.adapters.alertmanager import alert_rows
 from gameday.adapters.http import Http
 from gameday.adapters.prometheus_answers import (
@@ -19,18 +17,17 @@ from gameday.adapters.prometheus_answers import (
     strings,
     time_wall_ms,
 )
+from gameday.adapters.server_config import config_of
 from gameday.errors import CannotSeeError
-from gameday.kpi.foresee import inlined, selectors
+from gameday.kpi.foresee import inlined
 from gameday.kpi.outlook import LivePrometheus, Record, SeriesNow
-from gameday.kpi.promql import Node, PromqlError, Selector, parse
+from gameday.kpi.promql import Node, PromqlError, Selector, parse, selectors
 from gameday.kpi.routed_ahead import LiveAlertmanager
 from gameday.kpi.routing import RoutingError, routing_of
 from gameday.kpi.shares import UnpredictableError
 
 #: Rules that read more series than this are asked about the first of them only.
 MAX_SELECTORS = 60
-#: A configuration of more characters is not read.
-MAX_CONFIG = 4_000_000
 
 
 def ask_prometheus(url: str, names: Collection[str]) -> LivePrometheus:
@@ -62,7 +59,7 @@ def ask_alertmanager(url: str) -> LiveAlertmanager:
         alerts = alert_rows(http.get_json("/api/v2/alerts")[0])
         groups, _ = http.get_json("/api/v2/alerts/groups")
     try:
-        routing = routing_of(_yaml(((status or {}).get("config") or {}).get("original")))
+        routing = routing_of(config_of(((status or {}).get("config") or {}).get("original")))
     except (RoutingError, AttributeError) as error:
         raise CannotSeeError(
             f"the configuration of Alertmanager cannot be followed: {error}"
@@ -171,7 +168,7 @@ def _global(http: Http) -> dict[str, Any]:
         raw, _ = http.get_json("/api/v1/status/config")
     except CannotSeeError:
         return {}
-    config = _yaml(((raw or {}).get("data") or {}).get("yaml"))
+    config = config_of(((raw or {}).get("data") or {}).get("yaml"))
     top = config.get("global") if isinstance(config, dict) else None
     return top if isinstance(top, dict) else {}
 
@@ -182,12 +179,3 @@ def _started(http: Http) -> float | None:
     except CannotSeeError:
         return None
     return time_wall_ms(((raw or {}).get("data") or {}).get("startTime"))
-
-
-def _yaml(text: Any) -> Any:
-    if not isinstance(text, str) or len(text) > MAX_CONFIG:
-        return None
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise CannotSeeError(f"a configuration cannot be read: {type(error).__name__}") from None

@@ -25,8 +25,8 @@ from gameday.adapters.prometheus_answers import (
     shortest_scrape_ms,
     time_wall_ms,
 )
-from gameday.adapters.promql_selectors import selectors_of
 from gameday.errors import CannotSeeError
+from gameday.kpi.promql import PromqlError, parse, selectors
 from gameday.model.event import Event
 from gameday.model.units import format_ms
 from gameday.ports import Emit
@@ -292,7 +292,7 @@ def _look_for_series(
     left = MAX_SELECTORS
     for row in rows:
         row["series"] = []
-        for selector in selectors_of(row["query"])[:left]:
+        for selector in _selectors(row["query"])[:left]:
             left -= 1
             query = {"query": f"count(count_over_time({selector}[{length_ms}ms]))", "time": at}
             samples: bool | None = None
@@ -304,6 +304,14 @@ def _look_for_series(
             row["series"].append({"selector": selector, "samples": samples})
             if not left:
                 return
+
+
+def _selectors(query: str) -> list[str]:
+    """The series that a query asks for, each once, without a range; none if it cannot be read."""
+    try:
+        return list(dict.fromkeys(one.text for one in selectors(parse(query))))
+    except PromqlError:
+        return []
 
 
 def _dig(raw: Any, *keys: str) -> Any:

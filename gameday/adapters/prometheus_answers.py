@@ -13,22 +13,13 @@ from typing import Any
 
 from gameday.adapters.polling import Gap
 from gameday.errors import CannotSeeError
+from gameday.kpi.durations import prometheus_ms
 
 #: A group is late when its last evaluation is older than this many intervals, and a bit.
 LATE_INTERVALS = 2.5
 LATE_MS = 2_000
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:?\d\d)?")
-_DURATION = re.compile(r"(\d+)(ms|s|m|h|d|w|y)")
-_UNIT_MS = {
-    "ms": 1,
-    "s": 1_000,
-    "m": 60_000,
-    "h": 3_600_000,
-    "d": 86_400_000,
-    "w": 604_800_000,
-    "y": 31_536_000_000,
-}
 
 
 def time_wall_ms(text: object) -> int | None:
@@ -46,10 +37,8 @@ def time_wall_ms(text: object) -> int | None:
 
 
 def duration_of(text: object) -> int | None:
-    """Milliseconds of a Go-like duration (`1m30s`), None if it is none."""
-    if not isinstance(text, str) or not re.fullmatch(rf"(?:{_DURATION.pattern})+", text):
-        return None
-    return sum(int(n) * _UNIT_MS[unit] for n, unit in _DURATION.findall(text)) or None
+    """Milliseconds of a duration such as `1m30s`, None if it is none or nothing."""
+    return prometheus_ms(text) or None
 
 
 def active_alerts(raw: Any) -> list[dict[str, Any]]:

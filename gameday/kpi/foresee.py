@@ -20,7 +20,6 @@ from gameday.kpi.promql import (
     Selector,
     Subquery,
     longest_range_ms,
-    walk,
 )
 from gameday.kpi.ruleworld import World, value_at
 from gameday.kpi.shares import Counters, UnpredictableError, readings
@@ -221,8 +220,3 @@ def _inlined_below(expr: Node, records: Mapping[str, Node], depth: int) -> Node:
             return Subquery(expr=inlined(expr.expr, records, depth), range_ms=expr.range_ms)
         case _:
             return expr
-
-
-def selectors(expr: Node) -> tuple[Selector, ...]:
-    """The series that an expression reads, each once."""
-    return tuple(dict.fromkeys(n for n in walk(expr) if isinstance(n, Selector)))

@@ -19,11 +19,10 @@ from gameday.kpi.foresee import (
     delivered,
     foresee,
     inlined,
-    selectors,
 )
 from gameday.kpi.history import history
 from gameday.kpi.outlook_words import Finding, Level, floor_words, span_words
-from gameday.kpi.promql import Node, PromqlError, longest_range_ms, parse
+from gameday.kpi.promql import Node, PromqlError, longest_range_ms, parse, selectors
 from gameday.kpi.routed_ahead import LiveAlertmanager, Routed, routes_ahead
 from gameday.kpi.shares import UnpredictableError
 from gameday.model.effect import WORST, Effect

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from gameday.kpi.durations import prometheus_ms
+
 
 class PromqlError(ValueError):
     """An expression that cannot be read; the message says where."""
@@ -46,7 +48,7 @@ class Selector:
     @property
     def text(self) -> str:
         """It in PromQL, without its range."""
-        inner = ", ".join(f"{name}{op}{_quoted(value)}" for name, op, value in self.matchers)
+        inner = ", ".join(f"{_label(name)}{op}{_quoted(v)}" for name, op, v in self.matchers)
         return f"{self.metric}{{{inner}}}" if inner else self.metric
 
 
@@ -97,16 +99,6 @@ _TOKEN = re.compile(
   )""",
     re.VERBOSE,
 )
-_PART = re.compile(r"(\d+)(ms|s|m|h|d|w|y)")
-_UNIT_MS = {
-    "ms": 1,
-    "s": 1_000,
-    "m": 60_000,
-    "h": 3_600_000,
-    "d": 86_400_000,
-    "w": 604_800_000,
-    "y": 31_536_000_000,
-}
 _LEVEL = {
     "or": 1, "and": 2, "unless": 2,
     "==": 3, "!=": 3, "<": 3, ">": 3, "<=": 3, ">=": 3,
@@ -116,10 +108,13 @@ _UNARY_LEVEL = 6
 _AGGREGATES = frozenset(
     {
         "sum", "avg", "min", "max", "count", "stddev", "stdvar", "group",
-        "topk", "bottomk", "quantile", "count_values",
+        "topk", "bottomk", "quantile", "count_values", "limitk", "limit_ratio",
     }
 )  # fmt: skip
 _ESCAPES = {"n": "\n", "t": "\t"}
+_COMMENT = re.compile(r"#[^\n]*")
+#: Names that need no quotes.
+_PLAIN_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 #: Deeper than any rule is written; a text that goes deeper is no rule.
 _DEEPEST = 100
 
@@ -158,6 +153,11 @@ def children(node: Node) -> tuple[Node, ...]:
             return ()
 
 
+def selectors(expr: Node) -> tuple[Selector, ...]:
+    """The series that an expression reads, each once."""
+    return tuple(dict.fromkeys(n for n in walk(expr) if isinstance(n, Selector)))
+
+
 def longest_range_ms(node: Node) -> int:
     """The longest range that the expression looks back over; 0 if none."""
     ranges = [n.range_ms or 0 for n in walk(node) if isinstance(n, Selector | Subquery)]
@@ -177,7 +177,7 @@ class _Reader:
         word = self.word
         found = _TOKEN.match(self._text, self._at)
         if found is None:
-            rest = self._text[self._at :].strip()
+            rest = _COMMENT.sub("", self._text[self._at :]).strip()
             if rest:
                 raise PromqlError(f"`{rest[:20]}` cannot be read")
             self.kind, self.word = "end", "the end"
@@ -297,14 +297,17 @@ class _Reader:
                 if not self._is("}"):
                     self._take(",")
             self._take("}")
-        named = next((m for m in matchers if m[0] == "__name__" and m[1] == "="), None)
-        if named is not None and not metric:
+        named = next((m for m in matchers if m[:2] == ("__name__", "=")), None)
+        if named is not None and not metric and _PLAIN_NAME.fullmatch(named[2]):
             metric = named[2]
             matchers.remove(named)
         return Selector(metric=metric, matchers=tuple(matchers))
 
     def _matcher(self) -> tuple[str, str, str]:
-        label = _unquoted(self._next()) if self.kind == "text" else self._next()
+        quoted = self.kind == "text"
+        label = _unquoted(self._next()) if quoted else self._next()
+        if quoted and self._is(",", "}"):  # the metric, in quotes because of what is in its name
+            return ("__name__", "=", label)
         op = self._next()
         if op not in ("=", "!=", "=~", "!~") or self.kind != "text":
             raise PromqlError(f"the matcher of `{label}` cannot be read")
@@ -352,15 +355,21 @@ class _Reader:
     def _duration(self) -> int:
         if self.kind == "number":  # seconds
             return round(float(self._next()) * 1000)
-        if self.kind != "duration":
+        found = prometheus_ms(self.word)
+        if found is None:
             raise PromqlError(f"a duration was expected where `{self.word}` is")
-        return sum(int(n) * _UNIT_MS[unit] for n, unit in _PART.findall(self._next()))
+        self._next()
+        return found
 
 
 def _unquoted(text: str) -> str:
     if text.startswith("`"):
         return text[1:-1]
     return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), text[1:-1])
+
+
+def _label(name: str) -> str:
+    return name if _PLAIN_NAME.fullmatch(name) else _quoted(name)
 
 
 def _quoted(text: str) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gameday.kpi.durations import prometheus_ms
+
 GROUP_WAIT_MS = 30_000
 GROUP_INTERVAL_MS = 300_000
 #: Groups by every label.
@@ -21,16 +23,6 @@ _MATCHER = re.compile(
     (?P<value>"(?:[^"\\]|\\.)*"|[^,{}"]*?)\s*(?:,|$)""",
     re.VERBOSE,
 )
-_PART = re.compile(r"(\d+)(ms|s|m|h|d|w|y)")
-_UNIT_MS = {
-    "ms": 1,
-    "s": 1_000,
-    "m": 60_000,
-    "h": 3_600_000,
-    "d": 86_400_000,
-    "w": 604_800_000,
-    "y": 31_536_000_000,
-}
 
 
 class RoutingError(ValueError):
@@ -199,9 +191,10 @@ def duration_ms(raw: object, default: int) -> int:
         return default
     if raw in ("0", 0):
         return 0
-    if not isinstance(raw, str) or not re.fullmatch(rf"(?:{_PART.pattern})+", raw):
+    found = prometheus_ms(raw)
+    if found is None:
         raise RoutingError(f"`{raw}` is no duration")
-    return sum(int(n) * _UNIT_MS[unit] for n, unit in _PART.findall(raw))
+    return found
 
 
 def _node(raw: Any, above: RouteNode, *, is_root: bool = False) -> RouteNode:

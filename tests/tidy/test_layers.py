@@ -54,8 +54,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "docker": ("adapters/docker/*.py",),
     "yaml": (
         "scenario/load*.py",
-        "adapters/alertmanager*.py",
-        "adapters/live_servers.py",
+        "adapters/server_config.py",
         "adapters/runbook*.py",
         "demo/*.py",
     ),

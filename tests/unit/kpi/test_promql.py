@@ -13,6 +13,7 @@ from gameday.kpi.promql import (
     Selector,
     longest_range_ms,
     parse,
+    selectors,
     walk,
 )
 
@@ -65,3 +66,38 @@ def test_calls_ranges_and_shifts() -> None:
 def test_what_cannot_be_read_says_so(text: str) -> None:
     with pytest.raises(PromqlError):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("query", "texts"),
+    [
+        ("up", ["up"]),
+        ('up{job="x"} == 0', ['up{job="x"}']),
+        (
+            'sum by (svc)(rate(bad{code=~"5.."}[3s])) / sum(rate(all[3s])) > 0.05',
+            ['bad{code=~"5.."}', "all"],
+        ),
+        (
+            "job:errors:rate5m > (14.4 * 0.001) and job:errors:rate1h > 1e-3",
+            ["job:errors:rate5m", "job:errors:rate1h"],
+        ),
+        (
+            'a and on (x, y) group_left (z) b{c=~"}[1]\\"z"} offset 5m',
+            ["a", 'b{c=~"}[1]\\"z"}'],
+        ),
+        ('{__name__=~"a|b"} > bool 3 # sum(comment)\n', ['{__name__=~"a|b"}']),
+        ('{__name__=~"a|b"} > bool 3 # sum(comment)', ['{__name__=~"a|b"}']),
+        ("sum without (x) (a) unless count(b) by (y) @ end()", ["a", "b"]),
+        ("histogram_quantile(0.5, sum by (le) (rate(h_bucket[5m]))) > 0.3", ["h_bucket"]),
+        ("absent(up{a='(', b=`x`}) or vector(1) > Inf", ['up{a="(", b="x"}']),
+        ("max_over_time(rate(a[1m])[10m:30s]) + a", ["a", "a"]),
+        ('label_replace(a, "x", "$1", "y", "(.*)")', ["a"]),
+        ("limitk by (x) (3, a) or limit_ratio(0.5, b)", ["a", "b"]),
+        ('{"http.requests", "le gal"="b"}', ['{__name__="http.requests", "le gal"="b"}']),
+        ("1 > 2", []),
+    ],
+)
+def test_the_series_that_an_expression_asks_for(query: str, texts: list[str]) -> None:
+    assert [one.text for one in selectors(parse(query))] == texts
+    for text in texts:  # what is written can be asked for
+        assert [one.text for one in selectors(parse(text))] == [text]

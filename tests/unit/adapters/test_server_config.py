@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gameday.adapters.alertmanager_config import MAX_CHARS, route_of
+from gameday.adapters.server_config import MAX_CHARS, MAX_CHARS_FOR_ROUTES, config_of, route_of
+from gameday.errors import CannotSeeError
 
 GOOD = """
 global: {slack_api_url: https://hooks.example.com/secret}
@@ -24,10 +25,19 @@ def test_only_the_routes_are_kept() -> None:
 @pytest.mark.parametrize(
     "odd",
     [
-        None, 7, "", "a: [", "route: 3", "[1]", "receivers: []", "x" * (MAX_CHARS + 1),
+        None, 7, "", "a: [", "route: 3", "[1]", "receivers: []", "x" * (MAX_CHARS_FOR_ROUTES + 1),
         "route: {at: 2020-01-01}", "route: {a: .nan}", "route: !!python/object:os.system {}",
         "[" * 5_000,
     ],
 )  # fmt: skip
 def test_what_is_odd_is_no_route(odd: object) -> None:
     assert route_of(odd) is None
+
+
+def test_a_configuration_is_read_or_it_is_said_that_it_cannot_be() -> None:
+    assert config_of("a: 1") == {"a": 1}
+    assert config_of(None) is None
+    assert config_of("x" * (MAX_CHARS + 1)) is None
+    for odd in ("a: [", "[" * 5_000, "a: !!python/object:os.system {}"):
+        with pytest.raises(CannotSeeError, match="a configuration cannot be read"):
+            config_of(odd)
