@@ -77,3 +77,17 @@ def _split(given: list[str] | None) -> tuple[str, ...]:
     """`--select a,b --select c` is three."""
     names = (name.strip() for text in given or () for name in text.split(","))
     return tuple(name for name in names if name)
+
+
+@runbook_app.command("certify")
+def runbook_certify(
+    run: Annotated[str, typer.Argument(help="The run that proved it: an id, a directory, `last`.")],
+    runbook: Annotated[Path, typer.Argument(help="The runbook, a file.")],
+    reports: Annotated[Path, typer.Option("--reports", help="Where run directories lie.")] = Path(
+        "reports"
+    ),
+) -> int:
+    """Write into a runbook's front matter that a run has proven it, when, and which text."""
+    from gameday.app.runbook_certify import certify_command
+
+    return certify_command(run, runbook, reports=reports)

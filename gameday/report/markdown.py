@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from gameday.model.report import Change, Ladder, PhaseRow, Report, Rung, State
 from gameday.model.units import format_ms, format_ratio
 from gameday.model.verdict import Finding, Outcome
-from gameday.report import alerts
+from gameday.report import alerts, runbooks
 from gameday.report.compared import (
     by_text,
     compared_rows,
@@ -56,6 +56,7 @@ def render(report: Report) -> str:
         _validity(report),
         _alerts(report),
         _ladders(report),
+        _runbooks(report),
         _phases(report),
         _comparison(report),
         _faults(report),
@@ -184,6 +185,22 @@ def _ladders(report: Report) -> Iterable[str]:
             if line:
                 yield ""
                 yield _sentence(line)
+
+
+def _runbooks(report: Report) -> Iterable[str]:
+    found = runbooks.proofs(report)
+    if found:
+        yield "## Whether the runbooks cured it"
+    for one in found:
+        yield ""
+        yield f"### {_text(one.subject)}"
+        yield ""
+        yield _sentence(one.summary)
+        for line in runbooks.lines(one):
+            yield f"- {_sentence(line)}"
+        if rows := runbooks.rows(one):
+            yield ""
+            yield from _table(runbooks.HEAD, rows)
 
 
 def _rungs(ladder: Ladder) -> list[tuple[str, ...]]:

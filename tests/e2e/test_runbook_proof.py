@@ -104,8 +104,31 @@ def test_each_runbook_gets_the_word_that_it_deserves(small_lab: Lab) -> None:
     assert steps(found["same"], "mitigate") == []
     assert [row["passed"] for row in steps(found["nothing"], "undo")] == [True]
     assert [row["passed"] for row in steps(found["helps"], "rollback")] == [True]
-    assert "proven" in (small_lab.last_run / "report.md").read_text()
+    report = (small_lab.last_run / "report.md").read_text()
+    assert "## Whether the runbooks cured it" in report
+    assert "| fault | `late` | yes |" in report
+    check_certifying(small_lab)
     small_lab.assert_clean()
+
+
+def check_certifying(lab: Lab) -> None:
+    """Only what was proven, only as it was, and only what a validation writes is changed."""
+    helps, nothing = (lab.directory / "runbooks" / f"{name}.md" for name in ("helps", "nothing"))
+    before = helps.read_text()
+    refused = run_gameday("runbook", "certify", "last", str(nothing), cwd=lab.directory)
+    assert (refused.returncode, nothing.read_text()) == (2, f"# nothing\n\n{BOOKS['nothing']}")
+    assert "did not prove" in refused.stderr
+
+    for _ in range(2):  # certifying changes nothing that counts
+        done = run_gameday("runbook", "certify", "last", "runbooks/helps.md", cwd=lab.directory)
+        assert done.returncode == 0, done.stderr
+    assert helps.read_text().endswith(f"---\n\n{before}")
+    assert f"validated_run: {lab.last_run.name}\n" in helps.read_text()
+
+    helps.write_text(before + "One more word.\n")
+    changed = run_gameday("runbook", "certify", "last", "runbooks/helps.md", cwd=lab.directory)
+    assert changed.returncode == 2
+    assert "was changed since" in changed.stderr
 
 
 def test_without_the_option_nothing_is_changed_and_nothing_is_proven(small_lab: Lab) -> None:

@@ -69,7 +69,12 @@ def prepared(stand: Stand) -> Path:
     scenario["profiles"]["smoke"]["phases"] = {"baseline": "10s", "fault": "90s", "recovery": "15s"}
     scenario["expect"]["alerts"][0].pop("runbook")
     scenario["expect"]["runbooks"] = [
-        {"path": f"runbooks/{name}.md", "prove": True, "restores_within": within, "params": dict(params)}
+        {
+            "path": f"runbooks/{name}.md",
+            "prove": True,
+            "restores_within": within,
+            "params": dict(params),
+        }
         for name, within in (
             ("nothing", "8s"), ("same", "8s"), ("unsafe", "8s"), ("payments-slow", "40s"),
         )
