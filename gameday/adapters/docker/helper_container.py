@@ -132,13 +132,23 @@ def sweep(engine: Engine, mark: Mark, target: str) -> int:
     return len(found)
 
 
-def gone_or_raise(engine: Engine, container: Found, error: NotStartedError) -> None:
-    """After a helper could not join a container: fine when that does not run any more.
+def run_beside(
+    engine: Engine, container: Found, part: Mapping[str, Any], script: str, place: Place
+) -> Answer | None:
+    """Run a script where a container runs, to look at or mend what *part* of an undo record says.
 
-    Raises `CannotSeeError` when it does, so that the reason is another one.
+    None when it does not run any more, and what was done to it is gone with it. Raises
+    `CannotSeeError` when it runs, and the helper could not join it for another reason.
     """
-    now = engine.find(container.id)
-    if now is not None and now.running:
+    if not container.running:
+        return None
+    image, mark = image_again(engine, part["before"]), Mark.of(part)
+    try:
+        return run_script(engine, script, image=image, mark=mark, place=place)
+    except NotStartedError as error:
+        now = engine.find(container.id)
+        if now is None or not now.running:
+            return None
         raise CannotSeeError(str(error)) from error
 
 

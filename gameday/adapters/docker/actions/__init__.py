@@ -24,6 +24,11 @@ class Mark:
     run: str
     fault: str
 
+    @classmethod
+    def of(cls, part: Mapping[str, Any]) -> Mark:
+        """That of a part of an undo record."""
+        return cls(run=part["run"], fault=part["fault"])
+
     @property
     def labels(self) -> dict[str, str]:
         """For a helper container; what carries them is removed by `gameday recover --target`."""

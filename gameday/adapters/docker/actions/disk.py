@@ -13,14 +13,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gameday.adapters.docker.actions import Mark
+from gameday.adapters.docker.actions.common import refuse_unless_running
 from gameday.adapters.docker.engine import Answer, Engine, Found, NotThereError
 from gameday.adapters.docker.helper_container import (
     NotStartedError,
     Place,
-    gone_or_raise,
     image_again,
     image_of,
     last_words,
+    run_beside,
     run_script,
     sweep,
 )
@@ -175,7 +176,7 @@ class Disk:
         self, engine: Engine, container: Found, part: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """Delete exactly our file; read back that it is gone, and what is free."""
-        sweep(engine, _mark(part), container.id)  # a call that was given up ends here
+        sweep(engine, Mark.of(part), container.id)  # a call that was given up ends here
         return _deleted(self._ask(engine, container, part, delete_script), part)
 
     def present(self, engine: Engine, container: Found, part: Mapping[str, Any]) -> bool:
@@ -185,7 +186,7 @@ class Disk:
 
     def revert_gone(self, engine: Engine, part: Mapping[str, Any]) -> Mapping[str, Any]:
         """The same when the container is gone: its volume may not be."""
-        sweep(engine, _mark(part), part["id"])
+        sweep(engine, Mark.of(part), part["id"])
         there = _volume_there(engine, part)
         return _deleted(self._run(engine, part, delete_script) if there else None, part)
 
@@ -200,15 +201,14 @@ class Disk:
     ) -> Answer | None:
         """What a script says of our file; None when the tmpfs is gone with the process."""
         where = part["before"]["where"]
-        if where["kind"] == "tmpfs" and not container.running:
-            return None
-        try:
-            return self._run(engine, part, script)
-        except NotStartedError as error:
-            if where["kind"] == "tmpfs":
-                gone_or_raise(engine, container, error)
-                return None
-            raise CannotSeeError(str(error)) from error
+        if where["kind"] != "tmpfs":
+            try:
+                return self._run(engine, part, script)
+            except NotStartedError as error:
+                raise CannotSeeError(str(error)) from error
+        words, place = script(_folder(where), _name(part)), _place(where, part["id"])
+        said = run_beside(engine, container, part, words, place)
+        return None if said is None else _seen(said, part)
 
     def _run(self, engine: Engine, part: Mapping[str, Any], script: _Script) -> Answer:
         where = part["before"]["where"]
@@ -216,15 +216,10 @@ class Disk:
             engine,
             script(_folder(where), _name(part)),
             image=image_again(engine, part["before"]),
-            mark=_mark(part),
+            mark=Mark.of(part),
             place=_place(where, part["id"]),
         )
-        if said.code != 0 or "there" not in _facts(said):
-            raise CannotSeeError(
-                f"`{where['path']}` of container `{part['name']}` cannot be looked at: "
-                f"{last_words(said.output)}"
-            )
-        return said
+        return _seen(said, part)
 
 
 DISK = Disk()
@@ -305,6 +300,15 @@ def _facts(said: Answer) -> dict[str, str]:
     return dict(_FACTS.findall(said.output))
 
 
+def _seen(said: Answer, part: Mapping[str, Any]) -> Answer:
+    if said.code != 0 or "there" not in _facts(said):
+        raise CannotSeeError(
+            f"`{part['before']['where']['path']}` of container `{part['name']}` cannot be looked "
+            f"at: {last_words(said.output)}"
+        )
+    return said
+
+
 def _deleted(said: Answer | None, part: Mapping[str, Any]) -> Mapping[str, Any]:
     """Facts of a deletion that was read back; None: there is nothing to delete from any more."""
     if said is None:
@@ -331,10 +335,6 @@ def _volume_there(engine: Engine, part: Mapping[str, Any]) -> bool:
     return True
 
 
-def _mark(part: Mapping[str, Any]) -> Mark:
-    return Mark(run=part["run"], fault=part["fault"])
-
-
 def _name(part: Mapping[str, Any]) -> str:
     return file_name(part["run"], part["fault"])
 
@@ -352,8 +352,7 @@ def _place(where: Mapping[str, Any], target: str) -> Place:
 
 
 def _refuse_unreachable(container: Found) -> None:
-    if not container.running or container.state.get("Restarting"):
-        raise NoEffectError(f"container `{container.name}` does not run; start it first")
+    refuse_unless_running(container, paused_is_fine=True)
     if container.host.get("PidMode"):
         raise NoEffectError(
             f"container `{container.name}` shares its process numbers with "

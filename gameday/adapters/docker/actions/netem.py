@@ -19,12 +19,10 @@ from gameday.adapters.docker.actions import Mark
 from gameday.adapters.docker.actions.network import refuse_other_network
 from gameday.adapters.docker.engine import Answer, Engine, Found
 from gameday.adapters.docker.helper_container import (
-    NotStartedError,
     Place,
-    gone_or_raise,
-    image_again,
     image_of,
     last_words,
+    run_beside,
     run_script,
     sweep,
 )
@@ -213,7 +211,7 @@ class Netem:
         self, engine: Engine, container: Found, part: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """Take it out wherever it has our handle; says what went through it until then."""
-        mark, before = _mark(part), part["before"]
+        mark, before = Mark.of(part), part["before"]
         handle = handle_of(mark.run, mark.fault)
         sweep(engine, mark, container.id)  # a call that was given up ends here
         said = self._listed(engine, container, part, delete_script(before["devices"], handle))
@@ -237,7 +235,7 @@ class Netem:
 
     def present(self, engine: Engine, container: Found, part: Mapping[str, Any]) -> bool:
         """Whether a discipline with our handle is on any interface."""
-        mark = _mark(part)
+        mark = Mark.of(part)
         said = self._listed(engine, container, part, LIST_SCRIPT)
         return said is not None and bool(_ours(said, handle_of(mark.run, mark.fault)))
 
@@ -245,13 +243,8 @@ class Netem:
         self, engine: Engine, container: Found, part: Mapping[str, Any], script: str
     ) -> str | None:
         """What a script says in the container's network; None when that network is gone."""
-        if not container.running:
-            return None
-        image, place = image_again(engine, part["before"]), _place(container)
-        try:
-            said = run_script(engine, script, image=image, mark=_mark(part), place=place)
-        except NotStartedError as error:
-            gone_or_raise(engine, container, error)
+        said = run_beside(engine, container, part, script, _place(container))
+        if said is None:
             return None
         if said.code != 0:
             raise CannotSeeError(
@@ -277,10 +270,6 @@ def _cannot(engine: Engine, image: str, kind: str, probe: Answer) -> str:
 
 def _place(container: Found) -> Place:
     return Place(target=container.id, network=True, capabilities=("NET_ADMIN",))
-
-
-def _mark(part: Mapping[str, Any]) -> Mark:
-    return Mark(run=part["run"], fault=part["fault"])
 
 
 def _ours(listing: str, handle: str) -> list[Discipline]:

@@ -27,12 +27,10 @@ from gameday.adapters.docker.actions.packets import (
 from gameday.adapters.docker.engine import Engine, Found
 from gameday.adapters.docker.helper_container import (
     PACKETS,
-    NotStartedError,
     Place,
-    gone_or_raise,
-    image_again,
     image_of,
     last_words,
+    run_beside,
     run_script,
     sweep,
 )
@@ -101,10 +99,10 @@ class PacketAction:
         self, engine: Engine, container: Found, part: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """Take the rules out; says what they matched until then."""
-        mark, before = Mark(run=part["run"], fault=part["fault"]), part["before"]
+        mark, before = Mark.of(part), part["before"]
         comment, rules = _recorded(mark, before)
         sweep(engine, mark, container.id)  # a call that was given up ends here
-        said = self._listed(engine, container, before, mark, delete_script(comment, rules))
+        said = self._listed(engine, container, part, delete_script(comment, rules))
         if said is None:
             return {"rules": 0, "stopped": True}
         first, _, last = said.partition("\n==\n")
@@ -124,31 +122,16 @@ class PacketAction:
 
     def present(self, engine: Engine, container: Found, part: Mapping[str, Any]) -> bool:
         """Whether any rule with our comment is there; none is once the container was restarted."""
-        mark = Mark(run=part["run"], fault=part["fault"])
-        said = self._listed(engine, container, part["before"], mark, LIST_SCRIPT)
+        mark = Mark.of(part)
+        said = self._listed(engine, container, part, LIST_SCRIPT)
         return said is not None and counted(said, comment_of(mark.run, mark.fault)).rules > 0
 
     def _listed(
-        self,
-        engine: Engine,
-        container: Found,
-        before: Mapping[str, Any],
-        mark: Mark,
-        script: str,
+        self, engine: Engine, container: Found, part: Mapping[str, Any], script: str
     ) -> str | None:
         """What a script says in the container's network; None when that network is gone."""
-        if not container.running:
-            return None
-        try:
-            said = run_script(
-                engine,
-                script,
-                image=image_again(engine, before),
-                mark=mark,
-                place=_place(container),
-            )
-        except NotStartedError as error:
-            gone_or_raise(engine, container, error)
+        said = run_beside(engine, container, part, script, _place(container))
+        if said is None:
             return None
         if said.code != 0:
             raise CannotSeeError(

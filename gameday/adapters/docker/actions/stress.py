@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gameday.adapters.docker.actions import Mark
+from gameday.adapters.docker.actions.common import refuse_unless_running
 from gameday.adapters.docker.engine import Engine, Found
 from gameday.adapters.docker.helper_container import (
     Place,
@@ -153,14 +154,14 @@ class Stress:
         self, engine: Engine, container: Found, part: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """End the workers; says whether they still ran until then."""
-        mark = Mark(run=part["run"], fault=part["fault"])
+        mark = Mark.of(part)
         found = helpers(engine, mark, container.id)
         ran = any(one.get("State") == "running" for one in found)
         return {"helpers": sweep(engine, mark, container.id), "ran_until_now": ran}
 
     def present(self, engine: Engine, container: Found, part: Mapping[str, Any]) -> bool:
         """Whether the helper is there."""
-        found = helpers(engine, Mark(run=part["run"], fault=part["fault"]), container.id)
+        found = helpers(engine, Mark.of(part), container.id)
         return any(one.get("State") not in _ENDED for one in found)
 
     def _workers(self, engine: Engine, helper: str, group: str) -> dict[str, int] | None:
@@ -198,8 +199,7 @@ def _refuse_groups(info: Mapping[str, Any], url: str) -> None:
 
 
 def _refuse_container(container: Found) -> None:
-    if not container.running or container.state.get("Restarting"):
-        raise NoEffectError(f"container `{container.name}` does not run; start it first")
+    refuse_unless_running(container, paused_is_fine=True)
     if container.host.get("PidMode"):
         raise NoEffectError(
             f"container `{container.name}` shares its process numbers with "
