@@ -10,6 +10,7 @@ from typing import Any
 from gameday.adapters.runbook import RunbookReader
 from gameday.app.baseline import look
 from gameday.app.memory import Memory
+from gameday.app.pipeline import PipelineProof
 from gameday.app.runbook_acts import RunbookActs
 from gameday.app.watching import Watching
 from gameday.engine.loop import Loop, RunClock
@@ -74,6 +75,7 @@ class RunActs:
         watching: Watching,
         note_load: Callable[[int], None],
         proving: RunbookActs,
+        pipeline: PipelineProof,
     ) -> None:
         self._plan, self._clock, self._memory = plan, clock, memory
         self._openers, self._opening, self._faults = openers, opening, faults
@@ -82,6 +84,7 @@ class RunActs:
         self._loop: Loop | None = None
         self._edges: Edges | None = None
         self._verbs: dict[str, Callable[[Step], Mapping[str, Any]]] = {
+            "pipeline.prove": lambda _step: pipeline.prove(self._emit),
             "fault.prepare": self._prepare,
             "load.start": self._start_load,
             "load.rate": self._lower_load,

@@ -62,6 +62,13 @@ class Memory:
         with self._news:
             return tuple(sorted(self._firing))
 
+    def wait_for_event(self, wanted: Callable[[Event], bool], timeout_s: float) -> Event | None:
+        """The first event that is *wanted*, waited for; None if there is none in time."""
+        with self._news:
+            return self._news.wait_for(
+                lambda: next((e for e in self._events if wanted(e)), None), timeout_s
+            )
+
     def wait_for_second(self, second: int, timeout_s: float) -> bool:
         """Wait until all workers of the load have told of *second*; False if not in time."""
         with self._news:

@@ -24,9 +24,11 @@ from gameday.adapters.toxiproxy.server import ServerChoice, choose_server
 from gameday.app.acts import RunActs
 from gameday.app.admission import Admission
 from gameday.app.check import load_of
+from gameday.app.conditions import conditions_of, gates_of
 from gameday.app.guarding import Pulse, beating, interrupts, renewing
 from gameday.app.leases import Leases
 from gameday.app.memory import Memory
+from gameday.app.pipeline import PipelineProof
 from gameday.app.places import Places, needs_toxiproxy
 from gameday.app.runbook_acts import RunbookActs
 from gameday.app.rundir import RunDir
@@ -35,7 +37,7 @@ from gameday.app.stored import without_secrets
 from gameday.app.watching import Watching
 from gameday.engine.control import ControlServer
 from gameday.engine.core import Done
-from gameday.engine.gates import Condition, ConditionGates
+from gameday.engine.gates import ConditionGates
 from gameday.engine.loop import Loop, RunClock
 from gameday.engine.rising import RisingLoad
 from gameday.engine.stop import StopConditions
@@ -48,7 +50,6 @@ from gameday.model.plan import Plan
 from gameday.model.secret import SecretRef
 from gameday.ports import AlertSource, Opener, Undo, Watcher
 from gameday.processes import identity_of, own_identity
-from gameday.scenario.compile import condition_gate
 from gameday.scenario.planfile import plan_sha256
 from gameday.secrets import resolve
 
@@ -154,7 +155,7 @@ class _Rig:
             signals=plan.scenario.stop_signals,
             alert_sources=[name for name in (rule_source(plan),) if name != "builtin"],
         )
-        gates = ConditionGates(_conditions(plan), overdue_ms=overdue_ms(plan))
+        gates = ConditionGates(conditions_of(plan), overdue_ms=overdue_ms(plan))
         expect = plan.scenario.expect
         rising = RisingLoad(plan.scenario.load, expect.fault, slack_ms=slack_ms(expect))
         pulse = Pulse()
@@ -180,7 +181,7 @@ class _Rig:
         pulse.guard, pulse.emit = guard, loop.emit
         loop.note(Event(kind="sentinel.started", subject="sentinel", data={"pid": guard.pid}))
         control = ControlServer(
-            self._where.path, loop.emit, gates=_gates(plan), status=proving.waiting
+            self._where.path, loop.emit, gates=gates_of(plan), status=proving.waiting
         )
         stack.callback(control.close)
         with interrupts(loop, self._clock, calm=True):
@@ -299,6 +300,7 @@ class _Rig:
             runbooks=RunbookReader(Path(plan.directory), plan.runbook_folders, plan.runbook_hosts),
             watching=watching,
             proving=proving,
+            pipeline=PipelineProof(plan, self._where.run_id, self._receiver, memory),
         )
 
     def _note_load(self, pid: int) -> None:
@@ -338,21 +340,6 @@ class _Rig:
         return Event(kind="run.parts", subject="parts", data=data)
 
 
-def _conditions(plan: Plan) -> list[Condition]:
-    """The stages of faults that wait for a condition on the load."""
-    return [
-        Condition(
-            gate=condition_gate(fault.id, number),
-            fault=fault.id,
-            number=number,
-            criterion=stage.when,
-        )
-        for fault in plan.scenario.faults
-        for number, stage in enumerate(fault.stages, start=1)
-        if stage.when is not None
-    ]
-
-
 def _prepared(openers: Mapping[str, Opener]) -> dict[str, Undo]:
     """Look at every target before anything is touched; all refusals at once."""
     undos: dict[str, Undo] = {}
@@ -383,17 +370,3 @@ def _hosts(plan: Plan) -> Hosts | None:
         )
     token = resolve(place.token, base=Path(plan.directory))
     return Hosts(listen=place.listen, token=token, wait_ms=place.wait_ms)
-
-
-def _gates(plan: Plan) -> tuple[str, ...]:
-    """The gates that a person may open."""
-    by_itself = {condition.gate for condition in _conditions(plan)}
-    return tuple(
-        {
-            trigger.subject
-            for step in plan.schedule.steps
-            for when in step.when
-            for trigger in when.all_of
-            if trigger.kind == "gate.opened" and trigger.subject not in by_itself
-        }
-    )

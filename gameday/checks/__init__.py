@@ -16,6 +16,7 @@ from gameday.checks import (
     alert_fired,
     alert_quiet,
     alert_resolved,
+    alerts_pipeline,
     clock_agree,
     fault_bit,
     fault_confirmed,
@@ -45,7 +46,8 @@ Check = Callable[[Case], Iterable[Finding]]
 
 #: Validity first, in the order in which one explains the next; then the expectations.
 _MODULES: tuple[ModuleType, ...] = (
-    run_baseline, run_alerts_quiet_before, load_delivered, load_workers, load_generator,
+    alerts_pipeline, run_baseline, run_alerts_quiet_before,
+    load_delivered, load_workers, load_generator,
     proxy_healthy, fault_confirmed, fault_bit, source_seen, clock_agree, run_undone,
     load_teardown, load_breakpoint, slo_criterion, slo_steady,
     alert_fired, alert_delivered, alert_resolved, alert_quiet,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from gameday.kpi.episodes import Episode, episodes_of, pending_only_of, reads_over_http
+from gameday.kpi.pipeline import proof_alerts
 from gameday.kpi.spans import run_ms
 from gameday.model.event import Event, Phase, Timeline
 from gameday.model.plan import Plan
@@ -97,8 +98,9 @@ def is_expected(expected: AlertExpectation, alert: str, labels: Mapping[str, str
 
 
 def sightings_of(timeline: Timeline) -> tuple[Sighting, ...]:
-    """All episodes in run time, oldest first."""
-    return tuple(_sighting(timeline, episode) for episode in episodes_of(timeline))
+    """All episodes in run time, oldest first; not those of the proof of the pipeline."""
+    proof = proof_alerts(timeline)
+    return tuple(_sighting(timeline, e) for e in episodes_of(timeline) if e.alert not in proof)
 
 
 def pending_of(timeline: Timeline, expected: AlertExpectation) -> tuple[int, ...]:
@@ -140,9 +142,14 @@ def strangers_of(
 
 
 def deliveries_of(timeline: Timeline) -> tuple[Delivery, ...]:
-    """All deliveries in run time, oldest first: to our receiver, and what other sources list."""
+    """All deliveries in run time, oldest first: to our receiver, and what other sources list.
+
+    Not those of the proof of the pipeline.
+    """
+    proof = proof_alerts(timeline)
     found = [_delivery(timeline, event) for event in timeline.of("alert.delivered")]
-    return tuple(sorted([*found, *_listed(timeline)], key=lambda d: (d.at_ms, d.seq)))
+    found = [d for d in (*found, *_listed(timeline)) if d.alert not in proof]
+    return tuple(sorted(found, key=lambda d: (d.at_ms, d.seq)))
 
 
 def source_names(plan: Plan) -> tuple[str, ...]:

@@ -41,6 +41,7 @@ OPENER_OF = {closer: opener for opener, closer in UNDO_OF.items()}
 ACTION_KINDS = frozenset(
     {
         "target.open", "target.close",
+        "pipeline.prove",
         "fault.prepare", "fault.inject", "fault.revert",
         "load.start", "load.rate", "load.stop",
         "check.baseline",
@@ -58,6 +59,7 @@ NOTE_KINDS = frozenset(
         "alert.pending", "alert.firing", "alert.resolved", "alert.delivered",
         "alert.source.up", "alert.source.down", "receiver.note",
         "stop.tripped", "stop.blind",
+        "pipeline.proven",
         "signal.sample", "budget.read", "preflight.passed",
         "gate.opened", "human.note", "human.ack", "human.decide",
         "runbook.asked", "runbook.mitigated", "human.step",

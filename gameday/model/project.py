@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gameday.model.criteria import Criterion
+from gameday.model.pipeline import WATCHDOG
 from gameday.model.policy import Policy
 from gameday.model.secret import SecretRef
 from gameday.model.sources import SourceSpec, judging
@@ -115,12 +116,14 @@ class AlertingSpec:
     """Where alerts are read. With no source the built-in alerts are used.
 
     Of the sources over HTTP (`http_json`) the first that can says when alerts fire, unless there
-    is a Prometheus.
+    is a Prometheus. `proof` is how it is shown before the baseline that alerts get through.
     """
 
     prometheus_url: str | None = None
     alertmanager_url: str | None = None
     http_json: tuple[SourceSpec, ...] = ()
+    proof: str = "off"
+    watchdog: str = WATCHDOG
 
     @property
     def says_firing(self) -> bool:

@@ -14,11 +14,12 @@ from gameday.model.units import format_ratio
 _LEFT_OUT = frozenset(
     {
         "load.window", "load.edge", "probe.sample", "proxy.health", "clock.offset", "run.parts",
-        "signal.sample",
+        "signal.sample", "pipeline.proven",
         "alert.pending", "alert.firing", "alert.resolved", "alert.delivered",
     }
 )  # fmt: skip
 _ACTIONS = {
+    "pipeline.prove": ("pipeline proven", "pipeline not proven"),
     "target.open": ("proxy for `{}` is up", "proxy for `{}` could not be opened"),
     "target.close": ("proxy for `{}` is put back", "proxy for `{}` could not be closed"),
     "fault.inject": ("fault `{}` confirmed on", "fault `{}` could not be injected"),

@@ -190,6 +190,7 @@ _PROJECTS = {
     "alerting/incomplete": _e("a source of alerts of which something is missing"),
     "alerting/auth": _e("a source of alerts that could not authenticate"),
     "alerting/value": _e("a `{{ value }}` in the request of a source that nothing gives"),
+    "alerting/proof": _e("a proof of the pipeline without the server that it asks"),
     "alerting/no-firing": _e("no source can say when an alert fired"),
     "alert/unknown": _e("an expected alert that the built-in alerts do not have"),
     "alert/labels-differ": _e("the built-in alert has other labels than expected"),

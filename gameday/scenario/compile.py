@@ -13,6 +13,7 @@ from gameday.errors import ScenarioError
 from gameday.model.diagnostics import has_errors
 from gameday.model.event import Phase
 from gameday.model.faults import call_limit_ms
+from gameday.model.pipeline import PROOF_LIMIT_MS
 from gameday.model.plan import Limits, Plan, Schedule, Step, Trigger, When
 from gameday.model.project import Environment, Project, Service
 from gameday.model.proof import Arm, RunbookProof
@@ -76,7 +77,8 @@ def compile_plan(
 
 def _schedule(scenario: Scenario, place: Environment, proving: tuple[Step, ...]) -> Schedule:
     limits = limits_of(scenario, place)
-    limits = replace(limits, deadline_ms=limits.deadline_ms + longest_ms(proving))
+    more_ms = longest_ms(proving) + sum(step.limit_ms for step in _proof(place))
+    limits = replace(limits, deadline_ms=limits.deadline_ms + more_ms)
     return Schedule(steps=tuple(_steps(scenario, place, proving)), limits=limits)
 
 
@@ -129,9 +131,13 @@ def _steps(
 
 def _opening(scenario: Scenario, environment: Environment) -> Iterator[Step]:
     targets = opened_targets(scenario, environment)
+    proof = tuple(_proof(environment))
+    yield from proof
+    proven = tuple(Trigger(kind=step.verb, subject=step.subject) for step in proof)
     for target in targets:
-        yield _step("target.open", target, lane=target, required=True)
-    opened = When(all_of=tuple(Trigger(kind="target.open", subject=name) for name in targets))
+        yield _step("target.open", target, lane=target, when=(When(all_of=proven),), required=True)
+    ready = tuple(Trigger(kind="target.open", subject=name) for name in targets)
+    opened = When(all_of=(*proven, *ready))
     for fault in scenario.faults:
         yield _step("fault.prepare", fault.id, lane=fault.target, when=(opened,), required=True)
     yield _step(
@@ -144,6 +150,14 @@ def _opening(scenario: Scenario, environment: Environment) -> Iterator[Step]:
         + _aside_ms(scenario.load.setup, scenario),
         required=True,
     )
+
+
+def _proof(environment: Environment) -> Iterator[Step]:
+    """That alerts get through is shown first of all: while nothing has been touched."""
+    if environment.alerting.proof != "off":
+        yield _step(
+            "pipeline.prove", "pipeline", lane="pipeline", limit_ms=PROOF_LIMIT_MS, required=True
+        )
 
 
 def _phases(scenario: Scenario, proving: tuple[Step, ...]) -> Iterator[Step]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Annotated
 
+from gameday.model.pipeline import PROOF_KINDS
 from gameday.model.project import ENVIRONMENT_KINDS
 from gameday.scenario import fields as f
 from gameday.scenario import fields_places as p
@@ -108,6 +109,14 @@ class AlertingDoc:
         list[Name],
         about("which of them to use; all unless given"),
     ] = field(default_factory=list)
+    pipeline_proof: Annotated[
+        str,
+        f.choice(PROOF_KINDS),
+        about("how it is shown before the baseline that alerts get through"),
+    ] = "off"
+    watchdog: Annotated[
+        str | None, f.TEXT, about("the alert that always fires; `Watchdog` unless given")
+    ] = None
 
 
 @document

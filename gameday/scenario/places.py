@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path as FilePath
 
 from gameday.model.diagnostics import Diagnostic
+from gameday.model.pipeline import WATCHDOG
 from gameday.model.project import (
     AlertingSpec,
     CertificateRef,
@@ -68,6 +69,7 @@ def environment_of(
         policy=policy,
     )
     found.extend(_wrong_sources(doc, path, marks))
+    found.extend(_wrong_proof(doc, environment.alerting, (*path, "alerts"), marks))
     for key, target in doc.targets.items():
         found.extend(_wrong_target(key, target, (*path, "targets", key), marks))
     found.extend(_shared(environment, path, marks))
@@ -149,6 +151,8 @@ def _alerting(doc: AlertingDoc) -> AlertingSpec:
         http_json=tuple(
             source_of(name, source) for name, source in doc.http_json.items() if name in used
         ),
+        proof=doc.pipeline_proof,
+        watchdog=doc.watchdog or WATCHDOG,
     )
 
 
@@ -168,6 +172,29 @@ def _wrong_sources(doc: EnvironmentDoc, path: Path, marks: Marks) -> Iterator[Di
             )
     for name, one in doc.alerts.http_json.items():
         yield from wrong_source(name, one, (*path, "alerts", "http_json", name), marks)
+
+
+def _wrong_proof(
+    doc: EnvironmentDoc, alerting: AlertingSpec, path: Path, marks: Marks
+) -> Iterator[Diagnostic]:
+    """A proof needs the server that it asks; the name of a watchdog needs that proof."""
+    kind = doc.alerts.pipeline_proof
+    if doc.alerts.watchdog is not None and kind != "watchdog":
+        yield marks.problem(
+            "alerting/proof",
+            (*path, "watchdog"),
+            "`watchdog` names an alert that nothing asks for",
+            "write `pipeline_proof: watchdog`, or remove it",
+            key=True,
+        )
+    needs = {"watchdog": "prometheus", "synthetic": "alertmanager"}.get(kind)
+    if needs is not None and getattr(alerting, f"{needs}_url") is None:
+        yield marks.problem(
+            "alerting/proof",
+            (*path, "pipeline_proof"),
+            f"`{kind}` needs a source `{needs}`, and this environment uses none",
+            f'add `{needs}: {{url: "http://…"}}`, or write `pipeline_proof: off`',
+        )
 
 
 def _wrong_target(name: str, doc: TargetDoc, path: Path, marks: Marks) -> Iterator[Diagnostic]:

@@ -139,3 +139,25 @@ def test_a_prometheus_that_stops_in_the_middle_makes_the_run_inconclusive(
         assert runner.returncode == 3, output
         assert "prometheus" in made.result()["verdict"]["reason"].lower()
         made.assert_clean()
+
+
+def test_a_pipeline_that_is_not_proven_ends_the_run_before_anything_is_touched(
+    tmp_path: Path, real_server: Callable[..., str]
+) -> None:
+    """The alert of the proof would reach a second webhook too, so it is not even sent."""
+    with (
+        listener() as (url, stamped),
+        real_lab(tmp_path, real_server, [url]) as (made, _),
+    ):
+        made.environment["alerts"]["pipeline_proof"] = "synthetic"
+        made.write()
+
+        ended = made.run()
+
+        assert ended.returncode == 3, ended.stdout + ended.stderr
+        assert "pipeline not proven: no alert was sent: `pager`" in ended.stdout
+        journal = (made.last_run / "journal.jsonl").read_text()
+        assert '"kind":"target.open"' not in journal
+        assert '"kind":"load.start"' not in journal
+        assert stamped == []
+        made.assert_clean()

@@ -43,6 +43,7 @@ GOLDEN = {
     "v1-stopped": Golden("f87238d5b332a797", 20, status="stopped"),
     "v1-torn": Golden("6b5471153b324357", 11, DIRTY, complete=False, torn=True),
     "v1-receiver": Golden("290b69223930177c", 3, status="completed"),
+    "v1-pipeline": Golden("41e337c3df13dc91", 6, status="completed"),
     "v1-runbook": Golden("5ed4168d90a6b30e", 9, status="completed"),
     "v1-workers": Golden("fa730cb66fd20a06", 1, complete=False),
 }
@@ -82,7 +83,9 @@ def test_every_kind_of_event_and_any_data_is_among_them() -> None:
     events = read(path_of("v1-kinds")).events
 
     # kinds that came after the first file
-    names = ("v1-places", "v1-rates", "v1-workers", "v1-receiver", "v1-runbook")
+    names = (
+        "v1-places", "v1-rates", "v1-workers", "v1-receiver", "v1-runbook", "v1-pipeline",
+    )  # fmt: skip
     later = [e for name in names for e in read(path_of(name)).events]
     assert {e.kind for e in (*events, *later)} >= ACTION_KINDS | NOTE_KINDS
     assert events[0].at_ms == -250

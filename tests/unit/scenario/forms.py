@@ -151,6 +151,8 @@ _LOCAL: dict[str, Any] = {
     "commands": ["./bin/shop", "./bin/reload", "./bin/flag.sh"],
     "alerts": {
         "prometheus": {"url": "http://127.0.0.1:9090"},
+        "pipeline_proof": "watchdog",
+        "watchdog": "DeadMansSwitch",
         "http_json": {
             "grafana": {
                 "preset": "grafana",

@@ -42,6 +42,24 @@ def test_the_steps_of_a_run(plan: Plan) -> None:
     ]  # fmt: skip
 
 
+def test_that_alerts_get_through_is_shown_before_anything_is_touched(tmp_path: Path) -> None:
+    servers = {"prometheus": {"url": "http://127.0.0.1:9"}, "pipeline_proof": "watchdog"}
+    data = changed(PROJECT, "environments.local.alerts", servers)
+    project = a_project(tmp_path, data)
+    without = compile_plan(a_scenario(), a_project(tmp_path), environment="local", seed=7)
+
+    proven = compile_plan(a_scenario(), project, environment="local", seed=7)
+
+    assert proven.environment.alerting.watchdog == "Watchdog"
+    first = proven.schedule.steps[0]
+    assert (first.id, first.required) == ("pipeline.prove:pipeline", True)
+    for name in ("target.open:shop", "fault.prepare:late"):
+        assert "pipeline.prove:pipeline:ok" in waits_for(step(proven, name).when[0])
+    longer_ms = proven.schedule.limits.deadline_ms - without.schedule.limits.deadline_ms
+    assert longer_ms == first.limit_ms
+    assert load_plan(dump_plan(proven)) == proven
+
+
 @pytest.mark.parametrize(
     ("name", "expected", "delay_ms", "align_ms"),
     [

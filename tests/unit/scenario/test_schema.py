@@ -38,7 +38,8 @@ IN_PART = {
     "value/address", "value/argument", "value/date", "value/match", "value/regex",
     "value/timezone", "target/same-proxy", "target/same-place",
     "policy/budget", "policy/fault", "policy/freeze", "policy/hours", "policy/production",
-    "policy/target", "alerting/auth", "alerting/incomplete", "alerting/name", "alerting/value",
+    "policy/target", "alerting/auth", "alerting/incomplete", "alerting/name", "alerting/proof",
+    "alerting/value",
 }  # fmt: skip
 LIBRARY = Path(__file__).parents[3] / "scenarios"
 
