@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +24,6 @@ from checks_support import (
     timeline,
 )
 
-from gameday import checks
 from gameday.checks import CHECKS, judge
 from gameday.model.event import Phase, Timeline
 from gameday.model.verdict import ExitCode, Outcome, RunStatus, Verdict
@@ -206,16 +204,6 @@ def test_without_any_one_kind_of_event_it_is_not_better(kind: str) -> None:
         assert verdict.outcome is not Outcome.PASS, kind
     if kind != "run.opened":
         assert not any("bug of ours" in f.summary for f in verdict.findings), kind
-
-
-def test_every_check_has_a_page_with_its_headings_and_no_page_is_left_over() -> None:
-    folder = Path(checks.__file__).parents[2] / "docs" / "checks"
-    pages = {path.stem: path.read_text(encoding="utf-8") for path in folder.glob("*.md")}
-
-    assert set(pages) == {name.replace("/", "-") for name in CHECKS}
-    for text in pages.values():
-        headings = [line[3:] for line in text.splitlines() if line.startswith("## ")]
-        assert headings == ["What it asks", "Evidence", "When inconclusive", "Example"]
 
 
 def test_every_finding_carries_its_expectation_and_sits_under_the_name_of_its_check() -> None:

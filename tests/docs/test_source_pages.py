@@ -1,4 +1,4 @@
-"""Each preset of an alert source has a page whose example is right and whose table is true."""
+"""Each alert source has a page whose example is right; the tables of presets are true."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from gameday.model.diagnostics import has_errors
 from gameday.model.source_presets import PRESETS
-from gameday.model.sources import CAPABILITIES
+from gameday.model.sources import CAPABILITIES, TAKEN_NAMES
 from gameday.scenario.api import check
 from gameday.scenario.build import read_project
 from gameday.scenario.render import render
@@ -25,8 +25,41 @@ def page(name: str) -> str:
     return (PAGES / f"{name}.md").read_text(encoding="utf-8")
 
 
-def test_every_preset_has_a_page_and_no_page_is_left_over() -> None:
-    assert {p.stem for p in PAGES.glob("*.md")} == {*PRESETS, "http-json"}
+def test_every_source_has_a_page_and_no_page_is_left_over() -> None:
+    assert {p.stem for p in PAGES.glob("*.md")} == {*PRESETS, "http-json", *TAKEN_NAMES}
+
+
+@pytest.mark.parametrize("name", TAKEN_NAMES)
+def test_the_page_of_a_source_of_its_own(name: str, tmp_path: Path) -> None:
+    text = page(name)
+    found = EXAMPLE.search(text)
+    assert found is not None
+    (tmp_path / "runbooks").symlink_to(PAGES.parents[1] / "scenarios" / "runbooks")
+    path = tmp_path / "gameday.yaml"
+    path.write_text(found[1])
+    said = check([path]).diagnostics
+    assert not has_errors(said), render(said)
+    project, _, _ = read_project(path)
+    assert project is not None
+    [environment] = project.environments.values()
+    alerting = environment.alerting
+    configured = {
+        "prometheus": alerting.prometheus_url is not None,
+        "alertmanager": alerting.alertmanager_url is not None,
+        "receiver": environment.receiver_token is not None,
+        "builtin": bool(project.alerts),
+    }
+    assert configured[name], "the example does not show this source"
+    verified = text.partition("## Verified against")[2]
+    tests = re.findall(r"`(tests/[\w/.]+)`", verified)
+    assert tests, "it does not say which tests verify it"
+    for test in tests:
+        assert (PAGES.parents[1] / test).exists(), test
+    assert f"| [`{name}`](sources/{name}.md) |" in overview()
+
+
+def overview() -> str:
+    return (PAGES.parent / "alert-sources.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", [*PRESETS, "http-json"])
