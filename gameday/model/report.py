@@ -237,6 +237,16 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """How many alerting rules have what they need of runbooks: `count` of `n`."""
+
+    name: str = _doc("linked, fired_linked, valid or proven")
+    count: int = _doc("how many have it")
+    n: int = _doc("of how many rules")
+    text: str = _doc("what was counted")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Everything a writer may print about one run."""
 
@@ -257,6 +267,7 @@ class Report:
     alerts: tuple[AlertVerdict, ...] = _doc("one verdict an expected alert")
     other_alerts: tuple[OtherEpisode, ...] = _doc("every other firing, with a word for each")
     alert_numbers: tuple[AlertNumber, ...] = _doc("over all of them, each with n and interval")
+    runbook_coverage: tuple[Coverage, ...] = _doc("of the rules; empty where they are not known")
     ladders: tuple[Ladder, ...] = _doc("from the fault to steady, one an expected alert")
     faults: tuple[FaultRow, ...] = _doc("as they were confirmed")
     phases: tuple[PhaseRow, ...] = _doc("what the load saw")

@@ -13,6 +13,7 @@ from gameday.kpi.alert_verdict import alert_verdicts, run_of
 from gameday.kpi.budget import budget_spent
 from gameday.kpi.comparable import comparable_key
 from gameday.kpi.compare import History
+from gameday.kpi.runbook_coverage import coverage_of
 from gameday.kpi.safety import not_stopped, safety_of
 from gameday.kpi.stats import Stats, cells_between, stats, ticks_of
 from gameday.kpi.timings import ladders
@@ -85,6 +86,9 @@ def build(
         alert_numbers=_try(
             "alert_numbers", lambda: alert_numbers(timeline, alerts, others), broken
         ),
+        runbook_coverage=_try("runbook_coverage", lambda: coverage_of(plan, timeline), broken)
+        if opened
+        else (),
         ladders=rungs,
         faults=_faults(plan, timeline),
         phases=rows,

@@ -201,6 +201,13 @@ def _runbooks(report: Report) -> Iterable[str]:
         if rows := runbooks.rows(one):
             yield ""
             yield from _table(runbooks.HEAD, rows)
+    if found and report.runbook_coverage:
+        yield ""
+        yield (
+            "Of the alerting rules: "
+            + ", ".join(f"{one.count} of {one.n} {one.text}" for one in report.runbook_coverage)
+            + "."
+        )
 
 
 def _rungs(ladder: Ladder) -> list[tuple[str, ...]]:

@@ -107,6 +107,10 @@ def test_each_runbook_gets_the_word_that_it_deserves(small_lab: Lab) -> None:
     report = (small_lab.last_run / "report.md").read_text()
     assert "## Whether the runbooks cured it" in report
     assert "| fault | `late` | yes |" in report
+    coverage = small_lab.result()["runbook_coverage"]
+    assert {one["name"]: (one["count"], one["n"]) for one in coverage} == {
+        "linked": (1, 2), "fired_linked": (1, 1), "valid": (1, 2), "proven": (1, 2),
+    }  # fmt: skip
     check_certifying(small_lab)
     small_lab.assert_clean()
 
