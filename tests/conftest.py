@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from docker_support import docker_engine, own_engine  # noqa: F401 - fixtures
@@ -22,9 +22,14 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 @pytest.fixture(autouse=True)
-def _no_secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What one test reads as a secret is not masked in the next."""
-    monkeypatch.setattr(secrets, "_known", ())
+def _no_secrets_of_other_tests() -> Iterator[None]:
+    """What one test reads as a secret is not masked in the next.
+
+    With patches of its own: a test's patches must be undone before what the test needs is ended.
+    """
+    with pytest.MonkeyPatch.context() as patches:
+        patches.setattr(secrets, "_known", ())
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -129,6 +129,7 @@ ENDED_EARLY = """
 import os, signal, sys, time
 from gameday.app import rig
 from gameday.cli.main import run
+signal.signal(getattr(signal, sys.argv[1]), signal.SIG_DFL)  # it may be ignored in the background
 def told(_openers):
     os.kill(os.getpid(), getattr(signal, sys.argv[1]))
     time.sleep(30)

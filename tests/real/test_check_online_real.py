@@ -190,6 +190,7 @@ def test_leftover_errors_and_what_inhibits(asked: Callable[..., Any], stack: Sta
         )
     finally:
         stack.target.fault(0.0)
+        until("it is over", lambda: not stack.values('ALERTS{alertname="HighErrorRate"}'))
     assert code == 2
     assert "`HighErrorRate`" in found(answer, "inhibited")["text"]
     # the load plays 40 s before the fault, and the window is 3 s: what is in it now does no harm

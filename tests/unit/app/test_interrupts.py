@@ -368,14 +368,14 @@ def test_before_the_run_a_signal_is_an_interrupt_that_lets_go_of_what_was_taken(
     number: signal.Signals,
 ) -> None:
     given_back: list[str] = []
-    before = signal.getsignal(number)
+    found = signal.signal(number, signal.SIG_DFL)  # in the background SIGINT is ignored
     with restored(), contextlib.ExitStack() as stack:
         stack.callback(given_back.append, "lease")
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(number)
 
     assert given_back == ["lease"]
-    assert signal.getsignal(number) == before
+    assert signal.signal(number, found) == signal.SIG_DFL
 
 
 def test_what_was_ignored_stays_ignored_before_the_run() -> None:
