@@ -13,6 +13,7 @@ from gameday.app.preflight import Preflight, look_around
 from gameday.errors import AdapterError, RefusedError
 from gameday.model.event import Event
 from gameday.model.plan import Plan
+from gameday.policy.people import breaks_nothing
 from gameday.recovery import find_dirty_runs
 
 
@@ -64,6 +65,8 @@ def _is_dry_run(gate: Gate) -> bool:
 
 
 def _notes(plan: Plan, gate: Gate, looked: Preflight) -> list[Event]:
+    if breaks_nothing(plan):
+        looked.looked_at.append("control run: nothing is broken, so no approval was asked for")
     data = {"looked_at": list(looked.looked_at), "warnings": list(looked.warnings)}
     notes = [Event(kind="preflight.passed", subject="preflight", data=data)]
     if gate.budget is not None:

@@ -26,6 +26,7 @@ class PlanRequest:
     profile: str | None = None
     seed: int = 0
     run_runbooks: bool = False
+    control: bool = False  # the same without its faults
 
 
 def make_plan(request: PlanRequest) -> Plan:
@@ -41,6 +42,7 @@ def make_plan(request: PlanRequest) -> Plan:
         seed=request.seed,
         proofs=proofs_for,
         run_runbooks=request.run_runbooks,
+        control=request.control,
     )
 
 

@@ -16,6 +16,7 @@ from gameday.model.scenario import FaultSpec, LoadSpec
 from gameday.model.shape import describe_shape, peak_per_s
 from gameday.model.units import format_ms, format_ratio
 from gameday.policy.limits import share_of
+from gameday.policy.people import breaks_nothing
 from gameday.report.describe import describe
 from gameday.scenario.compile import alert_servers, opened_targets, proxied_targets
 from gameday.scenario.sample import iterations, requests
@@ -56,6 +57,10 @@ def blast_radius(plan: Plan) -> str:
     """How much is broken at most, in one line."""
     scenario, everything = plan.scenario, plan.environment.targets
     if not scenario.faults:
+        if scenario.control is not None:
+            left = ", ".join(scenario.control.faults)
+            free = "; no approval is asked for" if breaks_nothing(plan) else ""
+            return f"nothing is broken: a control run, without {left}{free}"
         peak = peak_per_s(scenario.load.rates)
         return f"nothing is broken but by the load: up to {peak:g}/s on {scenario.load.target}"
     broken = sorted({fault.target for fault in scenario.faults})
@@ -133,6 +138,10 @@ def _order(plan: Plan) -> Iterator[str]:
         )
     if not scenario.faults:
         yield from _rising(scenario.load)
+        if scenario.control is not None:
+            yield f"no fault for {format_ms(phases.fault_ms)}, with the same load"
+            yield f"recovery {format_ms(phases.recovery_ms)}"
+            return
         yield f"recovery {format_ms(phases.recovery_ms)}, with the load back"
         return
     yield f"recovery {format_ms(phases.recovery_ms)} after the last fault is confirmed off"
@@ -167,6 +176,8 @@ def _expected(plan: Plan) -> Iterator[str]:
                 yield f"{phase}: {criterion.text}{seen}{_closed(plan, phase, criterion)}"
         at_ms += length_ms
     source = " and ".join(alert_servers(plan.environment)) or "the built-in alerts"
+    if plan.scenario.control is not None:
+        yield f"no alert fires; seen by {source}"
     for alert in expect.alerts:
         to = f", delivered to {alert.receiver}" if alert.receiver else ""
         within = format_ms(alert.fires_within_ms)

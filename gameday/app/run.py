@@ -49,6 +49,7 @@ class RunRequest:
         change_id: str | None = None,
         operator: str | None = None,
         run_runbooks: bool = False,
+        control: bool = False,
     ) -> list[Self]:
         """One request a scenario file, directories searched."""
         return [
@@ -60,6 +61,7 @@ class RunRequest:
                     profile=profile,
                     seed=seed,
                     run_runbooks=run_runbooks,
+                    control=control,
                 ),
                 toxiproxy=toxiproxy,
                 reports=reports,

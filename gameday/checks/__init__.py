@@ -18,6 +18,7 @@ from gameday.checks import (
     alert_resolved,
     alerts_pipeline,
     clock_agree,
+    control_quiet,
     fault_bit,
     fault_confirmed,
     load_breakpoint,
@@ -50,7 +51,7 @@ _MODULES: tuple[ModuleType, ...] = (
     load_delivered, load_workers, load_generator,
     proxy_healthy, fault_confirmed, fault_bit, source_seen, clock_agree, run_undone,
     load_teardown, load_breakpoint, slo_criterion, slo_steady,
-    alert_fired, alert_delivered, alert_resolved, alert_quiet,
+    control_quiet, alert_fired, alert_delivered, alert_resolved, alert_quiet,
     runbook_linked, runbook_proven,
 )  # fmt: skip
 
@@ -82,12 +83,13 @@ def judge(plan: Plan, timeline: Timeline, checks: Mapping[str, Check] = CHECKS) 
         outcome = Outcome.INCONCLUSIVE
     if outcome is Outcome.PASS and status is not RunStatus.COMPLETED:
         outcome = Outcome.INCONCLUSIVE
+    prefix = "control run, no fault was injected: " if plan.scenario.control else ""
     return Verdict(
         outcome=outcome,
         status=status,
         findings=findings,
         dirty=dirty,
-        reason=_reason(timeline, findings, outcome=outcome, status=status, dirty=dirty),
+        reason=prefix + _reason(timeline, findings, outcome=outcome, status=status, dirty=dirty),
     )
 
 

@@ -53,6 +53,9 @@ RunRunbooks = Annotated[
     bool,
     typer.Option("--run-runbooks", help="Steps of runbooks may change something (docs/proof.md)."),
 ]
+Control = Annotated[
+    bool, typer.Option("--control", help="The same without its faults: no alert may fire.")
+]
 Change = Annotated[
     str | None, typer.Option("--change", help="The change under which this is, e.g. `CHG-123`.")
 ]
@@ -145,6 +148,7 @@ def plan(
         Path | None, typer.Option("--out", help="Store the plan in a file, to be approved.")
     ] = None,
     run_runbooks: RunRunbooks = False,
+    control: Control = False,
 ) -> int:
     """Print what a run would do, in order, and stop."""
     from gameday.app.check import PlanRequest, plan_command
@@ -156,6 +160,7 @@ def plan(
         profile=profile,
         seed=seed,
         run_runbooks=run_runbooks,
+        control=control,
     )
     if out is not None:
         from gameday.app.approve import write_plan
@@ -181,6 +186,7 @@ def run_(
         str | None, typer.Option("--operator", help="Who runs it; GAMEDAY_OPERATOR, else git's.")
     ] = None,
     run_runbooks: RunRunbooks = False,
+    control: Control = False,
     json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the verdict.")] = False,
 ) -> int:
@@ -199,6 +205,7 @@ def run_(
         change_id=change,
         operator=operator,
         run_runbooks=run_runbooks,
+        control=control,
     )
     return int(run_set(requests, as_json=json, quiet=quiet))
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from gameday.kpi import seen, spans
 from gameday.kpi.burn import REFERENCE_LABEL, REFERENCES
+from gameday.kpi.control import load_began_ms
 from gameday.model.alerting import OtherEpisode, OtherWord
 from gameday.model.event import Timeline
 from gameday.model.plan import Plan
@@ -13,8 +14,13 @@ from gameday.model.scenario import Expectations
 
 
 def other_episodes(plan: Plan, timeline: Timeline) -> tuple[OtherEpisode, ...]:
-    """Oldest first; none in a run in which no fault was asked for."""
+    """Oldest first; none in a run in which no fault was asked for.
+
+    In a control run from the start of the load on.
+    """
     asked = [f.asked_ms for f in spans.faults_of(plan, timeline) if f.asked_ms is not None]
+    if plan.scenario.control is not None and (began := load_began_ms(timeline)) is not None:
+        asked.append(began)
     if not asked:
         return ()
     recovery = spans.windows_of(timeline).get("recovery")

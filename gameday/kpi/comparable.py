@@ -5,7 +5,8 @@ their stages, and the parts (which Toxiproxy in which version, which load genera
 sources). Not counted: the seed, addresses, ports and file places, texts for people, tags and owner,
 expectations and stop conditions (they ask about a run and do not change it), the policy, and the
 version of gameday. Fields that hold their default are left out, so that a new version of gameday
-with one more field still finds the runs of the one before.
+with one more field still finds the runs of the one before. A control run is compared with control
+runs of the same faults only.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ def comparable_key(plan: Plan, timeline: Timeline) -> str:
         "faults": _plain(scenario.faults),
         "parts": _parts(event.data),
     }
+    if scenario.control is not None:
+        done["control"] = _plain(scenario.control)
     text = json.dumps(done, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -116,8 +116,10 @@ class AlertVerdict:
 class AlertNumber:
     """One number over all alerts of the run; docs/alert-verdicts.md has its definition."""
 
-    name: str = _doc("precision, recall_in_time, recall_eventual, noise_ratio, storm_factor, ttd_…")
-    unit: str = _doc("share, ms or per fault")
+    name: str = _doc(
+        "precision, recall_…, noise_ratio, storm_factor, ttd_…; of a control run false_pages"
+    )
+    unit: str = _doc("share, ms, per fault or count")
     value: float | None = _doc("shares between 0 and 1, times as medians; null without cases")
     n: int = _doc("how many cases it rests on")
     low: float | None = _doc("lower end of the 95 % interval; null where there is none")

@@ -257,6 +257,7 @@ class Report:
     started: str = _doc("wall time of run time 0, RFC 3339, UTC; empty if the journal is too short")
     duration_ms: int = _doc("run time of the last event")
     seed: int = _doc("of the plan")
+    control: bool = _doc("a control run: no fault was injected")
     plan_sha256: str = _doc("of the plan as run; empty if the journal is too short")
     scenario: ScenarioPart = _doc("what was run")
     verdict: Answer = _doc("read this first")

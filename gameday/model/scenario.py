@@ -343,8 +343,23 @@ class Expectations:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ControlSpec:
+    """What a control run leaves out: the ids of the `faults`.
+
+    The targets whose proxies they would be on are opened, and those `started` by us are started.
+    """
+
+    faults: tuple[str, ...]
+    proxies: tuple[str, ...] = ()
+    started: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One scenario with its profile applied. `file` is where it was read."""
+    """One scenario with its profile applied. `file` is where it was read.
+
+    `control` says that this is its control run: the faults have been taken out.
+    """
 
     id: str
     title: str
@@ -362,3 +377,4 @@ class Scenario:
     revert_for_ms: int = 60_000
     profile: str = ""
     file: str = ""
+    control: ControlSpec | None = None

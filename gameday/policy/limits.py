@@ -23,6 +23,8 @@ def targets(case: Case) -> Iterator[Refusal]:
         return
     scenario = case.plan.scenario
     used = {fault.target: f"the fault `{fault.id}` breaks" for fault in scenario.faults}
+    kept = (*scenario.control.proxies, *scenario.control.started) if scenario.control else ()
+    used |= dict.fromkeys(kept, "a control run makes ready")
     used.setdefault(scenario.load.target, "the load goes to")
     for target, what in used.items():
         if target not in allowed:

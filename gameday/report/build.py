@@ -13,11 +13,12 @@ from gameday.kpi.alert_verdict import alert_verdicts, run_of
 from gameday.kpi.budget import budget_spent
 from gameday.kpi.comparable import comparable_key
 from gameday.kpi.compare import History
+from gameday.kpi.control import false_pages
 from gameday.kpi.runbook_coverage import coverage_of
 from gameday.kpi.safety import not_stopped, safety_of
 from gameday.kpi.stats import Stats, cells_between, stats, ticks_of
 from gameday.kpi.timings import ladders
-from gameday.model.alerting import AlertVerdict, OtherEpisode
+from gameday.model.alerting import AlertNumber, AlertVerdict, OtherEpisode
 from gameday.model.debts import ledger_of
 from gameday.model.event import Event, Timeline
 from gameday.model.plan import Plan
@@ -67,6 +68,7 @@ def build(
         started=_started(timeline),
         duration_ms=timeline.end_ms,
         seed=plan.seed,
+        control=plan.scenario.control is not None,
         plan_sha256=str(opened.data.get("plan_sha256", "")) if opened is not None else "",
         scenario=_scenario(plan),
         verdict=Answer(
@@ -84,7 +86,7 @@ def build(
         alerts=alerts,
         other_alerts=others,
         alert_numbers=_try(
-            "alert_numbers", lambda: alert_numbers(timeline, alerts, others), broken
+            "alert_numbers", lambda: _numbers(plan, timeline, alerts, others), broken
         ),
         runbook_coverage=_try("runbook_coverage", lambda: coverage_of(plan, timeline), broken)
         if opened
@@ -118,6 +120,17 @@ def _alerts(
         "alerts", lambda: alert_verdicts(run_of(plan, timeline, verdict.findings)), broken
     )
     return judged, _try("other_alerts", lambda: other_episodes(plan, timeline), broken)
+
+
+def _numbers(
+    plan: Plan,
+    timeline: Timeline,
+    alerts: tuple[AlertVerdict, ...],
+    others: tuple[OtherEpisode, ...],
+) -> tuple[AlertNumber, ...]:
+    if plan.scenario.control is not None:
+        return (false_pages(others),)
+    return alert_numbers(timeline, alerts, others)
 
 
 def _started(timeline: Timeline) -> str:

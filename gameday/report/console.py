@@ -31,6 +31,8 @@ def render(report: Report, where: str = "") -> str:
 def answer_word(report: Report) -> str:
     """`PASS`, `FAIL`, `INCONCLUSIVE (invalid)`, … and `NOT CLEAN` above all."""
     word = report.verdict.outcome.value.upper()
+    if report.control:
+        word = f"CONTROL RUN: {word}"
     if report.verdict.status is not RunStatus.COMPLETED:
         word = f"{word} ({report.verdict.status.value})"
     return word if report.verdict.clean else f"NOT CLEAN, {word}"

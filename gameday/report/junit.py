@@ -110,6 +110,7 @@ def _properties(report: Report) -> Iterable[tuple[str, str]]:
     yield "status", report.verdict.status.value
     yield "exit_code", str(int(report.verdict.exit_code))
     yield "environment", report.environment
+    yield "control", str(report.control).lower()
     yield from ((f"alert.{a.fault}.{a.name}", word_of(a)) for a in report.alerts)
     for ladder in report.ladders:
         for rung in ladder.rungs:

@@ -172,6 +172,7 @@ def plan_for(
     seed: int = 0,
     proofs: Callable[[Scenario, Project, Environment], Sequence[RunbookProof]] | None = None,
     run_runbooks: bool = False,
+    control: bool = False,
 ) -> Plan:
     """The plan of one scenario file. Raises ScenarioError with everything that is wrong.
 
@@ -197,6 +198,7 @@ def plan_for(
         marks=reading.marks,
         runbooks=proofs(scenario, place.project, place.environment) if proofs else (),
         run_runbooks=run_runbooks,
+        control=control,
     )
 
 

@@ -25,6 +25,7 @@ from gameday.scenario.compile_runbooks import (
     released,
     runbook_steps,
 )
+from gameday.scenario.control import control_of
 from gameday.scenario.lint import lint, scope_of, unknown_environment
 from gameday.scenario.node import Marks
 
@@ -46,11 +47,13 @@ def compile_plan(
     marks: Marks | None = None,
     runbooks: Sequence[RunbookProof] = (),
     run_runbooks: bool = False,
+    control: bool = False,
 ) -> Plan:
     """The plan of one run. Raises ScenarioError when the scenario cannot run there.
 
     All rules are asked again here: there is no way to a plan around them. With *marks*, the places
     of the scenario, diagnostics carry them. *runbooks* are those that are to be proven.
+    A *control* run breaks nothing, and proves none.
     """
     place = project.environments.get(environment)
     if place is None:
@@ -59,6 +62,8 @@ def compile_plan(
     found = lint(scope_of(scenario, project, place, marks))
     if has_errors(found):
         raise ScenarioError(found)
+    if control:
+        scenario, runbooks = control_of(scenario, place), ()
     builtin = not alert_servers(place)
     return Plan(
         scenario=scenario,
@@ -295,7 +300,8 @@ def runbooks_of(scenario: Scenario) -> dict[str, dict[str, str | None]]:
 
 def opened_targets(scenario: Scenario, environment: Environment) -> tuple[str, ...]:
     """Targets that have to be made ready: see `proxied_targets`, and processes that we start."""
-    used = (*(fault.target for fault in scenario.faults), scenario.load.target)
+    kept = scenario.control.started if scenario.control else ()
+    used = (*(fault.target for fault in scenario.faults), *kept, scenario.load.target)
     started = [name for name in used if environment.targets[name].is_started]
     return tuple(dict.fromkeys((*proxied_targets(scenario, environment), *started)))
 
@@ -306,6 +312,7 @@ def proxied_targets(scenario: Scenario, environment: Environment) -> tuple[str, 
     None at all means that the run needs no Toxiproxy.
     """
     names = [fault.target for fault in scenario.faults if fault.on_proxy]
+    names += scenario.control.proxies if scenario.control else ()
     if environment.targets[scenario.load.target].proxy is not None:
         names.append(scenario.load.target)
     return tuple(dict.fromkeys(names))

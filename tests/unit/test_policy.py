@@ -17,6 +17,7 @@ from gameday.model.policy import Approvals, BudgetSource, Freeze, Hours, Policy
 from gameday.model.project import Environment, Service
 from gameday.model.scenario import (
     ActionSpec,
+    ControlSpec,
     Expectations,
     FaultSpec,
     LoadSpec,
@@ -453,6 +454,26 @@ def test_an_approval_that_does_not_count_says_why(changed: dict[str, Any], words
     (found,) = asked(plan_of(ONE), approvals=(replace(BY_ALICE, **changed),), change_id="CHG-1")
 
     assert f"`ab-safety.json` {words}" in found.text
+
+
+@pytest.mark.parametrize(("kind", "needed"), [("staging", False), ("production", True)])
+def test_a_control_run_needs_no_approval_but_in_production(kind: str, *, needed: bool) -> None:
+    made = plan_of(TWO, kind=kind)
+    spec = ControlSpec(faults=("late",), proxies=("payments",))
+    control = replace(made, scenario=replace(made.scenario, faults=(), control=spec))
+
+    assert "policy.approvals" in {f.rule for f in asked(made)}
+    assert ("policy.approvals" in {f.rule for f in asked(control)}) is needed
+
+
+def test_a_control_run_makes_ready_only_targets_that_are_allowed() -> None:
+    made = plan_of(Policy(targets=("shop",)))
+    spec = ControlSpec(faults=("late",), proxies=("payments",))
+    control = replace(made, scenario=replace(made.scenario, faults=(), control=spec))
+
+    (found,) = asked(control)
+
+    assert (found.rule, found.text) == ("policy.targets", "a control run makes ready `payments`")
 
 
 def test_what_is_unproven_and_what_is_not_in_the_plan_is_refused_with_approvals() -> None:
