@@ -14,7 +14,7 @@ import typer
 
 from gameday.cli.load import load_app
 from gameday.cli.runbook import runbook_app
-from gameday.cli.talk import gate, note, step, stop
+from gameday.cli.talk import ack, gate, note, step, stop
 from gameday.errors import GamedayError
 from gameday.model.verdict import ExitCode
 
@@ -30,7 +30,7 @@ proxy_app = typer.Typer(help="The embedded Toxiproxy-compatible server.", no_arg
 app.add_typer(proxy_app, name="proxy")
 app.add_typer(load_app, name="load")
 app.add_typer(runbook_app, name="runbook")
-for _command in (note, stop, gate, step):
+for _command in (note, ack, stop, gate, step):
     app.command()(_command)
 
 Reports = Annotated[Path, typer.Option("--reports", help="Where run directories lie.")]

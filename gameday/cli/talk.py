@@ -23,6 +23,18 @@ def note(
     return talk(run, {"do": "note", "role": role, "text": text}, reports=reports)
 
 
+def ack(
+    text: Annotated[str, typer.Argument(help="What is acknowledged: the name of the alert.")],
+    run: Run = "last",
+    role: Annotated[str, typer.Option("--role", help="Who speaks: a role.")] = "responder",
+    reports: Reports = Path("reports"),
+) -> int:
+    """Acknowledge an alert of a run that is under way, by hand."""
+    from gameday.app.control import talk
+
+    return talk(run, {"do": "ack", "role": role, "text": text}, reports=reports)
+
+
 def stop(
     reason: Annotated[str, typer.Argument(help="Why.")] = "the operator said so",
     run: Run = "last",

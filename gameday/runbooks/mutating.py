@@ -145,6 +145,10 @@ _REDIS = frozenset(
     ]
 )
 _HTTP = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+#: Options of curl that send something, and those that make a GET of it again.
+_CURL_SENDS = re.compile(r"-[fsSkLivN]*[dF].*|--(?:data(?:-\w+)?|json|form(?:-string)?)(?:=.*)?")
+_CURL_PUTS = re.compile(r"-[fsSkLivN]*T.*|--upload-file(?:=.*)?")
+_CURL_GET = re.compile(r"-[fsSkLivN]*[GI][a-zA-Z]*|--get|--head")
 #: Where a POST only asks.
 _QUESTIONS = re.compile(r"/(?:query|query_range|_search|_msearch|_count|graphql|series|labels)\b")
 _AWS = re.compile(
@@ -250,9 +254,24 @@ def _curl(program: str, args: list[str]) -> str:
             method = arg[2:].upper()
         elif arg.startswith("--request="):
             method = arg.partition("=")[2].upper()
+    sent = next((how for a in args if (how := _sends(a))), "") if not method else ""
+    if sent and not any(_CURL_GET.fullmatch(a) for a in args):
+        method = sent
     if method == "POST" and any(_QUESTIONS.search(a) for a in args):
         return ""
     return f"{program} -X {method}" if method in _HTTP else ""
+
+
+def _sends(arg: str) -> str:
+    """The method that an option of curl means by what it sends."""
+    if _CURL_SENDS.fullmatch(arg):
+        return "POST"
+    return "PUT" if _CURL_PUTS.fullmatch(arg) else ""
+
+
+def _wget(program: str, args: list[str]) -> str:
+    hit = next((a for a in args if a.startswith(("--post-", "--body-"))), "")
+    return f"{program} {hit.partition('=')[0]}" if hit else ""
 
 
 def _httpie(program: str, args: list[str]) -> str:
@@ -303,6 +322,7 @@ _SPECIAL: Mapping[str, Callable[[str, list[str]], str]] = {
     "kubectl": _kube,
     "oc": _kube,
     "curl": _curl,
+    "wget": _wget,
     "http": _httpie,
     "https": _httpie,
     "redis-cli": _redis,

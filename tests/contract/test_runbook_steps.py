@@ -262,3 +262,23 @@ def test_a_step_waits_for_a_person_and_not_for_ever(tmp_path: Path) -> None:
     assert (said["passed"], said["why"]) == (None, "nobody answered within 1 s")
     assert [(e.kind, e.phase) for e in asked] == [("runbook.asked", Phase.NOTED)]
     assert done.waiting() == {}
+
+
+@pytest.mark.parametrize(
+    ("script", "changes"),
+    [
+        ("curl -d x http://a/admin", True),
+        ("curl -fsSd x http://a/admin", True),
+        ("curl --json '{}' http://a/admin", True),
+        ("curl -F f=@x http://a/admin", True),
+        ("curl -T x http://a/admin", True),
+        ("wget --post-data=x http://a/admin", True),
+        ("curl -G -d q=1 http://a/search", False),
+        ("curl -d query=up http://a/api/v1/query", False),
+        ("curl -fsS -o /dev/null http://a/healthz", False),
+    ],
+)
+def test_what_is_sent_counts_as_a_change_also_without_a_method(
+    tmp_path: Path, script: str, changes: bool
+) -> None:
+    assert bool(planned(tmp_path, block(script)).runbooks[0].unsafe) is changes

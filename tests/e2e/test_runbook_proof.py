@@ -197,6 +197,8 @@ def test_people_do_a_step_and_say_so(small_lab: Lab) -> None:
         wait_until("it asks", lambda: b"waits for a person" in told.read_bytes(), 60.0)
         shown = run_gameday("step", cwd=small_lab.directory)
         assert "switch the memory on" in shown.stdout, shown
+        taken = run_gameday("ack", "BackSlow", cwd=small_lab.directory)
+        assert taken.returncode == 0, taken.stderr
         wrong = run_gameday("step", "perhaps", cwd=small_lab.directory)
         assert (wrong.returncode, "done, changed, failed" in wrong.stderr) == (2, True)
         url = f"http://127.0.0.1:{small_lab.front}/memory"
@@ -208,6 +210,7 @@ def test_people_do_a_step_and_say_so(small_lab: Lab) -> None:
         runner.kill()
         runner.wait(10)
 
+    assert "responder acknowledges: BackSlow" in (small_lab.last_run / "report.md").read_text()
     found = verdicts(small_lab)["people"]
     assert found["facts"]["verdict"] == "manual", told.read_text() + json.dumps(found, indent=1)
     row = steps(found, "mitigate")[0]
