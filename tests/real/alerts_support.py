@@ -57,14 +57,10 @@ class Events:
         ]
 
 
-class Target:
-    """A metric page: requests at 200/s by wall time, a share of them bad when told so."""
+class MetricPage:
+    """A server of one page, that of `page`."""
 
     def __init__(self) -> None:
-        self.bad_share = 0.0
-        self._lock = threading.Lock()
-        self._last = time.monotonic()
-        self._good = self._bad = 0.0
         owner = self
 
         class Page(BaseHTTPRequestHandler):
@@ -84,6 +80,25 @@ class Target:
         self.thread.start()
 
     def page(self) -> str:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join(2)
+
+
+class Target(MetricPage):
+    """A metric page: requests at 200/s by wall time, a share of them bad when told so."""
+
+    def __init__(self) -> None:
+        self.bad_share = 0.0
+        self._lock = threading.Lock()
+        self._last = time.monotonic()
+        self._good = self._bad = 0.0
+        super().__init__()
+
+    def page(self) -> str:
         with self._lock:
             now = time.monotonic()
             n = 200 * (now - self._last)
@@ -99,11 +114,6 @@ class Target:
     def fault(self, share: float) -> None:
         self.page()
         self.bad_share = share
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join(2)
 
 
 class Listener:
@@ -178,6 +188,30 @@ class Process:
             self.process = None
 
 
+def prometheus_in(folder: Path, program: str, port: int, *more: str) -> Process:
+    """One whose configuration lies in *folder*, where its data go too; not started yet."""
+    argv = [
+        program,
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'tsdb'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        *more,
+    ]
+    return Process(argv, f"http://127.0.0.1:{port}", folder / "prometheus.log")
+
+
+def alertmanager_in(folder: Path, program: str, port: int) -> Process:
+    """The same of an Alertmanager."""
+    argv = [
+        program,
+        f"--config.file={folder / 'alertmanager.yml'}",
+        f"--storage.path={folder / 'am'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--cluster.listen-address=",
+    ]
+    return Process(argv, f"http://127.0.0.1:{port}", folder / "alertmanager.log")
+
+
 def get(url: str, *, as_json: bool = True) -> Any:
     with urllib.request.urlopen(url, timeout=5) as answer:
         body = answer.read()
@@ -243,27 +277,8 @@ class Stack:
             "inhibit_rules: [{source_matchers: [alertname=HighErrorRate],"
             " target_matchers: [alertname=ErrorsElevated], equal: [service]}]\n"
         )
-        self.prometheus = Process(
-            [
-                prometheus,
-                f"--config.file={folder / 'prometheus.yml'}",
-                f"--storage.tsdb.path={folder / 'tsdb'}",
-                f"--web.listen-address=127.0.0.1:{prom_port}",
-            ],
-            f"http://127.0.0.1:{prom_port}",
-            folder / "prometheus.log",
-        )
-        self.alertmanager = Process(
-            [
-                alertmanager,
-                f"--config.file={folder / 'alertmanager.yml'}",
-                f"--storage.path={folder / 'am'}",
-                f"--web.listen-address=127.0.0.1:{am_port}",
-                "--cluster.listen-address=",
-            ],
-            f"http://127.0.0.1:{am_port}",
-            folder / "alertmanager.log",
-        )
+        self.prometheus = prometheus_in(folder, prometheus, prom_port)
+        self.alertmanager = alertmanager_in(folder, alertmanager, am_port)
 
     def start(self) -> None:
         self.alertmanager.start()

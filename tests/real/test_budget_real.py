@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from alerts_support import Process
+from alerts_support import prometheus_in
 from ports_support import free_port
 
 from gameday.adapters.budget import read_budget
@@ -23,16 +23,7 @@ def prometheus(
     program = real_server("prometheus")
     folder, port = tmp_path_factory.mktemp("prometheus"), free_port()
     (folder / "prometheus.yml").write_text("{}\n")
-    server = Process(
-        [
-            program,
-            f"--config.file={folder / 'prometheus.yml'}",
-            f"--storage.tsdb.path={folder / 'tsdb'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-        ],
-        f"http://127.0.0.1:{port}",
-        folder / "prometheus.log",
-    )
+    server = prometheus_in(folder, program, port)
     try:
         server.start()
         yield server.url

@@ -12,13 +12,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from alerts_support import Listener, Process, get, until, wall_ms
+from alerts_support import Listener, MetricPage, alertmanager_in, get, prometheus_in, until, wall_ms
 from ports_support import free_port
 
 from gameday.kpi.foresee import Foreseen, Route, Rule, delivered, foresee, inlined
@@ -74,7 +73,7 @@ class Setting:
 ALERTS = ("Errors", "ErrorsHeld", "Burn", "ErrorsEachSecond", "Slow")
 
 
-class Services:
+class Services(MetricPage):
     """The metric page of several services; a share of the requests of each is bad when told so."""
 
     def __init__(self, names: list[str]) -> None:
@@ -83,23 +82,7 @@ class Services:
         self._share = dict.fromkeys(names, 0.0)
         self._good = dict.fromkeys(names, 0.0)
         self._bad = dict.fromkeys(names, 0.0)
-        owner = self
-
-        class Page(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                body = owner.page().encode()
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
-                self.send_header("Content-Type", "text/plain")
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
-        self.thread.start()
+        super().__init__()
 
     def _count(self, name: str) -> None:
         now = time.monotonic()
@@ -129,11 +112,6 @@ class Services:
                     n = good if bound in ("0.1", "0.5") else good + bad
                     lines.append(f'http_seconds_bucket{{service="{name}",le="{bound}"}} {n}')
         return "\n".join(lines) + "\n"
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join(2)
 
 
 def write(folder: Path, setting: Setting, target: int, alertmanager: int, hook: str) -> None:
@@ -202,27 +180,8 @@ def _play(folder: Path, setting: Setting, binaries: tuple[str, str], listener: L
     services = Services([*half, *few])
     prom_port, am_port = free_port(), free_port()
     write(folder, setting, services.server.server_address[1], am_port, listener.url)
-    prometheus = Process(
-        [
-            binaries[0],
-            f"--config.file={folder / 'prometheus.yml'}",
-            f"--storage.tsdb.path={folder / 'tsdb'}",
-            f"--web.listen-address=127.0.0.1:{prom_port}",
-        ],
-        f"http://127.0.0.1:{prom_port}",
-        folder / "prometheus.log",
-    )
-    alertmanager = Process(
-        [
-            binaries[1],
-            f"--config.file={folder / 'alertmanager.yml'}",
-            f"--storage.path={folder / 'am'}",
-            f"--web.listen-address=127.0.0.1:{am_port}",
-            "--cluster.listen-address=",
-        ],
-        f"http://127.0.0.1:{am_port}",
-        folder / "alertmanager.log",
-    )
+    prometheus = prometheus_in(folder, binaries[0], prom_port)
+    alertmanager = alertmanager_in(folder, binaries[1], am_port)
     try:
         alertmanager.start()
         prometheus.start()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from alerts_support import Events, Process, until
+from alerts_support import Events, alertmanager_in, until
 from ports_support import free_port
 
 from gameday.adapters.receiver import Receiver
@@ -38,16 +38,9 @@ def test_what_alertmanager_sends_to_pagerduty_is_understood(
         "route": {"receiver": "pd", "group_by": ["alertname"], **times},
         "receivers": [{"name": "pd", "pagerduty_configs": [pager]}],
     }
-    (tmp_path / "am.yml").write_text(yaml.safe_dump(config))
+    (tmp_path / "alertmanager.yml").write_text(yaml.safe_dump(config))
     url = f"http://127.0.0.1:{port}"
-    process = Process(
-        [
-            program, f"--config.file={tmp_path / 'am.yml'}", f"--storage.path={tmp_path / 'am'}",
-            f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address=",
-        ],
-        url,
-        tmp_path / "am.log",
-    )  # fmt: skip
+    process = alertmanager_in(tmp_path, program, port)
     try:
         process.start()
         labels = {"alertname": "Slow", "severity": "page"}

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from alerts_support import Process
+from alerts_support import prometheus_in
 from ports_support import free_port
 
 from gameday.app.runbook_lint import LintRequest, run_lint
@@ -36,16 +36,7 @@ def _prometheus(
         "        annotations: {runbook_url: 'https://wiki.example.org/payments-slow'}\n"
     )
     (folder / "prometheus.yml").write_text(f"rule_files: ['{shop}', '{folder / 'more.yml'}']\n")
-    server = Process(
-        [
-            program,
-            f"--config.file={folder / 'prometheus.yml'}",
-            f"--storage.tsdb.path={folder / 'tsdb'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-        ],
-        f"http://127.0.0.1:{port}",
-        folder / "prometheus.log",
-    )
+    server = prometheus_in(folder, program, port)
     try:
         server.start()
         yield server.url

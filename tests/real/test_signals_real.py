@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alerts_support import Process, Target, get, until
+from alerts_support import Target, get, prometheus_in, until
 from ports_support import free_port
 
 from gameday.adapters.prometheus import PrometheusSource
@@ -61,16 +61,7 @@ class Server:
         )
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        self.process = Process(
-            [
-                binary,
-                f"--config.file={folder / 'prometheus.yml'}",
-                f"--storage.tsdb.path={folder / 'tsdb'}",
-                f"--web.listen-address=127.0.0.1:{port}",
-            ],
-            self.url,
-            folder / "prometheus.log",
-        )
+        self.process = prometheus_in(folder, binary, port)
 
     def well(self) -> None:
         """Wait until the target is up and no alert is active."""

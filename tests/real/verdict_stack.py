@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from alerts_support import Process, Target, get, post, until, wall_ms
+from alerts_support import (
+    Target,
+    alertmanager_in,
+    get,
+    post,
+    prometheus_in,
+    until,
+    wall_ms,
+)
 from ports_support import free_port
 
 from gameday.adapters.alertmanager import AlertmanagerSource
@@ -79,25 +87,10 @@ class VerdictStack:
         self.fault_at_s = fault_at_s
         self.origin_ms = 0
         self._write(ports)
-        listen = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
-        self.prometheus = Process(
-            [
-                programs[0], f"--config.file={folder / 'prometheus.yml'}",
-                f"--storage.tsdb.path={folder / 'tsdb'}",
-                f"--web.listen-address={listen['prometheus']}", "--web.enable-lifecycle",
-                # after a reload it does not know its Alertmanager for a while: send again soon
-                "--rules.alert.resend-delay=1s",
-            ],
-            f"http://{listen['prometheus']}", folder / "prometheus.log",
-        )  # fmt: skip
-        self.alertmanager = Process(
-            [
-                programs[1], f"--config.file={folder / 'alertmanager.yml'}",
-                f"--storage.path={folder / 'am'}",
-                f"--web.listen-address={listen['alertmanager']}", "--cluster.listen-address=",
-            ],
-            f"http://{listen['alertmanager']}", folder / "alertmanager.log",
-        )  # fmt: skip
+        # after a reload it does not know its Alertmanager for a while: send again soon
+        more = ("--web.enable-lifecycle", "--rules.alert.resend-delay=1s")
+        self.prometheus = prometheus_in(folder, programs[0], ports["prometheus"], *more)
+        self.alertmanager = alertmanager_in(folder, programs[1], ports["alertmanager"])
         names = [str(r["alert"]) for r in rules(0) if "alert" in r]
         self.sources = {
             "prometheus": PrometheusSource(self.prometheus.url, poll_ms=250, expected=names),
