@@ -216,3 +216,31 @@ def test_people_do_a_step_and_say_so(small_lab: Lab) -> None:
     row = steps(found, "mitigate")[0]
     assert (row["answered"], row["passed"]) == ("done", True)
     assert row["ms"] > 0
+
+
+def test_a_stop_ends_the_step_and_still_rolls_back(small_lab: Lab) -> None:
+    BOOKS["stopped"] = (
+        diagnosis()
+        + step("Mitigation", "timeout=60s mutates=true", "touch begun; sleep 50")
+        + step("Rollback", "timeout=9s mutates=true", "touch rolled-back")
+    )
+    write(small_lab, "stopped")
+    command = [*GAMEDAY, "run", "scenario.yaml", "--run-runbooks", "-q"]
+    quiet = subprocess.DEVNULL
+    runner = subprocess.Popen(command, cwd=small_lab.directory, stdout=quiet, stderr=quiet)
+    try:
+        begun = small_lab.directory / "begun"
+        wait_until("the step is under way", begun.exists, 60.0)
+        stopped = run_gameday("stop", "enough", cwd=small_lab.directory)
+        assert stopped.returncode == 0, stopped.stderr
+        runner.wait(30)
+    finally:
+        runner.kill()
+        runner.wait(10)
+
+    found = verdicts(small_lab)["stopped"]
+    assert found["facts"]["verdict"] == "not_assessable"
+    assert "run was stopped" in steps(found, "mitigate")[0]["why"]
+    assert [row["passed"] for row in steps(found, "rollback")] == [True]
+    assert (small_lab.directory / "rolled-back").exists()
+    small_lab.assert_clean()
