@@ -57,7 +57,7 @@ class PipelineProof:
         deadline = time.monotonic() + WATCHDOG_WITHIN_MS / 1000
         while (why := self._missing(alert)) and time.monotonic() < deadline:
             if self._memory.wait_for_event(lambda e: e.kind == "stop.tripped", _EVERY_S):
-                break
+                raise _NotProvenError(f"{why}, and the run was stopped")
         if why:
             raise _NotProvenError(f"{why}, looked for {format_ms(WATCHDOG_WITHIN_MS)}")
         places = "Prometheus and Alertmanager" if self._alerting.alertmanager_url else "Prometheus"
@@ -65,6 +65,12 @@ class PipelineProof:
 
     def _missing(self, alert: str) -> str:
         """Where the always firing alert is not; empty if it is everywhere."""
+        try:
+            return self._not_at(alert)
+        except CannotSeeError as error:
+            return str(error)
+
+    def _not_at(self, alert: str) -> str:
         prometheus, alertmanager = self._alerting.prometheus_url, self._alerting.alertmanager_url
         if prometheus is None or not is_firing(prometheus, alert):
             return f"`{alert}` is not firing at Prometheus"

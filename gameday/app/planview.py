@@ -119,6 +119,8 @@ def _alerts(plan: Plan) -> str:
 def _order(plan: Plan) -> Iterator[str]:
     scenario, phases = plan.scenario, plan.scenario.phases
     proxied = proxied_targets(scenario, plan.environment)
+    if plan.environment.alerting.proof != "off":
+        yield f"that alerts get through is proven ({plan.environment.alerting.proof}), or it ends"
     for name in opened_targets(scenario, plan.environment):
         target = plan.environment.targets[name]
         if target.process is not None and target.is_started:

@@ -11,6 +11,7 @@ from gameday.kpi.seconds import WholeSeconds
 from gameday.model.criteria import Criterion
 from gameday.model.event import Event, Phase
 from gameday.model.histogram import count, merged, quantile_ms
+from gameday.model.pipeline import PROOF_ALERT
 from gameday.model.plan import Plan
 from gameday.model.window import Tick, tick_from_json
 
@@ -157,7 +158,7 @@ class LiveState:
         elif event.kind == "alert.delivered":
             status = str(event.data.get("status", "firing"))
             state = f"delivered to {event.data.get('receiver', '?')}"
-            if status == "firing":
+            if status == "firing" and event.subject != PROOF_ALERT:
                 self.alerts[event.subject] = Light(state=state, since_ms=event.at_ms)
         elif event.kind in ("alert.pending", "alert.firing", "alert.resolved"):
             state = event.kind.partition(".")[2]

@@ -300,3 +300,13 @@ def test_one_that_comes_a_little_later_proves_it(
 
     assert data["shown"] == "`Watchdog` is firing at Prometheus"
     assert len(looks) == 3
+
+
+def test_a_stop_ends_looking_for_a_watchdog(
+    told: Told, receiver: Receiver, prometheus: FakePrometheus
+) -> None:
+    told(Event(kind="stop.tripped", subject="operator", data={}))
+
+    why = refused(prover(told, receiver, prometheus_url=prometheus.url, proof="watchdog"), told)
+
+    assert why == "`Watchdog` is not firing at Prometheus, and the run was stopped"

@@ -66,6 +66,16 @@ def test_pending_that_goes_away_is_not_called_resolved() -> None:
     assert "PaymentsSlow no longer pending" in out.getvalue()
 
 
+def test_the_alert_of_the_proof_is_no_light() -> None:
+    state = seen_until(0)
+    data = {"status": "firing", "receiver": "pager"}
+
+    for name in ("GamedayPipelineProof", "PaymentsSlow"):
+        state.see(Event(seq=9, at_ms=5, kind="alert.delivered", subject=name, data=data))
+
+    assert list(state.alerts) == ["PaymentsSlow"]
+
+
 def burning(second: int) -> Tick:
     bad = cell(second, "checkout", 80, 5, "connection")
     return tick(second, [cell(second, "browse", 20, 12), bad] if second > FAULT_S else None)
