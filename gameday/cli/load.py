@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from gameday.cli.options import Env, Json, Profile, Project, Toxiproxy
+
 load_app = typer.Typer(
     help="The load of a scenario: looked at, written out, carried by other hosts.",
     no_args_is_help=True,
@@ -18,15 +20,6 @@ import_app = typer.Typer(
 load_app.add_typer(import_app, name="import")
 
 Scenario = Annotated[Path, typer.Argument(help="A scenario file.")]
-Project = Annotated[
-    Path | None, typer.Option("--project", help="The gameday.yaml; found upwards unless given.")
-]
-Env = Annotated[
-    str | None, typer.Option("--env", "-e", help="The environment; `local` unless given.")
-]
-Profile = Annotated[
-    str | None, typer.Option("--profile", "-p", help="A profile of the scenario, e.g. `smoke`.")
-]
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="The file to write; else it is printed.")
 ]
@@ -40,14 +33,11 @@ def load_check(
     project: Project = None,
     env: Env = None,
     profile: Profile = None,
-    toxiproxy: Annotated[
-        str | None,
-        typer.Option("--toxiproxy", help="`embedded`, `started` (from PATH), or a server's URL."),
-    ] = None,
+    toxiproxy: Toxiproxy = None,
     body: Annotated[
         bool, typer.Option("--body", help="Whole bodies, up to 2048 characters.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    json: Json = False,
 ) -> int:
     """Send each journey once, and print every answer. Nothing is injected."""
     from gameday.app.check import PlanRequest

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from gameday.cli.load import load_app
+from gameday.cli.options import Env, Json, Profile, Project, Reports, Toxiproxy
 from gameday.cli.runbook import runbook_app
 from gameday.cli.talk import ack, gate, note, step, stop
 from gameday.errors import GamedayError
@@ -33,21 +34,6 @@ app.add_typer(runbook_app, name="runbook")
 for _command in (note, ack, stop, gate, step):
     app.command()(_command)
 
-Reports = Annotated[Path, typer.Option("--reports", help="Where run directories lie.")]
-Project = Annotated[
-    Path | None, typer.Option("--project", help="The gameday.yaml; found upwards unless given.")
-]
-Env = Annotated[
-    str | None, typer.Option("--env", "-e", help="The environment; `local` unless given.")
-]
-Profile = Annotated[
-    str | None, typer.Option("--profile", "-p", help="A profile of the scenario, e.g. `smoke`.")
-]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
-Toxiproxy = Annotated[
-    str | None,
-    typer.Option("--toxiproxy", help="`embedded`, `started` (from PATH), or the URL of a server."),
-]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 RunRunbooks = Annotated[
     bool,

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from gameday.cli.options import Json, Project, Reports
+
 runbook_app = typer.Typer(
     help="Runbooks: whether they say what is needed, and whether it can be followed.",
     no_args_is_help=True,
@@ -19,10 +21,7 @@ def runbook_lint(
         list[Path] | None,
         typer.Argument(help="Runbooks, or folders of them; the project's unless given."),
     ] = None,
-    project: Annotated[
-        Path | None,
-        typer.Option("--project", help="The gameday.yaml; found upwards unless given."),
-    ] = None,
+    project: Project = None,
     prometheus: Annotated[
         str | None, typer.Option("--prometheus", help="Compare with the rules that it has loaded.")
     ] = None,
@@ -40,7 +39,7 @@ def runbook_lint(
         typer.Option("--allow", help="A program that exists where the runbook is followed."),
     ] = None,
     format_: Annotated[str, typer.Option("--format", help="`text`, `json` or `github`.")] = "text",
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    json: Json = False,
     level: Annotated[
         str, typer.Option("--level", help="Show `error`, `warning` or `note` and what is above.")
     ] = "note",
@@ -83,9 +82,7 @@ def _split(given: list[str] | None) -> tuple[str, ...]:
 def runbook_certify(
     run: Annotated[str, typer.Argument(help="The run that proved it: an id, a directory, `last`.")],
     runbook: Annotated[Path, typer.Argument(help="The runbook, a file.")],
-    reports: Annotated[Path, typer.Option("--reports", help="Where run directories lie.")] = Path(
-        "reports"
-    ),
+    reports: Reports = Path("reports"),
 ) -> int:
     """Write into a runbook's front matter that a run has proven it, when, and which text."""
     from gameday.app.runbook_certify import certify_command

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-Reports = Annotated[Path, typer.Option("--reports", help="Where run directories lie.")]
+from gameday.cli.options import Reports
+
 Run = Annotated[str, typer.Option("--run", help="The run; the latest unless given.")]
 
 

@@ -1,0 +1,24 @@
+"""Options that commands of several groups have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Reports = Annotated[Path, typer.Option("--reports", help="Where run directories lie.")]
+Project = Annotated[
+    Path | None, typer.Option("--project", help="The gameday.yaml; found upwards unless given.")
+]
+Env = Annotated[
+    str | None, typer.Option("--env", "-e", help="The environment; `local` unless given.")
+]
+Profile = Annotated[
+    str | None, typer.Option("--profile", "-p", help="A profile of the scenario, e.g. `smoke`.")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+Toxiproxy = Annotated[
+    str | None,
+    typer.Option("--toxiproxy", help="`embedded`, `started` (from PATH), or the URL of a server."),
+]
