@@ -206,6 +206,21 @@ def test_a_stored_plan_is_approved_as_the_scenario_is(desk: Desk) -> None:
     assert desk.gate().lines == ()
 
 
+def test_in_production_a_control_run_is_approved_by_its_own_plan(desk: Desk) -> None:
+    """The load meets real users there; what was approved with faults is another plan."""
+    assert desk.approve().returncode == 0
+    where = {"path": desk.scenario, "environment": "production"}
+    control = make_plan(PlanRequest(**where, control=True))  # type: ignore[arg-type]
+    asked = PolicyRequest(go=True, change_id="CHG-1", operator=DAVE)
+    assert rules(check_policy(control, asked)) == ["policy.approvals"]
+
+    words = ("scenarios/first.yaml", "--env", "production", "--control", "--out", "plan.json")
+    assert gameday("plan", *words, cwd=desk.root).returncode == 0
+    assert desk.approve(path="plan.json").returncode == 0
+
+    assert check_policy(control, asked).lines == ()
+
+
 def test_the_hash_is_that_of_the_stored_plan_of_a_run(desk: Desk) -> None:
     plan = make_plan(PlanRequest(path=desk.scenario, environment="production"))
 
