@@ -15,6 +15,7 @@ from gameday.scenario.validate import FieldError, Scalar, kind_of, shown
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}"
 _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,252})|\[[0-9A-Fa-f:.]+\])"
+_HOST_PORT = rf"{_HOST}(?::[0-9]{{1,5}})?"
 _ADDRESS = rf"(?P<host>{_HOST}):(?P<port>[0-9]{{1,5}})"
 _URL = rf"https?://{_HOST}(?::[0-9]{{1,5}})?(?:/[^\s]*)?"
 _PATH = r"/[^\s]*"
@@ -279,8 +280,8 @@ URL = Scalar(_url, pattern(_URL, examples=["http://127.0.0.1:18801"]))
 LISTEN = _address(0)
 ADDRESS = _address(1)
 HOST = Scalar(
-    matching(_HOST, "value/address", "the name of a host", "write `wiki.example.org`"),
-    pattern(_HOST),
+    matching(_HOST_PORT, "value/address", "the name of a host", "write `wiki.example.org`"),
+    pattern(_HOST_PORT),
 )
 REQUEST_PATH = Scalar(
     matching(_PATH, "value/path", "the path of a request", "write `/products`"),

@@ -231,8 +231,8 @@ def project_runbooks(project: Project, marks: Marks) -> Iterator[Diagnostic]:
 
 def _runbook(project: Project, name: str, path: Path, marks: Marks) -> Iterator[Diagnostic]:
     if name.startswith(("http://", "https://")):
-        host = _host(name)
-        if host not in project.runbook_hosts:
+        host, port = _host(name)
+        if not {host, f"{host}:{port}"} & {one.lower() for one in project.runbook_hosts}:
             yield marks.problem(
                 "runbook/host",
                 path,
@@ -248,11 +248,14 @@ def _runbook(project: Project, name: str, path: Path, marks: Marks) -> Iterator[
         )
 
 
-def _host(url: str) -> str:
+def _host(url: str) -> tuple[str, int | None]:
+    """Host and port of a link, as they may stand in `runbook_hosts`."""
     try:
-        return urlsplit(url).hostname or ""
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
     except ValueError:
-        return url
+        return url, None
+    return f"[{host}]" if ":" in host else host, port
 
 
 def _there(project: Project, name: str, is_right: Callable[[FilePath], bool]) -> bool:

@@ -29,7 +29,7 @@ def project(dice: Dice) -> dict[str, Any]:
             },
             "DatabaseDown": {"when": "goodput < 50% for 30s", "labels": {"severity": "page"}},
         },
-        "runbook_hosts": dice.pick([["wiki.example.org"], ["Wiki.Example.org", "[::1]"]]),
+        "runbook_hosts": dice.pick([["wiki.example.org"], ["Wiki.Example.org", "[::1]:8443"]]),
     }
     return made | dice.maybe(
         40,

@@ -113,7 +113,7 @@ PROJECT: dict[str, Any] = {
         }
     },
     "runbooks": ["runbooks"],
-    "runbook_hosts": ["Wiki.example.org"],
+    "runbook_hosts": ["Wiki.example.org", "wiki.example.net:8443"],
 }
 
 

@@ -78,7 +78,7 @@ def test_a_project_means_what_it_says(tmp_path: Path) -> None:
     )
     assert project.alerts[0].when.over_ms == 10_000
     assert project.alerts[0].receiver == "pager"
-    assert project.runbook_hosts == ("wiki.example.org",)
+    assert project.runbook_hosts == ("wiki.example.org", "wiki.example.net:8443")
     assert project.directory == str(tmp_path.resolve())
 
 

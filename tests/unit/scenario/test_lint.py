@@ -150,6 +150,8 @@ def test_a_fault_phase_ends_with_its_last_fault() -> None:
         ("expect.alerts.0.runbook", "runbooks/slo.md", ["runbook/missing"]),
         ("expect.alerts.0.runbook", "https://other.example.org/x", ["runbook/host"]),
         ("expect.alerts.0.runbook", "https://wiki.example.org/x", []),
+        ("expect.alerts.0.runbook", "https://wiki.example.net:8443/x", []),
+        ("expect.alerts.0.runbook", "https://wiki.example.net/x", ["runbook/host"]),
         ("expect.alerts.0.runbook", "http://[", ["runbook/host"]),
         ("expect.runbooks.0.path", "runbooks", ["runbook/missing"]),
         ("expect.runbooks.0.path", "x" * 5000, ["runbook/missing"]),
