@@ -8,7 +8,7 @@ to be said besides (None: it must be given).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from gameday.model.sources import SourcePaging, SourceRequest, SourceSpec
@@ -147,7 +147,8 @@ _JSM = Preset(
     title="Jira Service Management",
     needs=("Authorization",),
     options={"cloud": None},
-    spec=SourceSpec(
+    spec=replace(  # the API of Opsgenie under another roof
+        _OPSGENIE.spec,
         name="jsm",
         url="https://api.atlassian.com",
         request=SourceRequest(
@@ -161,12 +162,6 @@ _JSM = Preset(
         ),
         paging=SourcePaging(kind="next", read="links.next"),
         rows="values",
-        map=_OPSGENIE_MAP,
-        states={"open": "firing", "closed": "ended"},
-        name_pattern=TITLE,
-        delivered=True,
-        every_ms=10_000,
-        lookback_ms=7 * _DAY_MS,
     ),
 )
 
