@@ -13,6 +13,8 @@ from pathlib import Path
 
 _STOP_WITHIN_S = 6.0
 _TAIL_LINES = 15
+#: A server that ends writes of its parts last, and of the reason before.
+_ERROR_LINES = 3
 
 
 class Keeper:
@@ -44,11 +46,13 @@ class Keeper:
 
 
 def tail(file: Path) -> str:
-    """The last lines of a log, indented, for an error message."""
+    """The last lines of a log and the last errors before them, indented, for an error message."""
     try:
-        lines = file.read_text("utf-8", errors="replace").splitlines()[-_TAIL_LINES:]
+        found = file.read_text("utf-8", errors="replace").splitlines()
     except FileNotFoundError:
-        lines = []
+        found = []
+    lines = [line for line in found[:-_TAIL_LINES] if "level=error" in line][-_ERROR_LINES:]
+    lines += found[-_TAIL_LINES:]
     return "\n".join(f"    {line}" for line in lines) or "    (its log is empty)"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import http.client
 import json
@@ -319,7 +320,8 @@ def test_stop_ends_what_hangs(tmp_path: Path, events: Events) -> None:
         until("a thread", lambda: threading.active_count() > 2)
         began = wall_ms()
         receiver.stop()
-        assert client.recv(10) == b""
+        with contextlib.suppress(ConnectionResetError):  # what was not read may be reset
+            assert client.recv(10) == b""
         assert wall_ms() - began < 3_000
 
 

@@ -10,6 +10,7 @@ import pytest
 from gameday.adapters.rehearsal import rehearse
 from gameday.kpi.foresee import foresee
 from gameday.kpi.outlook import LivePrometheus, Record, SeriesNow, rule_of
+from gameday.kpi.promql import selectors
 from gameday.kpi.shares import UnpredictableError
 from gameday.model.effect import Effect, parse_effect
 
@@ -29,16 +30,10 @@ def made(query: str, every_s: float = 1.0, for_s: float = 0.0) -> tuple[dict[str
     scraped = SeriesNow(count=1, scrape_ms=every_s * 1000)
     seen = LivePrometheus(rows=[row], records=RECORDS)
     rule, _ = rule_of(row, seen, per_s=100.0)
-    series = {s.text: scraped for s in _selectors(rule.expr)}
+    series = {s.text: scraped for s in selectors(rule.expr)}
     return row, rule_of(
         row, LivePrometheus(rows=[row], records=RECORDS, series=series), per_s=100.0
     )[0]
-
-
-def _selectors(expr: Any) -> Any:
-    from gameday.kpi.foresee import selectors
-
-    return selectors(expr)
 
 
 @pytest.mark.parametrize(
