@@ -10,7 +10,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,15 +77,7 @@ def run_step(
         again = step.retry_ms and answer.passed is not None and answer.passed is not wanted
         if not again or left_s <= 0 or at.cancelled():
             ms = round((time.monotonic() - begun) * 1000)
-            return Answer(
-                passed=answer.passed,
-                why=answer.why,
-                exit=answer.exit,
-                output=answer.output,
-                started=answer.started,
-                tries=tries,
-                ms=ms,
-            )
+            return replace(answer, tries=tries, ms=ms)
         wait(step.retry_ms / 1000)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from typing import Any
+
+from load_support import said_by
 
 PRELUDE = """
 import json, gevent
@@ -26,12 +25,7 @@ def request(takes_s):
 
 
 def run(code: str) -> Any:
-    done = subprocess.run(
-        [sys.executable, "-c", PRELUDE + code],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return said_by(PRELUDE + code)
 
 
 def test_each_request_has_its_own_whole_limit_and_those_in_time_are_left_alone() -> None:

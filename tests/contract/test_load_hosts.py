@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from hosts_support import TOKEN, loads_of, until, worker
-from load_support import Recorder, Server, journey
+from load_support import Recorder, Server, alive, journey
 from ports_support import free_port
 
 from gameday.adapters.locust.driver import LocustLoad
@@ -43,14 +43,6 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def address() -> str:
     return f"127.0.0.1:{free_port()}"
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in "ZX"
 
 
 class Started:

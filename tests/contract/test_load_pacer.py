@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-
 import pytest
+from load_support import said_by
 
 PRELUDE = """
 import json, sys, gevent
@@ -24,12 +21,7 @@ pacer = Pacer(book=book, labels=[("browse", "/a"), ("buy", "/b")], lanes=["V", "
 
 
 def run(code: str) -> object:
-    done = subprocess.run(
-        [sys.executable, "-c", PRELUDE + code],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return said_by(PRELUDE + code)
 
 
 def test_the_last_idle_user_comes_first_and_the_first_arrival_is_served_first() -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from load_support import Recorder, Server, journey, running
+from load_support import Recorder, Server, alive, journey, running
 
 from gameday.adapters.locust import driver, process
 from gameday.adapters.locust.driver import LocustLoad
@@ -61,14 +61,6 @@ def until(true: Callable[[], object], within_s: float = 10) -> None:
     while not true():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.02)
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in "ZX"
 
 
 def start(load: LocustLoad, heard: Recorder | None = None) -> Recorder:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from load_support import Recorder, Server, journey, running
+from load_support import Recorder, Server, alive, journey, running
 
 from gameday.adapters.locust.driver import LocustLoad
 from gameday.errors import NoEffectError
@@ -35,14 +35,6 @@ def server() -> Iterator[Server]:
     one = Server()
     yield one
     one.close()
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in "ZX"
 
 
 def by_second(heard: Recorder) -> Counter[tuple[int, str]]:
