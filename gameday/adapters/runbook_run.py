@@ -26,6 +26,8 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "sh": ("sh", "-eu", "-c"),
 }
 LABELS_MAX, LABEL_CHARS = 64, 1_000
+#: How often it is asked, between two tries, whether the step is cancelled.
+_SLICE_S = 0.2
 _COMPARED = re.compile(r"^(?P<left>.+?)\s*(?P<op>==|!=|>=|<=|>|<)\s*(?P<right>[^\s=<>].*)$")
 
 
@@ -75,10 +77,21 @@ def run_step(
         answer = _once(step, at, max(0.05, until - time.monotonic()))
         left_s = until - time.monotonic() - step.retry_ms / 1000
         again = step.retry_ms and answer.passed is not None and answer.passed is not wanted
-        if not again or left_s <= 0 or at.cancelled():
-            ms = round((time.monotonic() - begun) * 1000)
-            return replace(answer, tries=tries, ms=ms)
-        wait(step.retry_ms / 1000)
+        if again and left_s > 0:
+            if _waited(step.retry_ms / 1000, at, wait):
+                continue
+            why = "the run was stopped before it could be tried again"
+            answer = replace(answer, passed=None, why=f"{why}: {answer.why or 'it passed'}")
+        ms = round((time.monotonic() - begun) * 1000)
+        return replace(answer, tries=tries, ms=ms)
+
+
+def _waited(seconds: float, at: StepPlace, wait: Callable[[float], Any]) -> bool:
+    """Wait as long, in slices; False as soon as the step is cancelled."""
+    until = time.monotonic() + seconds
+    while not at.cancelled() and (left_s := until - time.monotonic()) > 0:
+        wait(min(_SLICE_S, left_s))
+    return not at.cancelled()
 
 
 def json_problem(text: str) -> str:
@@ -98,7 +111,13 @@ def _once(step: RunbookStep, at: StepPlace, within_s: float) -> Answer:
     words = (*_WORDS[step.shell], step.text, "gameday-runbook")
     directory = Path(at.place.directory)
     ended = run_program(
-        program, words, env=env, cwd=directory, within_s=within_s, cancelled=at.cancelled
+        program,
+        words,
+        env=env,
+        cwd=directory,
+        within_s=within_s,
+        cancelled=at.cancelled,
+        whole=True,
     )
     if ended.refused:
         why = f"it could not be started: {ended.refused}"

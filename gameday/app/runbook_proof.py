@@ -14,6 +14,7 @@ from typing import Any
 
 from gameday.adapters.runbook_document import load_document
 from gameday.adapters.runbook_run import json_problem
+from gameday.adapters.runbook_shell import read_script
 from gameday.model.project import Environment, Project
 from gameday.model.proof import (
     BEGIN_MS,
@@ -27,13 +28,15 @@ from gameday.model.runbook import Block, Document
 from gameday.model.scenario import RunbookExpectation, Scenario
 from gameday.model.units import UnitError, duration_ms
 from gameday.runbooks.seal import content_sha256
-from gameday.runbooks.words import changes
+from gameday.runbooks.words import Act, changes
 
 #: What a block has to be written in to be run, and with which shell.
 SHELLS: Mapping[str, str] = {"bash": "bash", "sh": "sh", "shell": "sh"}
 #: The most that a step for people, or anything else in a runbook, may take.
 LONGEST_MS = 3_600_000
 STEPS_MAX = 50
+#: The longest text that Linux passes to a shell as one word.
+TEXT_BYTES_MAX = 128 * 1024 - 1
 _PARAM = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 #: Names that change what a shell or a linker does, or that are ours.
 _RESERVED = re.compile(
@@ -150,9 +153,16 @@ def _problem(block: Block) -> str:
     wrong = json_problem(given["expect_json"]) if "expect_json" in given else ""
     if wrong:
         return wrong
-    if given.get("manual") != "true" and block.language not in SHELLS:
+    return "" if given.get("manual") == "true" else _not_runnable(block)
+
+
+def _not_runnable(block: Block) -> str:
+    """Why no shell can run a block."""
+    if block.language not in SHELLS:
         named = f"`{block.language}`" if block.language else "no language"
         return f"a step in {named} cannot be run; write it in bash, or as `manual=true`"
+    if len(block.body.encode()) > TEXT_BYTES_MAX:
+        return f"the step is longer than {TEXT_BYTES_MAX} bytes; call a script of the project"
     return ""
 
 
@@ -193,12 +203,20 @@ def _unsafe(document: Document) -> Iterator[str]:
         if given is None or given.get("manual") == "true":
             continue
         declared = given.get("mutates") == "true"
-        act = next(iter(changes(block)), None)
+        act = next(_acts(block), None)
         if block.phase == "diagnose" and (declared or act is not None):
             what, line = (f"`{act.what}`", act.line) if act else ("the step", block.line)
             yield f"line {line}: {what} changes something, in the diagnosis"
         elif act is not None and not declared:
             yield f"line {act.line}: `{act.what}` changes something, and the step does not say so"
+
+
+def _acts(block: Block) -> Iterator[Act]:
+    """What changes something in all that is run; the lint leaves out what looks like output."""
+    if block.language in SHELLS and not _not_runnable(block):
+        whole = replace(block, script=read_script(block.body, block.body_line))
+        yield from changes(whole)
+    yield from changes(block)
 
 
 def _params(document: Document, given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:

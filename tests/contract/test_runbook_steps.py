@@ -8,73 +8,14 @@ import time
 from pathlib import Path
 
 import pytest
+from runbook_support import acts, block, first, planned, run
 
-from gameday.adapters.generic.place import Place, passed_on
-from gameday.adapters.runbook_run import StepPlace, json_problem, label_variables, run_step
+from gameday.adapters.runbook_run import json_problem, label_variables
 from gameday.app.check import PlanRequest, make_plan
-from gameday.app.memory import Memory
-from gameday.app.runbook_acts import RunbookActs
-from gameday.engine.loop import RunClock
 from gameday.errors import NoEffectError
 from gameday.model.event import Event, Phase
-from gameday.model.plan import Plan
-from gameday.model.proof import RunbookStep
 
-PROJECT = """\
-gameday: 1
-environments:
-  local:
-    commands: [COMMANDS]
-    targets:
-      shop:
-        {url: "http://127.0.0.1:1", proxy: shop, listen: "127.0.0.1:1", upstream: "127.0.0.1:2"}
-services: {shop: {tier: 1, slos: {availability: 99.9%}}}
-alerts:
-  Slow: {when: p50 > 500ms, labels: {severity: page}, receiver: pager}
-"""
-SCENARIO = """\
-gameday: 1
-id: slow
-title: The shop answers late
-service: shop
-owner: team
-hypothesis: Somebody is called.
-load: {target: shop, arrivals: 100/s, journeys: {browse: {steps: [{get: /products}]}}}
-phases: {baseline: 30s, fault: 60s, recovery: 60s}
-faults: [{id: late, target: shop, toxic: {type: latency, latency: 800ms}, hold: until mitigated}]
-expect:
-  baseline: [errors < 1%]
-  alerts: [{alert: Slow, fires_within: 10s}]
-  runbooks: [{path: runbooks/slow.md, prove: true}]
-stop_when: [errors > 50% for 10s]
-"""
 SHOW = "env | grep -a GAMEDAY_ | sort"
-
-
-def planned(directory: Path, runbook: str, *, commands: str = "bash", front: str = "") -> Plan:
-    (directory / "gameday.yaml").write_text(PROJECT.replace("COMMANDS", commands))
-    (directory / "scenario.yaml").write_text(SCENARIO)
-    (directory / "runbooks").mkdir(exist_ok=True)
-    (directory / "runbooks" / "slow.md").write_text(f"{front}# Slow\n\n## Diagnosis\n\n{runbook}")
-    return make_plan(PlanRequest(path=directory / "scenario.yaml"))
-
-
-def block(script: str, attributes: str = "name=look timeout=5s") -> str:
-    return f"```bash {{{attributes}}}\n{script}\n```\n\n"
-
-
-def acts(plan: Plan, *events: Event) -> RunbookActs:
-    memory = Memory()
-    for seq, event in enumerate(events):
-        memory.see(
-            Event(seq=seq, at_ms=seq, kind=event.kind, subject=event.subject, data=event.data)
-        )
-    return RunbookActs(plan, "run-1", clock=RunClock.start(), memory=memory)
-
-
-def first(plan: Plan, done: RunbookActs) -> dict:
-    step = next(s for s in plan.schedule.steps if s.verb == "runbook.step")
-    return dict(done.step(step, lambda event: None))
 
 
 def test_an_alert_that_attacks_is_only_text_in_variables(tmp_path: Path) -> None:
@@ -187,14 +128,6 @@ def test_the_option_is_a_part_of_the_plan(tmp_path: Path) -> None:
     for key in ("runbooks", "run_runbooks"):
         del older[key]
     assert load_plan(json.dumps(older)).runbooks == ()
-
-
-def run(directory: Path, text: str, **more: object):
-    step = RunbookStep(name="x", phase="diagnose", line=1, text=text, shell="bash", **more)  # type: ignore[arg-type]
-    place = Place(
-        directory=directory, commands=("bash",), run="r", fault="", environ=passed_on(), programs={}
-    )
-    return run_step(step, StepPlace(place=place), wanted=True)
 
 
 def test_what_a_step_expects(tmp_path: Path) -> None:

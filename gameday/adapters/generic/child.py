@@ -53,17 +53,25 @@ def run_program(
     cwd: Path,
     within_s: float,
     cancelled: Callable[[], bool] = _never,
+    whole: bool = False,
 ) -> Ended:
     """Run *program* (a path) as *words* under the guard, for at most *within_s* and a moment.
 
     No shell, standard input empty, a process group of its own that is killed whole at the limit, or
-    as soon as it is *cancelled*, which is asked many times a second.
+    as soon as it is *cancelled*, which is asked many times a second. With *whole* it is killed too
+    when the program has ended, so that nothing that it left in the background goes on.
     """
     told, tell = os.pipe()
     try:
         argv = [sys.executable, "-I", "-S", str(GUARD), str(tell), program, *words]
         ended = _run(
-            argv, env=env, cwd=cwd, within_s=within_s, pass_fds=(tell,), cancelled=cancelled
+            argv,
+            env=env,
+            cwd=cwd,
+            within_s=within_s,
+            pass_fds=(tell,),
+            cancelled=cancelled,
+            whole=whole,
         )
         os.close(tell)
         tell = -1
@@ -115,6 +123,7 @@ def _run(
     request: bytes = b"",
     pass_fds: tuple[int, ...] = (),
     cancelled: Callable[[], bool] = _never,
+    whole: bool = False,
 ) -> Ended:
     deadline = time.monotonic() + within_s
     try:
@@ -133,7 +142,7 @@ def _run(
     over = False
     try:
         talk = _Talk(child, request)
-        over = talk.follow(deadline, cancelled)
+        over = talk.follow(deadline, cancelled, whole=whole)
     finally:
         if not over:
             _end(child)
@@ -154,7 +163,7 @@ class _Talk:
         for fd in (self._inward, *self._outward):
             os.set_blocking(fd, False)
 
-    def follow(self, deadline: float, cancelled: Callable[[], bool]) -> bool:
+    def follow(self, deadline: float, cancelled: Callable[[], bool], *, whole: bool) -> bool:
         """Talk and listen until the child ends (True) or the time is over (False)."""
         with selectors.DefaultSelector() as selector:
             for fd in self._outward:
@@ -168,6 +177,9 @@ class _Talk:
                 for key, _ in selector.select(min(_TICK_S, deadline - now)):
                     if not self._move(key.fd):
                         selector.unregister(key.fd)
+        if whole:  # its leader is not reaped yet, so the group is still ours
+            with suppress(ProcessLookupError):
+                os.killpg(self._child.pid, signal.SIGKILL)
         for fd, stream in self._outward.items():
             _empty(fd, stream)
         self._child.wait()
