@@ -40,7 +40,7 @@ def http_sources(plan: Plan, *, now_wall_ms: NowWallMs = wall_ms) -> dict[str, H
 def quiet_now(plan: Plan, source: HttpJsonSource) -> tuple[str, list[str]]:
     """That no expected alert fires already there, and warnings. Raises what there is against."""
     now_ms = round(time.time() * 1000)
-    read = source.read(now_ms - 1_000, now_ms)
+    read = source.read(now_ms - 1_000, now_ms, now=True)
     expected = {alert.alert for alert in plan.scenario.expect.alerts}
     problems = list(_against(read, expected))
     if problems:

@@ -46,6 +46,9 @@ def _judge(case: Case, matcher: Mapping[str, str]) -> Finding:
     if not recovery.complete:
         summary = "nothing else was seen, but recovery was cut short"
         return _found(matcher, Outcome.INCONCLUSIVE, summary)
+    if case.sight.until_ms < end_ms:
+        summary = f"nothing else was seen, but `{case.sight.source}` was not seen to the end"
+        return _found(matcher, Outcome.INCONCLUSIVE, summary)
     return _found(matcher, Outcome.PASS, "no other alert fired")
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from gameday.checks.case import Case, alert_name
 from gameday.kpi.alert_notes import resolved_early
-from gameday.kpi.seen import Sighting
+from gameday.kpi.seen import Sighting, last_to_end
 from gameday.kpi.spans import FaultSpan
 from gameday.model.scenario import AlertExpectation
 from gameday.model.units import format_ms
@@ -72,7 +72,7 @@ def _after(
     seen: Sequence[Sighting],
     within_ms: int,
 ) -> Finding:
-    last, off_ms = seen[-1], fault.off_ms or 0
+    last, off_ms = last_to_end(seen), fault.off_ms or 0
     due_ms, allowed = off_ms + within_ms, f"allowed {format_ms(within_ms)}"
     if last.ended_ms is None:
         watched_ms = case.sight.until_ms - off_ms

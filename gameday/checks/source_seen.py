@@ -38,6 +38,9 @@ def _judge(case: Case, sight: Sight) -> Finding:
     blind = sight.blind_in(min(asked), last.end_ms)
     if blind:
         return _found(sight.source, Outcome.INCONCLUSIVE, blind, sight.evidence)
+    if sight.until_ms < last.end_ms:
+        summary = f"`{sight.source}` was not seen to the end"
+        return _found(sight.source, Outcome.INCONCLUSIVE, summary, sight.evidence)
     summary = f"`{sight.source}` was read without a gap from the fault to the end"
     return _found(sight.source, Outcome.PASS, summary, sight.evidence)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from gameday.kpi.assess import not_assessable
 from gameday.kpi.routed import Routed
-from gameday.kpi.seen import Delivery, Sighting, label_match, sight_of
+from gameday.kpi.seen import Delivery, Sighting, label_match, last_to_end, sight_of
 from gameday.kpi.spans import FaultSpan
 from gameday.kpi.steady import Slices, healthy_at
 from gameday.model.alerting import AlertNote, NoteRow
@@ -84,7 +84,7 @@ def _stuck(
         return
     if not_assessable(timeline, firings[-1].source, ["ended"]):
         return
-    last, sight = firings[-1], sight_of(timeline, firings[-1].source)
+    last, sight = last_to_end(firings), sight_of(timeline, firings[-1].source)
     allowed = f"allowed {format_ms(within_ms)}"
     if last.ended_ms is None:
         watched_ms = sight.until_ms - fault.off_ms

@@ -130,7 +130,7 @@ def _verdict(
     case = _case(run, expected, fault, fired, delivered)
     said = next(_words(case))
     sane = fault.on_ms is not None
-    last = case.firings[-1] if case.firings and sane else None
+    last = seen.last_to_end(case.firings) if case.firings and sane else None
     first = case.firings[0] if case.firings and sane else None
     ended = last is not None and last.ended_ms is not None and fault.off_ms is not None
     return AlertVerdict(

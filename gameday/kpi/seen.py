@@ -6,8 +6,9 @@ become run time, corrected by the measured offset of each source's clock.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -58,6 +59,14 @@ class Delivery:
     annotations: Mapping[str, str]
     at_ms: int
     seq: int
+
+
+def last_to_end(found: Sequence[Sighting]) -> Sighting:
+    """The firing that ended last; one that has not ended comes after all others.
+
+    Labels are matched by a part of them, so several firings may go on at the same time.
+    """
+    return max(found, key=lambda one: math.inf if one.ended_ms is None else one.ended_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -238,7 +238,7 @@ def _mitigated(run: _Run, fault: spans.FaultSpan) -> Rung:
 def _resolved(run: _Run, fault: spans.FaultSpan, episodes: Sequence[seen.Sighting]) -> Rung:
     if not episodes:
         return _unknown("resolved", "it did not fire")
-    last = episodes[-1]
+    last = seen.last_to_end(episodes)
     if last.ended_ms is None:
         sight = seen.sight_of(run.timeline, last.source)
         if sight.why:

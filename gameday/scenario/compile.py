@@ -34,6 +34,8 @@ EDGE_MS = 1_000
 LOAD_START_LIMIT_MS = 40_000
 LOAD_STOP_MARGIN_MS = 15_000
 BASELINE_LIMIT_MS = 5_000
+#: On top of the delay with which a source lists what has happened: that is waited for.
+ALERT_READ_LIMIT_MS = 30_000
 #: For opening targets, preparing faults and closing everything again, on top of the phases.
 MARGIN_MS = 90_000
 
@@ -107,9 +109,10 @@ def limits_of(scenario: Scenario, environment: Environment) -> Limits:
     load_ms = LOAD_START_LIMIT_MS + scenario.load.timeout_ms + LOAD_STOP_MARGIN_MS
     load_ms += gather_ms(scenario, environment)
     load_ms += _aside_ms((*scenario.load.setup, *scenario.load.teardown), scenario)
+    around_ms = MARGIN_MS + max((s.delay_ms for s in environment.alerting.http_json), default=0)
     limits_ms = (fault_limit_ms(scenario, fault) for fault in scenario.faults)
     return Limits(
-        deadline_ms=scenario.phases.played_ms + load_ms + MARGIN_MS + scenario.revert_for_ms,
+        deadline_ms=scenario.phases.played_ms + load_ms + around_ms + scenario.revert_for_ms,
         call_ms=max(limits_ms, default=scenario.call_limit_ms),
         revert_for_ms=scenario.revert_for_ms,
     )
@@ -275,9 +278,15 @@ def _closing(
         always=True,
     )
     sources = alert_servers(environment) or ("builtin",)
+    late_ms = {source.name: source.delay_ms for source in environment.alerting.http_json}
     for source in sources:
         yield _step(
-            "alert.read", source, lane=source, when=_ended(("load.stop", "load")), always=True
+            "alert.read",
+            source,
+            lane=source,
+            when=_ended(("load.stop", "load")),
+            limit_ms=ALERT_READ_LIMIT_MS + late_ms.get(source, 0),
+            always=True,
         )
     read = _ended(*(("alert.read", source) for source in sources))
     for subject, data in runbooks_of(scenario).items():

@@ -12,6 +12,7 @@ from checks_support import (
     RECOVERY_S,
     Spoil,
     alert,
+    change,
     cut,
     drop,
     expectations,
@@ -22,6 +23,7 @@ from checks_support import (
 
 from gameday.checks.alert_quiet import check
 from gameday.checks.case import Case
+from gameday.model.event import Phase
 from gameday.model.verdict import Outcome
 
 PAGE = {"severity": "page"}
@@ -64,6 +66,14 @@ ROWS: dict[str, tuple[str, str, Mapping[str, str], list[Noise], tuple[Spoil, ...
     ),
     "blind, and noise was seen all the same": (
         "fail", "Disk", PAGE, [("Disk", PAGE, 20, 25)], (drop("alert.read"),),
+    ),
+    "not seen to the end": (
+        "inconclusive", "`builtin` was not seen to the end", PAGE, [],
+        (change("alert.read", phase=Phase.OK, until_wall_ms=ORIGIN + RECOVERY_S * 1000),),
+    ),
+    "noise is noise, though not seen to the end": (
+        "fail", "Disk", PAGE, [("Disk", PAGE, 20, 25)],
+        (change("alert.read", phase=Phase.OK, until_wall_ms=ORIGIN + RECOVERY_S * 1000),),
     ),
     "no fault": ("inconclusive", "did not go through", PAGE, [], (drop("fault.inject"),)),
     "cut before recovery": (

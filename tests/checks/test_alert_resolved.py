@@ -68,6 +68,35 @@ def test_outcome(row: Any) -> None:
     assert words in finding.summary
 
 
+#: Firings of two instances: from second, to second; the outcome, and what is said of it.
+PODS: dict[str, tuple[Stretch, Stretch, str, str]] = {
+    "the older one still fires": ((FIRES, None), (FIRES + 2, 37), "fail", "still fired"),
+    "the newer one still fires": ((FIRES, 37), (FIRES + 2, None), "fail", "still fired"),
+    "the older one ended last, and late": (
+        (FIRES, 44), (FIRES + 2, 36), "fail", "resolved 10.96 s after",
+    ),
+    "the older one ended last, and in time": (
+        (FIRES, 40), (FIRES + 2, 36), "pass", "resolved 6.96 s after",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", PODS.values(), ids=PODS)
+def test_of_several_at_once_the_one_that_ends_last_decides(row: Any) -> None:
+    older, newer, outcome, words = row
+    run = good_run(alerts=False)
+    for pod, (first, last) in (("a", older), ("b", newer)):
+        labels = {**PAGE, "pod": pod}
+        alert(run, "alert.firing", first * 1000, "PaymentsSlow", labels)
+        if last is not None:
+            alert(run, "alert.resolved", last * 1000, "PaymentsSlow", labels)
+
+    finding = judged([], journal=run)
+
+    assert finding.outcome is Outcome(outcome), finding
+    assert words in finding.summary
+
+
 def test_resolving_is_right_where_the_service_cured_itself() -> None:
     """Users were served as in the baseline by then: the alert did not lie."""
     cured = good_run(alerts=False, ticks=lambda s: tick(s, tick(1).cells) if s > 20 else tick(s))

@@ -177,6 +177,14 @@ ROWS: dict[str, Row] = {
         source_seen, "inconclusive", "could not be read from 20.0 s", good_run(),
         (also((20_000, "alert.source.down", "builtin", {"error": "gone"})),), NO_SERVER,
     ),
+    "source that was not seen to the end": (
+        source_seen, "inconclusive", "`builtin` was not seen to the end",
+        good_run(read={"gaps": [], "until_wall_ms": ORIGIN + END_S * 1000 - 1}), (), NO_SERVER,
+    ),
+    "source that was seen to the very end": (
+        source_seen, "pass", "without a gap",
+        good_run(read={"gaps": [], "until_wall_ms": ORIGIN + END_S * 1000 + 2}), (), NO_SERVER,
+    ),
     "no clock to compare": (clock_agree, "skip", "no alert source", good_run(), (), NO_SERVER),
     "clocks agree": (clock_agree, "pass", "ahead of ours", read_prometheus(40), (), PROMETHEUS),
     "clocks agree to an interval": (

@@ -101,7 +101,7 @@ def _fake(vendor: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVendor]:
 def spec(vendor: str, fake: FakeVendor) -> SourceSpec:
     one = VENDORS[vendor]
     source = {"preset": vendor, "url": fake.url, "auth": dict(one.auth), **one.more}
-    return replace(spec_of(vendor, source), every_ms=20)
+    return replace(spec_of(vendor, source), every_ms=20, delay_ms=0)
 
 
 def test_the_story_of_an_alert(vendor: str, fake: FakeVendor) -> None:

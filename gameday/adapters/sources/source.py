@@ -6,8 +6,9 @@ source that shows only what is there now (`live`) is as visible as the polls wer
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -101,8 +102,11 @@ class HttpJsonSource:
         base: Path | None = None,
         judged: bool = True,
         now_wall_ms: NowWallMs = wall_ms,
+        wait_s: Callable[[float], object] | None = None,
     ) -> None:
         self.name = spec.name
+        self._ended = threading.Event()
+        self._wait_s = wait_s or self._ended.wait
         self._spec, self._base, self._judged, self._now = spec, base or Path(), judged, now_wall_ms
         self._poller = Poller(spec.name, self._look, every_ms=spec.every_ms, now_wall_ms=self._now)
         self._book = Book(spec)
@@ -114,17 +118,26 @@ class HttpJsonSource:
 
     def start(self, emit: Emit) -> None:
         """Begin to poll. Returns at once."""
+        self._ended.clear()
         self._poller.start(emit)
 
     def stop(self) -> None:
         """End, within about two seconds. Idempotent."""
+        self._ended.set()
         asker, self._asker = self._asker, None
         if asker is not None:
             asker.close()
         self._poller.stop()
 
-    def read(self, since_wall_ms: int, until_wall_ms: int) -> Mapping[str, Any]:
-        """All it knows of [since, until] (our clock), for `alert.read`. Raises CannotSeeError."""
+    def read(
+        self, since_wall_ms: int, until_wall_ms: int, *, now: bool = False
+    ) -> Mapping[str, Any]:
+        """All it knows of [since, until] (our clock), for `alert.read`. Raises CannotSeeError.
+
+        It is waited for, for at most its `delay`, until it lists all of that time; with *now* not.
+        """
+        if not now:
+            self._settle(until_wall_ms)
         asked = self._now()
         told = self._whole(since_wall_ms, until_wall_ms)
         offset = round(told.offset_ms or 0)
@@ -175,21 +188,28 @@ class HttpJsonSource:
             now_wall_ms=now,
         )
 
+    def _settle(self, until_wall_ms: int) -> None:
+        """Wait until what happened until then is listed; `stop` ends that."""
+        late_ms = self._spec.delay_ms
+        left_ms = min(until_wall_ms + late_ms - self._now(), late_ms)
+        if left_ms > 0:
+            self._wait_s(left_ms / 1000)
+
     def _whole(self, since_wall_ms: int, until_wall_ms: int) -> Told:
         """All that was there in that time or shortly before."""
         asker = Asker(self._spec, base=self._base, now_wall_ms=self._now)
+        again = False
         try:
             while True:
                 asked = round(self._offset_ms or 0)
                 until = max(until_wall_ms, self._now()) + asked + 1_000  # it may know no ms
                 since = since_wall_ms + asked - self._spec.lookback_ms
                 told = asker.ask(since, until, patient=True)
-                off = told.offset_ms or 0.0
-                if abs(off - asked) <= (told.error_ms or 0):
-                    return told
-                if self._offset_ms is not None:
+                if told.offset_ms is None:
                     return replace(told, offset_ms=self._offset_ms)
-                self._offset_ms = off  # the window has to be that of its own clock
+                if again or abs(told.offset_ms - asked) <= (told.error_ms or 0):
+                    return told
+                self._offset_ms, again = told.offset_ms, True  # the window is that of its clock
         finally:
             asker.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -148,6 +149,22 @@ def test_real_alert_servers_take_the_place_of_the_built_in_alerts(tmp_path: Path
         ("alertmanager", "alertmanager"),
     ]
     assert len(step(plan, "runbook.read:CheckoutSlow").when) == 9
+
+
+def test_a_source_that_lists_late_has_that_much_longer_to_be_read(tmp_path: Path) -> None:
+    def reads(delay: str) -> tuple[list[int], int]:
+        source: dict[str, Any] = {"preset": "splunk", "url": "http://127.0.0.1:1", "delay": delay}
+        source["auth"] = {"headers": {"Authorization": {"env": "KEY"}}}
+        servers = {"prometheus": {"url": "http://127.0.0.1:2"}, "http_json": {"splunk": source}}
+        data = changed(PROJECT, "environments.local.alerts", servers)
+        plan = compile_plan(a_scenario(), a_project(tmp_path, data), environment="local", seed=0)
+        steps = [s for s in plan.schedule.steps if s.verb == "alert.read"]
+        return [s.limit_ms for s in steps], plan.schedule.limits.deadline_ms
+
+    (prompt, prompt_deadline), (late, late_deadline) = reads("0s"), reads("10m")
+    assert prompt == [30_000, 30_000]
+    assert late == [30_000, 630_000]
+    assert late_deadline - prompt_deadline == 600_000
 
 
 def test_a_load_target_without_proxy_is_not_opened(tmp_path: Path) -> None:
