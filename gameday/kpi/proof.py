@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from gameday.kpi.proof_steps import Done, discriminating, done_steps, mitigated_by, of
+from gameday.kpi.proof_steps import (
+    Done,
+    discriminating,
+    done_steps,
+    mitigated_by,
+    of,
+)
 from gameday.kpi.seen import sightings_of
 from gameday.kpi.spans import FaultSpan, faults_of, windows_of
 from gameday.kpi.stats import ticks_of
@@ -139,16 +145,10 @@ class _Look:
             said = missing[0].output.strip().splitlines()[-1:] or [missing[0].why]
             yield ProofWord.NOT_EXECUTABLE, f"`{name}` needs what is not here: {said[0]}"
         unknown = [d for d in asked if d.passed is None]
-        names = {d.step.name for d in self._runbook_diagnosis()}
         if unknown and not self._tells:
             yield ProofWord.NOT_ASSESSABLE, f"`{unknown[0].step.name}`: {unknown[0].why}"
-        for arm in (Arm.BASELINE, Arm.FAULT):
-            if names and not of(self._done, arm):
-                why = next(
-                    (d.skipped for d in self._done if d.arm is arm), "the run did not come to it"
-                )
-                yield ProofWord.NOT_ASSESSABLE, f"its diagnosis was not asked: {why}"
         if not self._tells:
+            yield from self._not_asked()
             answers = {d.passed for d in of(self._done, Arm.FAULT)}
             same = "yes" if answers == {True} else "no" if answers == {False} else "no better"
             yield (
@@ -157,6 +157,17 @@ class _Look:
             )
         if not acted:
             yield self._not_tried()
+
+    def _not_asked(self) -> Iterator[tuple[ProofWord, str]]:
+        """Whether a step of the diagnosis that was not asked may have told."""
+        for arm in (Arm.BASELINE, Arm.FAULT):
+            asked = {d.step.name for d in of(self._done, arm)}
+            skipped = {d.step.name: d.skipped for d in self._done if d.arm is arm}
+            for step in self._runbook.of("diagnose"):
+                if step.name not in asked:
+                    why = skipped.get(step.name) or "the run did not come to it"
+                    told = f"`{step.name}` of its diagnosis was not asked: {why}"
+                    yield ProofWord.NOT_ASSESSABLE, told
 
     def _not_tried(self) -> tuple[ProofWord, str]:
         """Why no step of the mitigation was begun."""
@@ -220,12 +231,21 @@ class _Look:
         if took_ms > self._runbook.within_ms:
             allowed = format_ms(self._runbook.within_ms)
             yield ProofWord.TOO_SLOW, f"it took {format_ms(took_ms)}, allowed are {allowed}"
+        off_ms = self._fault.off_asked_ms
+        for one in (*of(self._done, Arm.MITIGATE), *verified):
+            if off_ms is not None and one.ended_ms is not None and one.ended_ms > off_ms:
+                late = f"`{one.step.name}` ended after the fault was taken out"
+                yield ProofWord.NOT_ASSESSABLE, late
 
     def _after(self) -> Iterator[tuple[ProofWord, str]]:
         """Whether all is as it was at the start."""
         for one in of(self._done, Arm.ROLLBACK):
             if one.passed is not True:
                 yield ProofWord.NOT_ROLLED_BACK, f"`{one.step.name}` failed: {one.why}"
+        skipped = {d.step.name: d.skipped for d in self._done if d.arm is Arm.ROLLBACK}
+        for name in self._open():
+            why = skipped.get(name) or "the run did not come to it"
+            yield ProofWord.NOT_ROLLED_BACK, f"`{name}` was not done: {why}"
         for one in of(self._done, Arm.AFTER):
             looks = one.step.phase == "diagnose"
             if looks and one.step.name in self._tells and one.passed is not False:
@@ -280,8 +300,10 @@ class _Look:
             return off_ms
         return min(off_ms, watched.at_ms)
 
-    def _runbook_diagnosis(self) -> list[Done]:
-        return [d for d in self._done if d.step.phase == "diagnose"]
+    def _open(self) -> tuple[str, ...]:
+        """Steps of the rollback that did not succeed, in no arm."""
+        undone = {d.step.name for d in of(self._done, Arm.UNDO, Arm.ROLLBACK) if d.passed}
+        return tuple(s.name for s in self._runbook.of("rollback") if s.name not in undone)
 
     def _worthless(self) -> tuple[str, ...]:
         healthy = {d.step.name: d.passed for d in of(self._done, Arm.BASELINE)}
@@ -305,8 +327,11 @@ class _Look:
             late = "in time" if after_ms <= limit_ms else "too late"
             yield f"escalated after {format_ms(after_ms)}, {late}: it says {format_ms(limit_ms)}"
         acted = of(self._done, Arm.MITIGATE)
-        if any(d.step.mutates for d in acted) and not self._runbook.of("rollback"):
+        if acted and not self._runbook.of("rollback"):
             yield "what its mitigation changed has no step that rolls it back"
+        if acted and self._open():
+            names = ", ".join(f"`{name}`" for name in self._open())
+            yield f"what its mitigation changed may still be in: {names} did not succeed"
         watched = _watch(self._timeline, self._runbook.path)
         if watched is not None and watched.data.get("error"):
             yield f"load and alerts could not be followed: {watched.data['error']}"

@@ -76,9 +76,15 @@ def why_not(
     if arm in _INSIDE and arm is not Arm.UNDO and _is_out(proof, timeline):
         return "the fault was out already"
     why = next(_reasons(proof, step, arm, done, timeline), "")
-    if not why and step is not None and step.mutates and not plan.run_runbooks:
-        why = "it changes something, and the run was not told `--run-runbooks`"
+    if not why and step is not None and may_change(step) and not plan.run_runbooks:
+        why = "it may change something, and the run was not told `--run-runbooks`"
     return why
+
+
+def may_change(step: RunbookStep) -> bool:
+    """Whether gameday runs it only when told so: by what it is for, whatever its words are."""
+    looks = step.manual or step.phase in ("diagnose", "verify")
+    return step.mutates or not looks
 
 
 def mitigated_by(fault: str, timeline: Timeline) -> str:

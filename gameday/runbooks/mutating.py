@@ -145,10 +145,15 @@ _REDIS = frozenset(
     ]
 )
 _HTTP = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+#: Options that sound as if nothing were done, and do it.
+_WET = frozenset({"--dry-run=none", "--dry-run=false"})
+#: Short options of curl without a value, which others can follow in the same word.
+_CURL_FLAGS = "-[#0-46aBfgGiIjJklLMnNOpqRsSvVZ]*"
+_CURL_METHOD = re.compile(_CURL_FLAGS + "X(.*)")
 #: Options of curl that send something, and those that make a GET of it again.
-_CURL_SENDS = re.compile(r"-[fsSkLivN]*[dF].*|--(?:data(?:-\w+)?|json|form(?:-string)?)(?:=.*)?")
-_CURL_PUTS = re.compile(r"-[fsSkLivN]*T.*|--upload-file(?:=.*)?")
-_CURL_GET = re.compile(r"-[fsSkLivN]*[GI][a-zA-Z]*|--get|--head")
+_CURL_SENDS = re.compile(_CURL_FLAGS + r"[dF].*|--(?:data(?:-\w+)?|json|form(?:-string)?)(?:=.*)?")
+_CURL_PUTS = re.compile(_CURL_FLAGS + r"T.*|--upload-file(?:=.*)?")
+_CURL_GET = re.compile(_CURL_FLAGS + r"[GI][a-zA-Z]*|--get|--head")
 #: Where a POST only asks.
 _QUESTIONS = re.compile(r"/(?:query|query_range|_search|_msearch|_count|graphql|series|labels)\b")
 _AWS = re.compile(
@@ -192,7 +197,7 @@ def mutates(words: Sequence[str]) -> str:
     if not words:
         return ""
     program, args = words[0].rpartition("/")[2], list(words[1:])
-    if any(a.startswith("--dry-run") or a == "--help" for a in args):
+    if any(a == "--help" or (a.startswith("--dry-run") and a not in _WET) for a in args):
         return ""
     if program in _ALWAYS or program.startswith("mkfs."):
         return "" if _harmless(program, args) else program
@@ -247,11 +252,12 @@ def _kube(program: str, args: list[str]) -> str:
 
 def _curl(program: str, args: list[str]) -> str:
     method = ""
-    for i, arg in enumerate(args):
-        if arg in ("-X", "--request") and i + 1 < len(args):
-            method = args[i + 1].upper()
-        elif arg.startswith("-X") and len(arg) > 2:
-            method = arg[2:].upper()
+    for arg, after in zip(args, [*args[1:], ""], strict=True):
+        short = _CURL_METHOD.fullmatch(arg)
+        if arg == "--request" or (short and not short[1]):
+            method = after.upper()
+        elif short:
+            method = short[1].upper()
         elif arg.startswith("--request="):
             method = arg.partition("=")[2].upper()
     sent = next((how for a in args if (how := _sends(a))), "") if not method else ""
@@ -271,7 +277,11 @@ def _sends(arg: str) -> str:
 
 def _wget(program: str, args: list[str]) -> str:
     hit = next((a for a in args if a.startswith(("--post-", "--body-"))), "")
-    return f"{program} {hit.partition('=')[0]}" if hit else ""
+    if hit:
+        return f"{program} {hit.partition('=')[0]}"
+    methods = (a.partition("=")[2].upper() for a in args if a.startswith("--method="))
+    method = next((m for m in methods if m in _HTTP), "")
+    return f"{program} --method={method}" if method else ""
 
 
 def _httpie(program: str, args: list[str]) -> str:

@@ -68,6 +68,7 @@ def judged(
     book: RunbookProof = BOOK,
     run_runbooks: bool = True,
     alerts: bool = True,
+    ends: Mapping[tuple[str, str], int] | None = None,
 ) -> Finding:
     journal: Journal = good_run(ticks=load(cured_s), alerts=False)
     labels = {"severity": "page"}
@@ -76,11 +77,23 @@ def judged(
         alert(journal, "alert.firing", 19_000, "PaymentsSlow", labels)
     if alerts and resolved_ms is not None:
         alert(journal, "alert.resolved", resolved_ms, "PaymentsSlow", labels)
-    for (arm, name), (at_ms, answer) in STORY.items():
+    others = [key for key in change or {} if key not in STORY]
+    story = {**STORY, **{key: (33_100 + 10 * n, {}) for n, key in enumerate(others)}}
+    for (arm, name), (at_ms, answer) in story.items():
         facts = (change or {}).get((arm, name), answer)
+        took_ms = (ends or {}).get((arm, name), at_ms + 40) - at_ms
         if facts is not None:
             begin = {"arm": arm, "name": name}
-            journal.act(at_ms, "runbook.step", PATH, begin=begin, arm=arm, name=name, **facts)
+            journal.act(
+                at_ms,
+                "runbook.step",
+                PATH,
+                begin=begin,
+                took_ms=took_ms,
+                arm=arm,
+                name=name,
+                **facts,
+            )
     journal.act(20_400, "runbook.watch", PATH, took_ms=10_000, mitigated=mitigated)
     made = replace(plan(), runbooks=(book,), run_runbooks=run_runbooks)
     return next(iter(check(Case(made, timeline(journal)))))
@@ -121,6 +134,13 @@ def test_all_of_it_is_proven_and_timed() -> None:
         ({("verify", "verify"): FAILED}, "mitigation_ineffective", Outcome.FAIL),
         ({("verify", "verify"): SKIPPED}, "not_assessable", Outcome.INCONCLUSIVE),
         ({("rollback", "rollback"): FAILED}, "not_rolled_back", Outcome.FAIL),
+        ({("rollback", "rollback"): SKIPPED}, "not_rolled_back", Outcome.FAIL),
+        ({("rollback", "rollback"): None}, "not_rolled_back", Outcome.FAIL),
+        (
+            {("undo", "rollback"): {"passed": True}, ("rollback", "rollback"): SKIPPED},
+            "proven",
+            Outcome.PASS,
+        ),
         ({("after", "diagnose"): {"passed": True}}, "not_rolled_back", Outcome.FAIL),
         ({("after", "verify"): FAILED}, "not_rolled_back", Outcome.FAIL),
         (
@@ -134,6 +154,86 @@ def test_what_the_steps_say(change: Change, word: str, outcome: Outcome) -> None
     found = judged(change)
 
     assert said(found) == (word, outcome), found.summary
+
+
+@pytest.mark.parametrize("late", [("mitigate", "mitigate"), ("verify", "verify")])
+def test_what_ended_after_the_fault_was_out_shows_nothing(late: tuple[str, str]) -> None:
+    book = replace(BOOK, within_ms=20_000)
+
+    found = judged(book=book, ends={late: 33_500})
+
+    assert said(found) == ("not_assessable", Outcome.INCONCLUSIVE), found.summary
+    assert f"`{late[1]}` ended after the fault was taken out" in found.summary
+
+
+def test_what_did_not_help_is_not_excused_by_a_late_verification() -> None:
+    found = judged(
+        cured_s=33, resolved_ms=36_000, mitigated=False, ends={("verify", "verify"): 33_500}
+    )
+
+    assert said(found) == ("mitigation_ineffective", Outcome.FAIL), found.summary
+
+
+NEVER = dict.fromkeys(STORY)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (NEVER, "did not come to it"),
+        ({**NEVER, ("baseline", "diagnose"): SKIPPED}, "left out"),
+        ({**NEVER, ("baseline", "diagnose"): {"passed": False}}, "did not come to it"),
+    ],
+)
+def test_a_run_that_never_came_to_the_diagnosis_says_nothing(change: Change, why: str) -> None:
+    found = judged(change)
+
+    assert said(found) == ("not_assessable", Outcome.INCONCLUSIVE), found.summary
+    assert why in found.summary
+
+
+def test_a_diagnosis_of_which_a_part_was_not_asked_may_still_tell() -> None:
+    book = replace(BOOK, steps=(step("diagnose", "more"), *BOOK.steps))
+    story: Change = {
+        ("baseline", "more"): {"passed": False},
+        ("fault", "diagnose"): {"passed": False},
+        ("fault", "more"): {"skipped": "the run was stopped"},
+    }
+
+    found = judged(story, book=book)
+
+    assert said(found) == ("not_assessable", Outcome.INCONCLUSIVE), found.summary
+    assert "`more`" in found.summary
+
+
+@pytest.mark.parametrize("word", ["mitigation_ineffective", "not_rolled_back"])
+def test_what_may_still_be_changed_is_named(word: str) -> None:
+    story: dict[tuple[str, str], Mapping[str, Any] | None] = {("rollback", "rollback"): SKIPPED}
+    if word == "mitigation_ineffective":
+        story["mitigate", "mitigate"] = FAILED
+
+    found = judged(story)
+
+    assert found.facts["verdict"] == word
+    note = "what its mitigation changed may still be in: `rollback` did not succeed"
+    assert note in found.facts["notes"]
+
+
+def test_of_a_mitigation_that_was_never_begun_nothing_is_left() -> None:
+    nothing = dict.fromkeys(
+        (("mitigate", "mitigate"), ("verify", "verify"), ("rollback", "rollback")), SKIPPED
+    )
+
+    assert judged(nothing, run_runbooks=False).facts["notes"] == []
+
+
+def test_a_mitigation_without_any_rollback_is_noted() -> None:
+    steps = tuple(replace(s, mutates=False) for s in BOOK.steps if s.phase != "rollback")
+
+    found = judged({("rollback", "rollback"): None}, book=replace(BOOK, steps=steps))
+
+    assert said(found) == ("proven", Outcome.PASS)
+    assert found.facts["notes"] == ["what its mitigation changed has no step that rolls it back"]
 
 
 def test_a_load_that_recovers_only_when_the_fault_is_out_was_not_cured() -> None:

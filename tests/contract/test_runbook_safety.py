@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 from runbook_support import (
+    acts,
     block,
+    diagnosed,
+    did,
+    one,
     planned,
     run,
     wait_until,
@@ -16,6 +20,7 @@ from runbook_support import (
 
 from gameday.app.check import PlanRequest, make_plan
 from gameday.app.memory import Memory
+from gameday.app.planview import show_plan
 from gameday.model.event import Event, Phase
 from gameday.model.plan import Plan
 from gameday.processes import start_ticks
@@ -98,3 +103,50 @@ def test_a_step_that_no_shell_can_be_given_is_said_before_the_run(tmp_path: Path
 
     assert "longer than" in plan.runbooks[0].problem
     assert planned(tmp_path, block("true # " + "x" * 100_000)).runbooks[0].problem == ""
+
+
+# -- what may change something is run only when that was said -------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("phase", "arm"),
+    [("mitigate", "mitigate"), ("escalate", "escalate"), ("rollback", "rollback")],
+)
+def test_a_script_whose_words_say_nothing_is_not_run_without_the_option(
+    tmp_path: Path, phase: str, arm: str
+) -> None:
+    script = tmp_path / "failover.sh"
+    script.write_text("#!/bin/sh\ntouch landed\n")
+    script.chmod(0o755)
+    steps = block("./failover.sh", f"name=over timeout=5s phase={phase}")
+    if phase != "mitigate":
+        steps += block("true", "name=done phase=mitigate timeout=5s")
+    before = diagnosed()
+    if phase == "rollback":
+        before = (*before, *did(4, "mitigate", "done", passed=True))
+    landed = tmp_path / "landed"
+
+    refused = planned(tmp_path, block("true") + steps)
+    said = acts(refused, *before).step(one(refused, arm, "over"), lambda event: None)
+
+    assert "--run-runbooks" in said["skipped"]
+    assert not landed.exists()
+    names = "over" if phase == "mitigate" else "over, done"
+    assert f"{names} may change something: not run without --run-runbooks" in show_plan(refused)
+
+    plan = allowed(tmp_path, steps)
+    said = acts(plan, *before).step(one(plan, arm, "over"), lambda event: None)
+
+    assert said["passed"] is True, said
+    assert landed.exists()
+
+
+@pytest.mark.parametrize("phase", ["diagnose", "verify"])
+def test_what_only_looks_needs_no_option(tmp_path: Path, phase: str) -> None:
+    plan = planned(tmp_path, block("true") + block("true", f"name=x timeout=5s phase={phase}"))
+    before = (*diagnosed(), *did(4, "mitigate", "done", passed=True))
+    arm = "fault" if phase == "diagnose" else "after"
+
+    said = acts(plan, *before).step(one(plan, arm, "x"), lambda event: None)
+
+    assert said["passed"] is True, said
