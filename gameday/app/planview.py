@@ -8,6 +8,7 @@ from gameday.adapters.locust.sharing import AUTO, processes_for
 from gameday.app.preflight import Preflight
 from gameday.kpi.breakpoint import stairs_of
 from gameday.kpi.closed import closed_tail
+from gameday.kpi.proof_steps import may_change
 from gameday.model.criteria import Criterion, Steady
 from gameday.model.faults import UNDONE
 from gameday.model.plan import Plan
@@ -199,12 +200,12 @@ def _proving(plan: Plan, runbook: RunbookProof) -> str:
     if not runbook.runs:
         why = runbook.unsafe or runbook.problem or runbook.blocked
         return f"nothing of it is run: {why}"
-    changing = [step.name for step in runbook.steps if step.mutates]
+    changing = [step.name for step in runbook.steps if may_change(step)]
     text = f"{len(runbook.steps)} steps against fault {runbook.fault}"
     if not changing:
         return f"{text}; none changes anything"
     run = "run" if plan.run_runbooks else "not run without --run-runbooks"
-    return f"{text}; {', '.join(changing)} change something: {run}"
+    return f"{text}; {', '.join(changing)} may change something: {run}"
 
 
 def _seen_by(plan: Plan, criterion: Criterion | Steady, at_ms: int, length_ms: int) -> str:
