@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from gameday.adapters.runbook import RunbookReader
+from gameday.app.answers import ask_answer
 from gameday.app.baseline import look
 from gameday.app.memory import Memory
 from gameday.app.pipeline import PipelineProof
@@ -92,6 +93,7 @@ class RunActs:
             "check.baseline": self._check_baseline,
             "alert.read": self._read_alerts,
             "runbook.read": self._read_runbook,
+            "answer.ask": lambda step: ask_answer(plan, step),
             "runbook.step": lambda step: proving.step(step, self._emit),
             "runbook.watch": lambda step: proving.watch(step, self._emit),
         }

@@ -192,6 +192,9 @@ def _expected(plan: Plan) -> Iterator[str]:
         labels = ", ".join(f"{k}={v}" for k, v in matcher.items())
         yield f"tolerated: {labels}"
     yield from (f"runbook {r.path} has its sections" for r in expect.runbooks)
+    for asked in expect.answers:
+        within = format_ms(asked.within_ms)
+        yield f"afterwards GET {asked.path} of {asked.target} within {within}: {asked.wanted}"
     yield from (f"runbook {r.path} is proven: {_proving(plan, r)}" for r in plan.runbooks)
 
 

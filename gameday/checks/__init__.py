@@ -17,6 +17,7 @@ from gameday.checks import (
     alert_quiet,
     alert_resolved,
     alerts_pipeline,
+    answer_right,
     clock_agree,
     control_quiet,
     fault_bit,
@@ -51,7 +52,7 @@ _MODULES: tuple[ModuleType, ...] = (
     load_delivered, load_workers, load_generator,
     proxy_healthy, fault_confirmed, fault_bit, source_seen, clock_agree, run_undone,
     load_teardown, load_breakpoint, slo_criterion, slo_steady,
-    control_quiet, alert_fired, alert_delivered, alert_resolved, alert_quiet,
+    answer_right, control_quiet, alert_fired, alert_delivered, alert_resolved, alert_quiet,
     runbook_linked, runbook_proven,
 )  # fmt: skip
 

@@ -7,8 +7,10 @@ import json
 import time
 import uuid
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from gameday.demo.dependency import NAIVE_RETRIES, NAIVE_TIMEOUT_S
+from gameday.demo.ledger import ledger_or_why
 from gameday.demo.metrics import Metrics
 from gameday.demo.resilience import Clock, Limiter
 from gameday.demo.settings import Settings, report_status
@@ -22,6 +24,7 @@ from gameday.demo.web import (
     Reply,
     Route,
     Server,
+    busy_reply,
 )
 
 MAX_BUSY = 256
@@ -173,6 +176,11 @@ class Balancer:
     def _count_retry(self) -> None:
         self._metrics.count("dependency_retries", "Attempts beyond the first.", dep="gateway")
 
+    async def ledger(self, _: Call) -> Reply:
+        """`GET /ledger`: whether what was told, stored and charged agree. Reads alone."""
+        report = await asyncio.to_thread(ledger_or_why, self._settings)
+        return busy_reply(report) if isinstance(report, str) else Reply(data=asdict(report))
+
     def _write_down(self, answer: Answer, key: str | None) -> None:
         entry = {
             "order": answer.headers.get("X-Order-Id"),
@@ -218,6 +226,7 @@ async def run(settings: Settings, name: str, stopped: asyncio.Event) -> None:
         ("POST", "/checkout"),
     ):
         server.add(Route(method=method, path=path, handler=balancer.forward))
+    server.add(Route(method="GET", path="/ledger", handler=balancer.ledger, shed=False))
     await server.start(settings.topology.part(name).port)
     watch = asyncio.ensure_future(_watch(balancer, settings, name))
     await stopped.wait()

@@ -122,14 +122,21 @@ def read_ledger(settings: Settings) -> LedgerReport:
     )
 
 
-def main(arguments: list[str]) -> int:
-    """Print the report; 1 when the database cannot be read."""
+def ledger_or_why(settings: Settings) -> LedgerReport | str:
+    """The report, or why there is none."""
     from gameday.demo.database import DatabaseFailed  # noqa: PLC0415 - only here a driver
 
     try:
-        report = read_ledger(read_settings(Path(arguments[0])))
+        return read_ledger(settings)
     except DatabaseFailed as error:
-        print(f"the orders cannot be read: {error}", file=sys.stderr)  # noqa: T201
+        return f"the orders cannot be read: {error}"
+
+
+def main(arguments: list[str]) -> int:
+    """Print the report; 1 when the database cannot be read."""
+    report = ledger_or_why(read_settings(Path(arguments[0])))
+    if isinstance(report, str):
+        print(report, file=sys.stderr)  # noqa: T201
         return 1
     print(json.dumps(asdict(report)))  # noqa: T201
     return 0

@@ -46,6 +46,7 @@ ACTION_KINDS = frozenset(
         "load.start", "load.rate", "load.stop",
         "check.baseline",
         "alert.read", "runbook.read", "runbook.step", "runbook.watch",
+        "answer.ask",
     }
 )  # fmt: skip
 #: ... and observations (NOTED).

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gameday.model.answers import AnswerExpectation
 from gameday.model.criteria import Criterion, Steady
 from gameday.model.effect import Effect
 from gameday.model.secret import SecretRef
@@ -340,6 +341,7 @@ class Expectations:
     quiet: tuple[Mapping[str, str], ...] = ()  # label matchers of alerts that must not fire
     tolerate: tuple[Mapping[str, str], ...] = ()  # of alerts that may fire, and count as nothing
     runbooks: tuple[RunbookExpectation, ...] = ()
+    answers: tuple[AnswerExpectation, ...] = ()  # once the load has stopped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

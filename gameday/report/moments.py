@@ -31,6 +31,7 @@ _ACTIONS = {
     "alert.read": ("alerts of `{}` read", "alerts of `{}` could not be read"),
     "runbook.step": ("runbook `{}` went on", "a step of runbook `{}` was not done"),
     "runbook.watch": ("runbook `{}` went on", "what runbook `{}` did was not seen"),
+    "answer.ask": ("answer `{}` asked for", "answer `{}` was not to be had"),
     "runbook.read": ("runbook `{}` read", "runbook `{}` could not be read"),
 }
 #: An action whose success is no news.

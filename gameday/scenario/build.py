@@ -26,7 +26,16 @@ from gameday.scenario.validate import Problem, Reader
 
 #: What a scenario is, whatever the profile.
 FIXED_KEYS = ("gameday", "id", "service", "owner", "profiles")
-_EXPECT_PARTS = ("baseline", "fault", "recovery", "alerts", "quiet", "tolerate", "runbooks")
+_EXPECT_PARTS = (
+    "baseline",
+    "fault",
+    "recovery",
+    "alerts",
+    "quiet",
+    "tolerate",
+    "runbooks",
+    "answers",
+)
 _STAND_INS: Mapping[str, Any] = {
     "gameday": 1,
     "id": "x",

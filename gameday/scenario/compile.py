@@ -18,6 +18,7 @@ from gameday.model.plan import Limits, Plan, Schedule, Step, Trigger, When
 from gameday.model.project import Environment, Project, Service
 from gameday.model.proof import Arm, RunbookProof
 from gameday.model.scenario import FaultSpec, RequestStep, Scenario, Stage
+from gameday.scenario.compile_answers import answer_steps, answers_ms
 from gameday.scenario.compile_runbooks import (
     after_all,
     held_by,
@@ -85,6 +86,7 @@ def compile_plan(
 def _schedule(scenario: Scenario, place: Environment, proving: tuple[Step, ...]) -> Schedule:
     limits = limits_of(scenario, place)
     more_ms = longest_ms(proving) + sum(step.limit_ms for step in _proof(place))
+    more_ms += answers_ms(scenario)
     limits = replace(limits, deadline_ms=limits.deadline_ms + more_ms)
     return Schedule(steps=tuple(_steps(scenario, place, proving)), limits=limits)
 
@@ -291,6 +293,7 @@ def _closing(
     read = _ended(*(("alert.read", source) for source in sources))
     for subject, data in runbooks_of(scenario).items():
         yield _step("runbook.read", subject, lane="runbook", when=read, always=True, data=data)
+    yield from answer_steps(scenario, _ended(("load.stop", "load")))
 
 
 def runbooks_of(scenario: Scenario) -> dict[str, dict[str, str | None]]:

@@ -12,7 +12,8 @@ from gameday.model.scenario import ControlSpec, Expectations, Scenario
 def control_of(scenario: Scenario, environment: Environment) -> Scenario:
     """*scenario* without its faults, and with what then has to hold.
 
-    The objectives of the baseline hold in every phase; no alert is expected, and none may fire. The
+    The objectives of the baseline hold in every phase, and what is asked afterwards is answered as
+    ever; no alert is expected, and none may fire. The
     targets that would be broken are made ready all the same: what goes through their proxies goes
     there without a fault too. Raises UsageError when there is no fault to leave out.
     """
@@ -29,7 +30,10 @@ def control_of(scenario: Scenario, environment: Environment) -> Scenario:
         faults=(),
         phases=replace(phases, fault_ms=last_ms),
         expect=Expectations(
-            baseline=expect.baseline, fault=expect.baseline, recovery=expect.baseline
+            baseline=expect.baseline,
+            fault=expect.baseline,
+            recovery=expect.baseline,
+            answers=expect.answers,
         ),
         control=ControlSpec(
             faults=tuple(fault.id for fault in scenario.faults),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path as FilePath
 from urllib.parse import urlsplit
 
+from gameday.model.answers import AnswerExpectation
 from gameday.model.criteria import Criterion
 from gameday.model.diagnostics import Diagnostic, has_errors
 from gameday.model.project import (
@@ -70,7 +71,7 @@ def scenario_of(
         load=load,
         phases=phases,
         faults=faults,
-        expect=_expect(doc.expect),
+        expect=_expect(doc.expect, doc.load.target),
         stop_when=tuple(one for one in doc.stop_when if isinstance(one, Criterion)),
         stop_signals=signals,
         call_limit_ms=doc.call_limit,
@@ -226,7 +227,7 @@ def _wrong_load(doc: LoadDoc, marks: Marks) -> Iterator[Diagnostic]:
         )
 
 
-def _expect(doc: ExpectDoc) -> Expectations:
+def _expect(doc: ExpectDoc, load_target: str) -> Expectations:
     return Expectations(
         baseline=tuple(doc.baseline),
         fault=tuple(doc.fault),
@@ -243,6 +244,16 @@ def _expect(doc: ExpectDoc) -> Expectations:
                 params=runbook.params,
             )
             for runbook in doc.runbooks
+        ),
+        answers=tuple(
+            AnswerExpectation(
+                name=name,
+                target=asked.target or load_target,
+                path=asked.get,
+                json=asked.json,
+                within_ms=asked.within,
+            )
+            for name, asked in doc.answers.items()
         ),
     )
 

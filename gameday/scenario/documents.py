@@ -10,6 +10,8 @@ from gameday.model.effect import Effect
 from gameday.model.project import Slo
 from gameday.scenario import fields as f
 from gameday.scenario import fields_alerts as a
+from gameday.scenario import fields_answers as n
+from gameday.scenario import fields_calls as c
 from gameday.scenario import fields_load as w
 from gameday.scenario.fault_docs import FaultDoc
 from gameday.scenario.journey_docs import AuthDoc, FeederDoc, JourneyDoc, StepDoc
@@ -129,6 +131,23 @@ class RunbookDoc:
 
 
 @document
+class AskedDoc:
+    """A question to a target once the load has stopped, and the answer that is right."""
+
+    get: Annotated[str, n.ASKED_PATH, about("the path to GET, from the target's `url`")]
+    json: Annotated[
+        dict[Annotated[str, c.MATCH], Annotated[Any, f.JSON]],
+        about("JMESPath expressions on its JSON, each with the value that it must give"),
+    ]
+    target: Annotated[
+        str | None, f.NAME, about("a target with a `url`; that of the load unless given")
+    ] = None
+    within: Annotated[
+        int, n.WITHIN, about("it is asked again until the answer is right, at most so long")
+    ] = 10_000
+
+
+@document
 class ExpectDoc:
     """What should hold, and be noticed."""
 
@@ -153,6 +172,9 @@ class ExpectDoc:
     runbooks: Annotated[list[RunbookDoc], about("runbooks that must be usable")] = field(
         default_factory=list
     )
+    answers: Annotated[
+        dict[Name, AskedDoc], about("what the service must answer once the load has stopped")
+    ] = field(default_factory=dict)
 
 
 @document

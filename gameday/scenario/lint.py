@@ -7,6 +7,7 @@ from gameday.model.project import Environment, Project
 from gameday.model.scenario import Scenario
 from gameday.scenario import (
     feeders,
+    rules_answers,
     rules_breakpoint,
     rules_closed,
     rules_expect,
@@ -27,6 +28,7 @@ from gameday.scenario.suggest import did_you_mean
 RULES: tuple[Rule, ...] = (
     *rules_faults.RULES,
     *rules_expect.RULES,
+    *rules_answers.RULES,
     *rules_project.RULES,
     *feeders.RULES,
     *rules_places.RULES,

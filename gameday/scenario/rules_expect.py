@@ -16,7 +16,8 @@ from gameday.scenario.suggest import did_you_mean
 def something_expected(scope: Scope) -> Iterator[Diagnostic]:
     """A run that could prove nothing is refused."""
     expect = scope.scenario.expect
-    if not (expect.fault or expect.recovery or expect.alerts or expect.quiet or expect.runbooks):
+    proving = (expect.fault, expect.recovery, expect.alerts, expect.quiet, expect.runbooks)
+    if not (any(proving) or expect.answers):
         yield scope.marks.problem(
             "expect/none",
             ("expect",),
@@ -338,7 +339,8 @@ def _more_requests(condition: Criterion, longer: str) -> str:
 
 
 _PARTS = tuple(
-    f"expect.{part}" for part in (*PHASES_OF_EXPECT, "alerts", "quiet", "tolerate", "runbooks")
+    f"expect.{part}"
+    for part in (*PHASES_OF_EXPECT, "alerts", "quiet", "tolerate", "runbooks", "answers")
 )
 
 RULES = (

@@ -30,3 +30,11 @@ def holds(expression: str, answer: Any) -> bool:
     except (JMESPathError, RecursionError) as error:
         first = str(error).partition("\n")[0]
         raise ValueError(f"`match: {expression}` does not fit the answer: {first}") from None
+
+
+def found_in(answer: Any, expression: str) -> Any:
+    """What *expression* finds in *answer*; None also when it does not fit such an answer."""
+    try:
+        return jmespath.search(expression, answer)
+    except (JMESPathError, RecursionError):
+        return None
