@@ -16,7 +16,7 @@ from gameday.adapters.clock import NowWallMs, wall_ms
 from gameday.adapters.http import Answer, Http, shown
 from gameday.adapters.polling import Poller, joined, settled
 from gameday.adapters.prometheus_answers import strings, time_wall_ms
-from gameday.adapters.server_config import route_of
+from gameday.adapters.server_config import routes_of
 from gameday.errors import CannotSeeError
 from gameday.model.event import Event
 from gameday.ports import Emit
@@ -89,6 +89,7 @@ class AlertmanagerSource:
             names = _receivers(http)
             self._note(http)
             read_wall_ms = self._now()
+        route, times = routes_of(_dig(status, "config", "original"))
         offset, error = _offset(answer)
         self._poller.coverage.seen(asked, read_wall_ms)
         gaps = self._poller.coverage.gaps(since_wall_ms, until_wall_ms)
@@ -107,7 +108,8 @@ class AlertmanagerSource:
                 <= until_wall_ms
             ],
             "receivers": list(names),
-            "route": route_of(_dig(status, "config", "original")),
+            "route": route,
+            "times": times,
             "version": str(_dig(status, "versionInfo", "version") or ""),
             "offset_ms": offset,
             "error_ms": error,

@@ -17,7 +17,7 @@ from gameday.adapters.prometheus_answers import (
     strings,
     time_wall_ms,
 )
-from gameday.adapters.server_config import config_of
+from gameday.adapters.server_config import config_of, times_of
 from gameday.errors import CannotSeeError
 from gameday.kpi.foresee import inlined
 from gameday.kpi.outlook import LivePrometheus, Record, SeriesNow
@@ -54,12 +54,13 @@ def ask_prometheus(url: str, names: Collection[str]) -> LivePrometheus:
 def ask_alertmanager(url: str) -> LiveAlertmanager:
     """Its routing, silences, active alerts and groups. Raises CannotSeeError."""
     with Http(url, what="Alertmanager") as http:
-        status, _ = http.get_json("/api/v2/status")
+        status, answer = http.get_json("/api/v2/status")
         silences, _ = http.get_json("/api/v2/silences")
         alerts = alert_rows(http.get_json("/api/v2/alerts")[0])
         groups, _ = http.get_json("/api/v2/alerts/groups")
     try:
-        routing = routing_of(config_of(((status or {}).get("config") or {}).get("original")))
+        config = config_of(((status or {}).get("config") or {}).get("original"))
+        routing = routing_of(config)
     except (RoutingError, AttributeError) as error:
         raise CannotSeeError(
             f"the configuration of Alertmanager cannot be followed: {error}"
@@ -72,6 +73,8 @@ def ask_alertmanager(url: str) -> LiveAlertmanager:
             (str((one.get("receiver") or {}).get("name")), strings(one.get("labels")))
             for one in _rows(groups)
         ],
+        times=times_of(config),
+        now_wall_ms=answer.answered_wall_ms,
     )
 
 

@@ -14,6 +14,8 @@ MAX_CHARS = 4_000_000
 #: Of one of which only the routes are kept, longer than this is not read, nor are larger routes.
 MAX_CHARS_FOR_ROUTES = 1_000_000
 MAX_ROUTE_CHARS = 200_000
+#: Where time intervals are defined, today and in older configurations.
+TIMES = ("time_intervals", "mute_time_intervals")
 
 
 def config_of(text: object) -> Any:
@@ -26,17 +28,35 @@ def config_of(text: object) -> Any:
         raise CannotSeeError(f"a configuration cannot be read: {type(error).__name__}") from None
 
 
-def route_of(text: object) -> dict[str, Any] | None:
-    """The tree under `route`, as plain JSON for the journal; None if it cannot be read.
+def routes_of(text: object) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """The tree under `route` (None if it cannot be read) and `times_of`, for the journal.
 
     Receivers, templates and credentials stay out: they are no matter of when and to whom.
     """
     if isinstance(text, str) and len(text) > MAX_CHARS_FOR_ROUTES:
-        return None
+        return None, {}
     try:
         config = config_of(text)
-        route = config.get("route") if isinstance(config, dict) else None
-        size = len(json.dumps(route, allow_nan=False))
-    except (CannotSeeError, ValueError, TypeError, RecursionError):
-        return None
-    return route if isinstance(route, dict) and size <= MAX_ROUTE_CHARS else None
+    except CannotSeeError:
+        return None, {}
+    route = config.get("route") if isinstance(config, dict) else None
+    times = times_of(config)
+    return (
+        route if isinstance(route, dict) and _is_small(route) else None,
+        times if _is_small(times) else {},
+    )
+
+
+def times_of(config: Any) -> dict[str, Any]:
+    """The definitions of time intervals in a configuration of Alertmanager, by their key."""
+    if not isinstance(config, dict):
+        return {}
+    return {key: config[key] for key in TIMES if config.get(key)}
+
+
+def _is_small(value: object) -> bool:
+    """Whether it can stand in the journal."""
+    try:
+        return len(json.dumps(value, allow_nan=False)) <= MAX_ROUTE_CHARS
+    except (ValueError, TypeError, RecursionError):
+        return False

@@ -104,6 +104,7 @@ def _ahead(plan: Plan, alert: AlertExpectation) -> Ahead:
         fault_ms=end - start,
         before_ms=before,
         per_s=requests(scenario.load, None, 1_000, from_ms=before),
+        run_ms=scenario.phases.played_ms,
     )
 
 

@@ -80,11 +80,15 @@ class Live:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ahead:
-    """How long the fault is in, how long the load plays before it, and its requests a second."""
+    """How long the fault is in, how long the load plays before it, and its requests a second.
+
+    `run_ms` is how long the run plays altogether.
+    """
 
     fault_ms: int
     before_ms: int
     per_s: float | None = None
+    run_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +163,7 @@ def _of_rule(
     if live.alertmanager is not None:
         labels = {**live.prometheus.external_labels, **_fixed(row["labels"]), **alert.labels}
         labels["alertname"] = alert.alert
-        routed = routes_ahead(alert.receiver, labels, live.alertmanager)
+        routed = routes_ahead(alert.receiver, labels, live.alertmanager, run_ms=ahead.run_ms)
         findings += routed.findings
     seen = None
     try:

@@ -18,7 +18,7 @@ from gameday.model.units import format_ms
 
 _LOOPBACK = {"localhost": "127.0.0.1"}
 #: Findings on a route that keep the alert from coming.
-_HELD = ("silenced", "inhibited")
+_HELD = ("silenced", "inhibited", "muted")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from gameday.kpi.foresee import Route
+from gameday.kpi.muting import intervals_of, mutings
 from gameday.kpi.outlook_words import Finding, Level
 from gameday.kpi.routing import ALL_LABELS, RouteNode, Routing, RoutingError, matching_silences
 
@@ -15,13 +17,16 @@ from gameday.kpi.routing import ALL_LABELS, RouteNode, Routing, RoutingError, ma
 class LiveAlertmanager:
     """What Alertmanager says now: its routing, silences, the labels of active alerts, its groups.
 
-    `groups` are pairs of a receiver and the labels by which it groups.
+    `groups` are pairs of a receiver and the labels by which it groups, `times` the definitions of
+    its time intervals as they are configured, `now_wall_ms` when it was asked (wall ms).
     """
 
     routing: Routing
     silences: Sequence[Mapping[str, Any]] = ()
     active: Sequence[Mapping[str, str]] = ()
     groups: Sequence[tuple[str, Mapping[str, str]]] = ()
+    times: Mapping[str, Any] = field(default_factory=dict)
+    now_wall_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +39,9 @@ class Routed:
 
 
 def routes_ahead(
-    receiver: str | None, labels: Mapping[str, str], there: LiveAlertmanager
+    receiver: str | None, labels: Mapping[str, str], there: LiveAlertmanager, *, run_ms: int = 0
 ) -> Routed:
-    """Follow the routes with the labels that are known of the alert."""
+    """Follow the routes with the labels that are known of the alert, for a run of *run_ms*."""
     try:
         nodes = there.routing.root.follow(labels)
         findings = [*_swallowed(labels, there), *_unknown(labels, there.routing.root)]
@@ -50,7 +55,7 @@ def routes_ahead(
         text = _elsewhere(str(receiver), receivers, nodes, there.routing)
         findings.append(Finding(code="wrong-receiver", level=Level.ERROR, text=text))
         return Routed(receivers=receivers, findings=tuple(findings))
-    findings += _muted(meant)
+    findings += _muted([n for n in nodes if receiver in (None, n.receiver)], there, run_ms)
     return Routed(receivers=receivers, route=_route(meant, labels, there), findings=tuple(findings))
 
 
@@ -95,11 +100,27 @@ def _swallowed(labels: Mapping[str, str], there: LiveAlertmanager) -> Iterator[F
             yield Finding(code="inhibited", level=Level.ERROR, text=text)
 
 
-def _muted(node: RouteNode) -> Iterator[Finding]:
-    for names, when in ((node.mute, "is muted in"), (node.active, "is active only in")):
-        if names:
-            text = f"{node.text} {when} the time intervals {', '.join(names)}"
-            yield Finding(code="muted", level=Level.NOTE, text=text)
+def _muted(nodes: Sequence[RouteNode], there: LiveAlertmanager, run_ms: int) -> Iterator[Finding]:
+    """Whether time intervals keep all the routes that are meant silent from now to the end."""
+    now_ms, end_ms = there.now_wall_ms, there.now_wall_ms + run_ms
+    try:
+        found = mutings(nodes, intervals_of(there.times), now_ms, end_ms)
+    except RoutingError as error:
+        text = f"whether {nodes[0].text} is muted cannot be told: {error}"
+        yield Finding(code="muted-unknown", level=Level.NOTE, text=text)
+        return
+    whys = " and ".join(dict.fromkeys(one.why for one in found))
+    if sum(one.end_ms - one.start_ms for one in found) >= run_ms and found:
+        text = f"{nodes[0].text} is {whys}{' for all of a run that begins now' if run_ms else ''}"
+        yield Finding(code="muted", level=Level.ERROR, text=text)
+    elif found:
+        when = ", ".join(f"{_utc(one.start_ms)} to {_utc(one.end_ms)}" for one in found)
+        text = f"{nodes[0].text} is {whys} for a part of a run that begins now: {when} UTC"
+        yield Finding(code="muted-partly", level=Level.WARNING, text=text)
+
+
+def _utc(wall_ms: int) -> str:
+    return datetime.fromtimestamp(wall_ms / 1000, UTC).strftime("%H:%M:%S")
 
 
 def _unknown(labels: Mapping[str, str], root: RouteNode) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ The runs are judged whole, by all checks, so that a word can be held against wha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -71,6 +71,7 @@ class Told:
     series: tuple[Series, ...] = (fired(),)
     arrivals: tuple[Arrival, ...] = (("pager", 19.2),)
     held: Mapping[str, Any] | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)  # of Alertmanager's routes
     routed: tuple[str, ...] = ("pager",)
     rules: tuple[Mapping[str, Any], ...] = (RULE,)
     gaps: tuple[tuple[float, float], ...] = ()
@@ -103,12 +104,13 @@ def journal_of(told: Told) -> Journal:
     rows = []
     if told.held is not None or told.routed:
         states = [[ORIGIN + 19_500, "suppressed" if told.held else "active"]]
+        seen = {"first_seen_wall_ms": ORIGIN + 19_500, "last_seen_wall_ms": ORIGIN + 37_000}
         labels = {"alertname": told.name, **PAGE}
         row = {"labels": labels, "receivers": list(told.routed), "states": states}
-        rows = [{"silencedBy": [], "inhibitedBy": [], **row, **(told.held or {})}]
+        rows = [{"silencedBy": [], "inhibitedBy": [], **row, **seen, **(told.held or {})}]
     journal.act(
         END_S * 1000 + 130, "alert.read", "alertmanager",
-        alerts=rows, receivers=["pager", "chat"], gaps=[], **common,
+        alerts=rows, receivers=["pager", "chat"], gaps=[], **told.config, **common,
     )  # fmt: skip
     return journal
 
@@ -158,6 +160,25 @@ def only(told: Told) -> AlertVerdict:
 
 SILENCED = {"silencedBy": ["s-1"]}
 INHIBITED = {"inhibitedBy": ["f-2"]}
+
+#: The runs begin at 10:56:40 UTC; the alert is seen at 10:56:59.5, and until 10:57:17.
+TIMES = {
+    "time_intervals": [
+        {"name": name, "time_intervals": [{"times": [{"start_time": a, "end_time": b}]}]}
+        for name, a, b in (
+            ("morning", "10:00", "12:00"), ("night", "22:00", "24:00"), ("soon", "10:57", "11:00"),
+        )
+    ]
+}  # fmt: skip
+
+
+def routes(**first: Any) -> Mapping[str, Any]:
+    """A route to `pager`, and one to `chat` beside it that is never muted."""
+    two = [{"receiver": "pager", "continue": True, **first}, {"receiver": "chat"}]
+    return {"route": {"receiver": "chat", "routes": two}, "times": TIMES}
+
+
+MUTED = routes(mute_time_intervals=["night", "morning"])
 NO_RECEIVER = (replace(PAYMENTS_SLOW, receiver=None),)
 SILENT = Told(series=(), arrivals=(), routed=())
 ABSENT = {**RULE, "series": [{"selector": "latency", "samples": False}]}
@@ -197,6 +218,39 @@ ROWS: dict[str, tuple[str, str, str, Told]] = {
     ),
     "routed to somebody else": (
         "misrouted", "", "routed to `chat`", Told(arrivals=(), routed=("chat",)),
+    ),
+    "muted": (
+        "suppressed", "", "muted by the time interval `morning`", Told(arrivals=(), config=MUTED),
+    ),
+    "muted, told later": (
+        "suppressed", "", "`morning`; it reached `pager` after 13.96 s",
+        Told(arrivals=(("pager", 27.0),), config=MUTED),
+    ),
+    "not active": (
+        "suppressed", "", "muted outside of its active time interval `night`",
+        Told(arrivals=(), config=routes(active_time_intervals=["night"])),
+    ),
+    "muted while it was due": (
+        "suppressed", "", "`soon`", Told(arrivals=(), config=routes(mute_time_intervals=["soon"])),
+    ),
+    "silenced and muted": (
+        "suppressed", "", "silenced by s-1", Told(arrivals=(), held=SILENCED, config=MUTED),
+    ),
+    "muted at other times": (
+        "undelivered", "", "reached nobody",
+        Told(arrivals=(), config=routes(mute_time_intervals=["night"])),
+    ),
+    "another route is muted": (
+        "undelivered", "", "reached nobody",
+        Told(
+            arrivals=(), routed=("pager", "chat"),
+            config=routes() | {"route": {"receiver": "pager", "mute_time_intervals": ["morning"]}},
+            expected=(replace(PAYMENTS_SLOW, receiver="chat"),),
+        ),
+    ),
+    "muted in an interval that cannot be followed": (
+        "undelivered", "", "reached nobody",
+        Told(arrivals=(), config=routes(mute_time_intervals=["gone"])),
     ),
     "undelivered": ("undelivered", "", "reached nobody", Told(arrivals=())),
     "too early": ("too_early", "", "true 2 s before fault `slow`", EARLY),

@@ -116,6 +116,12 @@ class Target(MetricPage):
         self.bad_share = share
 
 
+class ManyAtOnce(ThreadingHTTPServer):
+    """One that does not turn away a hundred connections at the same moment."""
+
+    request_queue_size = 256
+
+
 class Listener:
     """An independent webhook listener: a stamp for each POST, nothing else in common with ours."""
 
@@ -135,7 +141,7 @@ class Listener:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
+        self.server = ManyAtOnce(("127.0.0.1", 0), Hook)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hook"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
         self.thread.start()

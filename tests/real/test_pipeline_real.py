@@ -86,7 +86,11 @@ class Servers:
                     {"name": "tickets", "webhook_configs": [{"url": "http://127.0.0.1:9/"}]},
                     {"name": "gameday", "webhook_configs": [{"url": self.receiver.url}]},
                 ],
-                "time_intervals": [{"name": "long-ago", "time_intervals": [{"years": ["2001"]}]}],
+                "time_intervals": [
+                    {"name": "long-ago", "time_intervals": [{"years": ["2001"]}]},
+                    # whose time gameday does not know
+                    {"name": "its-own", "time_intervals": [{"location": "Local"}]},
+                ],
             },
         )
 
@@ -165,6 +169,11 @@ def test_each_way_in_which_it_ends(servers: Servers, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(pipeline, "MARGIN_MS", 1_500)
     monkeypatch.setattr(pipeline, "WATCHDOG_WITHIN_MS", 1_500)
     servers.reroute({**PROOF_ROUTE, "active_time_intervals": ["long-ago"]})
+    muted = servers.prove(proof="synthetic")
+    assert not muted["ok"]
+    assert "is muted outside of its active time interval `long-ago`" in muted["reason"]
+    assert is_over(), "nothing was sent"
+    servers.reroute({**PROOF_ROUTE, "mute_time_intervals": ["its-own"]})
     muted = servers.prove(proof="synthetic")
     assert not muted["ok"]
     assert "did not arrive here within 2.5 s" in muted["reason"]

@@ -55,7 +55,7 @@ def look(
 ) -> Outlook:
     there = more.pop("alertmanager", None)
     alert = AlertExpectation(alert="Errors", fires_within_ms=within_s * 1000, **more)
-    ahead = Ahead(fault_ms=fault_s * 1000, before_ms=60_000, per_s=100.0)
+    ahead = Ahead(fault_ms=fault_s * 1000, before_ms=60_000, per_s=100.0, run_ms=60_000)
     return look_ahead(alert, ahead, Live(prometheus=live or prometheus(), alertmanager=there))
 
 
@@ -208,6 +208,47 @@ def test_a_group_that_is_there_is_not_waited_for() -> None:
     assert seen.delivered.latest_ms >= seen.firing.latest_ms + 40_000
 
 
-def test_a_muted_route_is_noted() -> None:
-    route = {"receiver": "tap", "mute_time_intervals": ["nights"]}
-    assert codes(look(alertmanager=alertmanager(route))) == {"muted": Level.NOTE}
+#: A Sunday, 21:59:30 UTC; the run of these tests takes a minute.
+SUNDAY_NIGHT_MS = 1_795_384_770_000.0
+NIGHTS = {
+    "name": "nights",
+    "time_intervals": [{"times": [{"start_time": "22:00", "end_time": "24:00"}]}],
+}
+SUNDAYS = {"name": "sundays", "time_intervals": [{"weekdays": ["sunday"]}]}
+
+
+@pytest.mark.parametrize(
+    ("route", "code", "level", "words"),
+    [
+        ({"mute_time_intervals": ["sundays"]}, "muted", Level.ERROR,
+         "to `tap` is muted by the time interval `sundays` for all of a run that begins now"),
+        ({"active_time_intervals": ["saturdays"]}, "muted", Level.ERROR,
+         "muted outside of its active time interval `saturdays`"),
+        ({"mute_time_intervals": ["nights"]}, "muted-partly", Level.WARNING,
+         "for a part of a run that begins now: 22:00:00 to 22:00:30 UTC"),
+        ({"mute_time_intervals": ["gone"]}, "muted-unknown", Level.NOTE, "`gone`"),
+        ({"mute_time_intervals": ["there"]}, "muted-unknown", Level.NOTE, "`Local`"),
+    ],
+)  # fmt: skip
+def test_what_time_intervals_mute_now_or_before_the_end(
+    route: dict[str, Any], code: str, level: Level, words: str
+) -> None:
+    saturdays = {"name": "saturdays", "time_intervals": [{"weekdays": ["saturday"]}]}
+    there = {"name": "there", "time_intervals": [{"location": "Local"}]}
+    times = {"time_intervals": [NIGHTS, SUNDAYS, saturdays], "mute_time_intervals": [there]}
+    seen = look(
+        alertmanager=alertmanager(
+            {"receiver": "tap", **route}, times=times, now_wall_ms=SUNDAY_NIGHT_MS
+        )
+    )
+    assert codes(seen) == {code: level}
+    assert words in text(seen, code)
+
+
+def test_a_route_that_is_muted_at_other_times_is_not() -> None:
+    route = {
+        "receiver": "tap", "mute_time_intervals": ["nights"], "active_time_intervals": ["sundays"],
+    }  # fmt: skip
+    noon = SUNDAY_NIGHT_MS - 10 * 3_600_000
+    there = alertmanager(route, times={"time_intervals": [NIGHTS, SUNDAYS]}, now_wall_ms=noon)
+    assert codes(look(alertmanager=there)) == {}

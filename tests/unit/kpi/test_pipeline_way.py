@@ -75,6 +75,13 @@ HELD = {"source_matchers": ["alertname=Maintenance"], "target_matchers": ["exerc
             there(ROUTE, inhibit=[HELD], active=[{"alertname": "Maintenance"}]),
             "`Maintenance`, which is active now, would inhibit it",
         ),
+        (
+            there(
+                {**ROUTE, "active_time_intervals": ["never"]},
+                times={"time_intervals": [{"name": "never", "time_intervals": []}]},
+            ),
+            "is muted outside of its active time interval `never`",
+        ),
         (there({**ROUTE, "group_wait": "5m"}), "waits for 5 min"),
         (there({**ROUTE, "matchers": ['alertname=~"("']}), "cannot be followed"),
     ],
