@@ -247,7 +247,12 @@ def _item(at: int, name: str, old: str, new: str) -> dict[str, Any]:
 
 
 class FakeElastic(FakeVendor):
-    """Elasticsearch with the alerts of Kibana's rules: a search with `search_after`."""
+    """Elasticsearch with the alerts of Kibana's rules: a search with `search_after`.
+
+    A pattern that fits no index, or none that may be read, is answered as an empty one is.
+    """
+
+    shards = 1
 
     def admit(self, asked: Asked) -> None:
         if asked.headers.get("authorization") != "ApiKey es_right":
@@ -266,7 +271,8 @@ class FakeElastic(FakeVendor):
             raise RefusedError(404, {"error": kind, "status": 404})
         body = asked.json
         within = body["query"]["range"]["kibana.alert.start"]
-        found = self.begun(ms_of(within["gte"]), ms_of(within["lte"]))
+        begun = self.begun(ms_of(within["gte"]), ms_of(within["lte"]))
+        found, shards = begun if self.shards else [], self.shards
         hits = sorted(([a.firing_ms, a.id], a) for a in found)  # type: ignore[type-var]
         after = body.get("search_after")
         left = [(key, a) for key, a in hits if after is None or key > after]
@@ -274,7 +280,7 @@ class FakeElastic(FakeVendor):
         return {
             "took": 1,
             "timed_out": False,
-            "_shards": {"total": 1, "successful": 1, "skipped": 0, "failed": 0},
+            "_shards": {"total": shards, "successful": shards, "skipped": 0, "failed": 0},
             "hits": {
                 "total": {"value": len(hits), "relation": "eq"},
                 "hits": [

@@ -37,7 +37,6 @@ from gameday.checks import (
     slo_steady,
     source_seen,
 )
-from gameday.checks.assessable import assessed
 from gameday.checks.case import Case
 from gameday.checks.run_undone import dirty_of
 from gameday.model.event import Timeline
@@ -99,7 +98,7 @@ def _ask(case: Case, checks: Mapping[str, Check]) -> tuple[tuple[Finding, ...], 
     crashed = False
     for name, check in checks.items():
         try:
-            findings.extend([assessed(case, finding) for finding in check(case)])
+            findings.extend(check(case))
         except Exception as error:  # noqa: BLE001 - a bug in one check must not hide the others
             crashed = True
             findings.append(_bug(name, error))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gameday.checks import alert_fired
+from gameday.checks.assessable import assessed
 from gameday.checks.case import Case, alert_name
 from gameday.kpi.routed import routed_of
 from gameday.kpi.seen import Delivery, is_expected, sight_of, source_names, too_early_ms
@@ -26,7 +27,7 @@ def check(case: Case) -> Iterator[Finding]:
     """One finding an expected alert that names its receiver."""
     for expected in case.alerts:
         if expected.receiver is not None:
-            yield _judge(case, expected, expected.receiver)
+            yield assessed(case, _judge(case, expected, expected.receiver), expected)
 
 
 def _judge(case: Case, expected: AlertExpectation, receiver: str) -> Finding:

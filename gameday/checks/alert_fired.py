@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gameday.checks.assessable import assessed
 from gameday.checks.case import Case, alert_name
 from gameday.kpi.seen import Sighting, pending_of, rules_of, strangers_of, too_early_ms
 from gameday.kpi.spans import FaultSpan
@@ -29,7 +30,7 @@ NAME = "alert/fired"
 def check(case: Case) -> Iterator[Finding]:
     """One finding an expected alert."""
     for expected in case.alerts:
-        yield judge_one(case, expected)
+        yield assessed(case, judge_one(case, expected), expected)
 
 
 def judge_one(case: Case, expected: AlertExpectation) -> Finding:

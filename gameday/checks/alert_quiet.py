@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from gameday.checks.assessable import assessed
 from gameday.checks.case import Case
 from gameday.kpi.seen import Sighting, is_expected, label_match
 from gameday.model.units import format_ms
@@ -22,7 +23,7 @@ NAME = "alert/quiet"
 def check(case: Case) -> Iterator[Finding]:
     """One finding a quiet matcher."""
     for matcher in case.plan.scenario.expect.quiet:
-        yield _judge(case, matcher)
+        yield assessed(case, _judge(case, matcher))
 
 
 def _judge(case: Case, matcher: Mapping[str, str]) -> Finding:

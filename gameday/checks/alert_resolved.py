@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from gameday.checks.assessable import assessed
 from gameday.checks.case import Case, alert_name
 from gameday.kpi.alert_notes import resolved_early
 from gameday.kpi.seen import Sighting, last_to_end
@@ -26,7 +27,7 @@ def check(case: Case) -> Iterator[Finding]:
     """One finding an expected alert with `resolves_within`."""
     for expected in case.alerts:
         if expected.resolves_within_ms is not None:
-            yield _judge(case, expected, expected.resolves_within_ms)
+            yield assessed(case, _judge(case, expected, expected.resolves_within_ms), expected)
 
 
 def _judge(case: Case, expected: AlertExpectation, within_ms: int) -> Finding:

@@ -16,22 +16,21 @@ from gameday.model.scenario import AlertExpectation
 from gameday.model.verdict import Finding, Outcome
 
 
-def assessed(case: Case, finding: Finding) -> Finding:
-    """*finding* as it is, or inconclusive with the reason that it cannot be answered."""
-    if not finding.check.startswith("alert/") or finding.outcome not in (
-        Outcome.PASS,
-        Outcome.FAIL,
-    ):
+def assessed(case: Case, finding: Finding, expected: AlertExpectation | None = None) -> Finding:
+    """*finding* as it is, or inconclusive with the reason that it cannot be answered.
+
+    *expected* is the alert that it is about, if it is about one: names alone may be the same.
+    """
+    if finding.outcome not in (Outcome.PASS, Outcome.FAIL):
         return finding
-    why = next(_why_not(case, finding), "")
+    why = next(_why_not(case, finding, expected), "")
     if not why:
         return finding
     return replace(finding, outcome=Outcome.INCONCLUSIVE, summary=f"{finding.subject}: {why}")
 
 
-def _why_not(case: Case, finding: Finding) -> Iterator[str]:
+def _why_not(case: Case, finding: Finding, expected: AlertExpectation | None) -> Iterator[str]:
     rules = rule_source(case.plan)
-    expected = next((e for e in case.alerts if e.alert == finding.subject), None)
     match finding.check:
         case "alert/fired" | "alert/resolved":
             needs = ["labels"] if expected is not None and expected.labels else []

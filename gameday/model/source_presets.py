@@ -340,7 +340,8 @@ _ELASTIC = Preset(
             "url": '"kibana.alert.url"',
         },
         states={"active": "firing", "recovered": "ended", "untracked": "ended"},
-        problem="timed_out && 'the search timed out' || (_shards.failed > `0` && 'a shard failed')",
+        problem="timed_out && 'the search timed out' || (_shards.failed > `0` && 'a shard failed')"
+        " || (_shards.total == `0` && 'no such index is there, or may be read')",
         every_ms=10_000,
         lookback_ms=2 * _DAY_MS,
         delay_ms=5_000,

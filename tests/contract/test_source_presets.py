@@ -197,6 +197,15 @@ def test_new_relic_refuses_with_status_200(monkeypatch: pytest.MonkeyPatch) -> N
             HttpJsonSource(one).check()
 
 
+def test_an_index_that_elastic_does_not_have_is_no_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEY", "es_right")
+    with FakeElastic() as fake:
+        fake.fire()
+        fake.shards = 0
+        with pytest.raises(CannotSeeError, match="no such index is there, or may be read"):
+            HttpJsonSource(spec("elastic", fake)).read(now_ms() - 1_000, now_ms())
+
+
 def test_a_cloudwatch_alarm_that_ends_without_a_beginning_began_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

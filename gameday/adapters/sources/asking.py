@@ -230,7 +230,8 @@ class _Page:
         if paging.kind == "none":
             return False
         mark = picked(paging.read, raw, "paging.read") if paging.read else None
-        more = bool(picked(paging.more, raw, "paging.more")) if paging.more else None
+        said = picked(paging.more, raw, "paging.more") if paging.more else None
+        more = None if said is None else bool(said)  # unknown: a full page asks on
         if paging.kind in ("next", "cursor"):
             if not mark or more is False:
                 return False

@@ -119,6 +119,24 @@ def test_pages_do_not_go_in_a_circle() -> None:
         one.turn({"next": "x"}, 1)
 
 
+@pytest.mark.parametrize("kind", ["offset", "page"])
+@pytest.mark.parametrize(
+    ("raw", "count", "goes_on"),
+    [
+        ({"more": True}, 2, True),
+        ({"more": False}, 2, False),
+        ({"more": True}, 1, True),
+        ({}, 2, True),
+        ({"more": None}, 2, True),
+        ({}, 1, False),
+    ],
+)
+def test_whether_there_are_more_pages(kind: str, raw: Any, count: int, goes_on: bool) -> None:
+    """An answer that does not say so is the last one only if it is not full."""
+    one = page(SourcePaging(kind=kind, param="at", size=2, more="more"))
+    assert one.turn(raw, count) is goes_on
+
+
 def test_there_are_not_more_pages_than_allowed() -> None:
     one = page(SourcePaging(kind="page", param="page", size=1))
     for _ in range(MAX_PAGES - 1):
