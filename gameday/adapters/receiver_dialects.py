@@ -16,10 +16,11 @@ from typing import Any
 
 from gameday.adapters.prometheus_answers import time_wall_ms
 from gameday.adapters.receiver_payloads import Delivery, MalformedError, deliveries, masked
+from gameday.model.source_presets import TITLE
 
 #: The header with which PagerDuty signs its V3 webhooks.
 SIGNATURE = "x-pagerduty-signature"
-_TITLE = re.compile(r"^\[(?:FIRING|RESOLVED)(?::\d+)?(?:, RESOLVED:\d+)?\]\s+([^\s(]+)")
+_TITLE = re.compile(TITLE)
 #: How Alertmanager lists labels and annotations in a text.
 _BLOCKS = re.compile(r"^Labels:$", re.MULTILINE)
 _LINE = re.compile(r"^ - (\S+) = (.*)$", re.MULTILINE)

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from gameday.kpi.foresee import Foreseen, Interval, Route, Rule
+from gameday.model.runbook import Level
 from gameday.model.units import format_ms
 
-
-class Level(StrEnum):
-    """An error: the expectation cannot be met as things are. A note changes nothing."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    NOTE = "note"
+__all__ = ["Finding", "Level", "floor_words", "span_words"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing to know. `certain`: whatever the fault does. `wait_ms`: waiting so long helps."""
+    """One thing to know. `certain`: whatever the fault does. `wait_ms`: waiting so long helps.
+
+    An error: the expectation cannot be met as things are. A note changes nothing.
+    """
 
     code: str
     level: Level

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gameday.kpi.durations import prometheus_ms
@@ -213,20 +213,7 @@ def _node(raw: Any, above: RouteNode, *, is_root: bool = False) -> RouteNode:
         is_root=is_root,
     )
     children: Sequence[Any] = raw.get("routes") or ()
-    if not children:
-        return here
-    return RouteNode(
-        receiver=here.receiver,
-        matchers=here.matchers,
-        group_by=here.group_by,
-        group_wait_ms=here.group_wait_ms,
-        group_interval_ms=here.group_interval_ms,
-        goes_on=here.goes_on,
-        mute=here.mute,
-        active=here.active,
-        is_root=is_root,
-        routes=tuple(_node(child, here) for child in children),
-    )
+    return replace(here, routes=tuple(_node(child, here) for child in children))
 
 
 def _conditions(raw: Mapping[str, Any], prefix: str) -> Iterator[Matcher]:

@@ -23,7 +23,10 @@ PHASES: Mapping[str, str] = {
 
 
 class Level(StrEnum):
-    """How much a finding weighs: an error misleads, a warning will cost time, a note informs."""
+    """How much a finding weighs: an error misleads, a warning will cost time, a note informs.
+
+    Of runbooks, and of alerts before a run.
+    """
 
     ERROR = "error"
     WARNING = "warning"
