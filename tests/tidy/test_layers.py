@@ -66,6 +66,8 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "typer": ("cli/*.py",),
     "click": ("cli/*.py",),
     "rich": ("report/*.py", "cli/*.py"),
+    "jinja2": ("report/html.py",),
+    "vl_convert": ("report/drawing.py",),
     "aiohttp": ("proxy/*.py", "demo/*.py"),
     "asyncio": ("proxy/*.py", "demo/*.py"),  # no asyncio in the runner
     "asyncpg": ("demo/*.py",),
@@ -180,6 +182,7 @@ def test_the_command_is_quick_to_import() -> None:
     program = (
         "import sys; import gameday.cli\n"
         "heavy = {'pydantic', 'requests', 'docker', 'yaml', 'aiohttp', 'locust', 'rich'}\n"
+        "heavy |= {'jinja2', 'vl_convert'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )
     ended = subprocess.run(

@@ -1,0 +1,94 @@
+"""The one module that knows the chart library: a figure's definition as pictures, and its script.
+
+Drawing happens in a process of its own with a limit of time. It starts a JavaScript engine (about
+three seconds and 200 MB); whatever goes wrong in there, the run's verdict and its other reports are
+not touched. A fresh process and renamed ids also make the picture of the same definition the same,
+byte for byte.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+LIMIT_S = 90
+#: Pixels of the PNG for each unit of the figure.
+SCALE = 1.5
+_ID = re.compile(r"""(\bid="|url\(#|href="#)((?:clip|gradient_)\d+)""")
+
+
+class DrawingError(Exception):
+    """The figure could not be drawn; the text says why, on one line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """One figure as SVG text, as the bytes of a PNG, and the script that brings it to life.
+
+    The script is the chart library itself: it sets `vegaEmbed`, and needs no network.
+    """
+
+    svg: str
+    png: bytes
+    script: str
+
+
+def drawn(spec: Mapping[str, Any], *, limit_s: float = LIMIT_S) -> Drawing:
+    """*spec* drawn, in a process of its own. Raises `DrawingError`."""
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-P", "-m", "gameday.report.drawing"],
+            input=json.dumps(spec).encode(),
+            capture_output=True,
+            timeout=limit_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise DrawingError(f"drawing took longer than {limit_s:g} s") from None
+    except OSError as error:
+        raise DrawingError(f"drawing could not be started: {error.strerror}") from None
+    if ended.returncode != 0:
+        told = ended.stderr.decode(errors="replace").strip().splitlines()
+        raise DrawingError(told[-1][:300] if told else f"drawing ended with {ended.returncode}")
+    try:
+        answer = json.loads(ended.stdout)
+        png = base64.b64decode(answer["png"])
+        return Drawing(svg=answer["svg"], png=png, script=answer["script"])
+    except (ValueError, KeyError, TypeError):
+        raise DrawingError("drawing gave no picture") from None
+
+
+def with_own_ids(svg: str) -> str:
+    """*svg* with its ids numbered in the order in which they appear."""
+    known: dict[str, str] = {}
+    return _ID.sub(lambda m: m[1] + known.setdefault(m[2], f"gd{len(known)}"), svg)
+
+
+def _main() -> int:
+    """Read a definition from standard input, write what was drawn to standard output."""
+    import vl_convert  # noqa: PLC0415 - only in the process that draws
+
+    spec = json.load(sys.stdin)
+    try:
+        svg = with_own_ids(vl_convert.vegalite_to_svg(spec))
+        png = vl_convert.svg_to_png(svg, scale=SCALE)
+        script = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its types are too strict
+    except ValueError as error:  # what the library raises for every definition it cannot draw
+        sys.stderr.write(f"{' '.join(str(error).split())[:280]}\n")
+        return 1
+    if re.search(r"</script|<!--", script, re.IGNORECASE):
+        sys.stderr.write("the script of the chart library cannot stand in a page\n")
+        return 1
+    picture = {"svg": svg, "png": base64.b64encode(png).decode(), "script": script}
+    json.dump(picture, sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())
