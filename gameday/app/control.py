@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from gameday.app.rundir import find
 from gameday.model.verdict import ExitCode
@@ -20,6 +22,14 @@ def talk(run: str, request: Mapping[str, str], *, reports: Path) -> int:
     return int(ExitCode.PASS)
 
 
+def _answers(waits: Mapping[str, Any]) -> str:
+    """The commands that answer for the step, each with its name: the next one is not meant."""
+    name = shlex.quote(str(waits["name"]))
+    words = ("done", "failed") if waits["what"] == "approval" else ("done", "changed", "failed")
+    commands = [f"`gameday step {word} --step {name}`" for word in words]
+    return f"{', '.join(commands[:-1])} or {commands[-1]}"
+
+
 def waiting_step(run: str, *, reports: Path) -> int:
     """Show the step of a runbook that waits for a person."""
     from gameday.engine.control import send
@@ -32,6 +42,6 @@ def waiting_step(run: str, *, reports: Path) -> int:
     sys.stdout.write(
         f"{where.run_id}: {waits['what']} `{waits['name']}` waits for you, "
         f"{waits['limit_ms'] / 1000:g} s in all:\n\n{str(waits['text']).rstrip()}\n\n"
-        "answer with `gameday step done`, `gameday step changed` or `gameday step failed`\n"
+        f"answer with {_answers(waits)}\n"
     )
     return int(ExitCode.PASS)

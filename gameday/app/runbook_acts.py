@@ -45,6 +45,7 @@ class RunbookActs:
         )
         self._pause = threading.Event()
         self._asking: RunbookStep | None = None
+        self._called = ""  # what people name it by
 
     def waiting(self) -> Mapping[str, Any]:
         """The step that waits for a person, for whoever asks through the control socket."""
@@ -52,7 +53,7 @@ class RunbookActs:
         if step is None:
             return {}
         what = "step" if step.manual else "approval"
-        return {"name": step.name, "what": what, "text": step.text, "limit_ms": step.timeout_ms}
+        return {"name": self._called, "what": what, "text": step.text, "limit_ms": step.timeout_ms}
 
     def step(self, step: Step, emit: Emit) -> Mapping[str, Any]:
         """One step of a runbook, or why it is left out."""
@@ -62,15 +63,20 @@ class RunbookActs:
         why = why_not(self._plan, proof, one, arm, self._memory.timeline())
         if why:
             return {**facts, "skipped": why}
-        self._as_planned(proof)
-        if one.manual:
-            return {**facts, **self._ask(one, emit)}
-        if one.approve:
-            said = self._ask(one, emit)
-            if said["passed"] is not True:
-                return {**facts, **said, "passed": None, "why": f"not approved: {said['why']}"}
-        wanted = arm not in (Arm.BASELINE, Arm.AFTER) or one.phase != "diagnose"
         keeps_on = arm in (Arm.ROLLBACK, Arm.UNDO)
+        if not keeps_on:  # what was begun is undone as it was planned, whatever became of the file
+            self._as_planned(proof)
+        if one.manual or (one.approve and not (keeps_on and self._memory.stopped)):
+            self._called = self._name(proof, one)
+            said = self._ask(one, emit, keeps_on=keeps_on)
+            if one.manual:
+                return {**facts, **said}
+            if said["answered"] != "done":
+                why = said["why"] or f"they said it is {said['answered']}"
+                return {**facts, **said, "passed": None, "why": f"not approved: {why}"}
+            if why := why_not(self._plan, proof, one, arm, self._memory.timeline()):
+                return {**facts, "skipped": why}  # so much may have happened until somebody came
+        wanted = arm not in (Arm.BASELINE, Arm.AFTER) or one.phase != "diagnose"
         at = StepPlace(
             place=self._place,
             variables=self._variables(proof, one),
@@ -118,6 +124,11 @@ class RunbookActs:
         )
         return found.at_ms
 
+    def _name(self, proof: RunbookProof, step: RunbookStep) -> str:
+        """What people call a step by: with its runbook where another one has such a step too."""
+        same = [s for p in self._proofs.values() for s in p.steps if s.name == step.name]
+        return step.name if len(same) == 1 else f"{proof.path}:{step.name}"
+
     def _as_planned(self, proof: RunbookProof) -> None:
         """Refuse a runbook that was changed since it was planned."""
         folders = self._plan.runbook_folders
@@ -156,35 +167,41 @@ class RunbookActs:
         labels = last.data.get("labels")
         return label_variables(last.subject, labels if isinstance(labels, Mapping) else {})
 
-    def _ask(self, step: RunbookStep, emit: Emit) -> dict[str, Any]:
-        """Wait for a person to say done, changed or failed."""
+    def _ask(self, step: RunbookStep, emit: Emit, *, keeps_on: bool) -> dict[str, Any]:
+        """Wait for a person to say done, changed or failed.
+
+        A stop ends that, unless it *keeps_on*: then it approves, and only people are waited for.
+        """
         begun = time.monotonic()
-        seen = len(self._memory.timeline().of("human.step", step.name))
+        seen = len(self._memory.timeline().of("human.step", self._called))
         self._asking = step
-        emit(Event(kind="runbook.asked", subject=step.name, data=self.waiting()))
+        emit(Event(kind="runbook.asked", subject=self._called, data=self.waiting()))
         try:
             while True:
-                answers = self._memory.timeline().of("human.step", step.name)[seen:]
+                answers = self._memory.timeline().of("human.step", self._called)[seen:]
                 ms = round((time.monotonic() - begun) * 1000)
                 if answers:
-                    data = answers[0].data
-                    answer = str(data.get("answer", ""))
-                    passed = ANSWERS.get(answer, False)
-                    note = str(data.get("text", ""))
-                    why = "" if passed else f"they said it failed{': ' if note else ''}{note}"
-                    by = str(data.get("role", ""))
-                    return {
-                        "passed": passed, "answered": answer, "by": by, "note": note,
-                        "why": why, "ms": ms,
-                    }  # fmt: skip
-                if self._memory.stopped:
-                    return {"passed": None, "why": "the run was stopped", "ms": ms}
+                    return {**_said(answers[0].data), "ms": ms}
+                if self._memory.stopped and keeps_on and not step.manual:
+                    return {"passed": True, "answered": "done", "why": "", "ms": ms}
+                if self._memory.stopped and not keeps_on:
+                    why = "the run was stopped"
+                    return {"passed": None, "answered": "", "why": why, "ms": ms}
                 if ms >= step.timeout_ms:
                     why = f"nobody answered within {step.timeout_ms / 1000:g} s"
-                    return {"passed": None, "why": why, "ms": ms}
+                    return {"passed": None, "answered": "", "why": why, "ms": ms}
                 self._pause.wait(0.2)
         finally:
             self._asking = None
+
+
+def _said(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What a person said of a step."""
+    answer, note = str(data.get("answer", "")), str(data.get("text", ""))
+    passed = ANSWERS.get(answer, False)
+    why = "" if passed else f"they said it failed{': ' if note else ''}{note}"
+    by = str(data.get("role", ""))
+    return {"passed": passed, "answered": answer, "by": by, "note": note, "why": why}
 
 
 def _facts(answer: Answer) -> dict[str, Any]:

@@ -64,6 +64,9 @@ def step(
         str | None, typer.Argument(help="`done`, `changed` or `failed`; without, it is shown.")
     ] = None,
     note: Annotated[str, typer.Option("--note", help="What there is to say of it.")] = "",
+    name: Annotated[
+        str, typer.Option("--step", help="The step that is meant; an approval has to name it.")
+    ] = "",
     run: Run = "last",
     role: Annotated[str, typer.Option("--role", help="Who speaks: a role.")] = "responder",
     reports: Reports = Path("reports"),
@@ -73,5 +76,5 @@ def step(
 
     if answer is None:
         return waiting_step(run, reports=reports)
-    request = {"do": "step", "answer": answer, "role": role, "text": note}
+    request = {"do": "step", "answer": answer, "role": role, "text": note, "name": name}
     return talk(run, request, reports=reports)

@@ -9,7 +9,8 @@ for a person.
     {"token": "…", "do": "ack",    "role": "responder", "text": "PaymentsSlow"}
     {"token": "…", "do": "decide", "role": "safety officer", "text": "go on"}
     {"token": "…", "do": "gate",   "role": "facilitator", "name": "mitigated"}
-    {"token": "…", "do": "step",   "role": "responder", "answer": "done", "text": "note"}
+    {"token": "…", "do": "step",   "role": "responder", "answer": "done", "text": "note",
+     "name": "switch"}
     {"token": "…", "do": "stop",   "role": "operator", "reason": "enough seen"}
     {"token": "…", "do": "status"}
 
@@ -163,10 +164,18 @@ class ControlServer:
         waits = self._status()
         if not waits.get("name"):
             raise UsageError("no step of a runbook waits for anybody now")
-        name = str(waits["name"])
+        name, meant = str(waits["name"]), request.get("name")
+        approves = waits.get("what") == "approval"
+        if approves and not meant:
+            raise UsageError("an approval names its step with `--step`; see it with `gameday step`")
+        if meant and meant != name:
+            text = str(meant)[:ROLE_MAX]
+            raise UsageError(f"`{text}` is not what waits now; see what does with `gameday step`")
         answer = _text(request, "answer", ROLE_MAX, default="")
         if answer not in ANSWERS:
             raise UsageError(f"`answer` must be one of {', '.join(ANSWERS)}")
+        if approves and answer == "changed":
+            raise UsageError("an approval is `done` or `failed`; nothing was run yet")
         note = str(request.get("text") or "")[:TEXT_MAX]
         data = {"answer": answer, "role": role, "text": public(note)}
         self._emit(Event(kind="human.step", subject=name, data=data))

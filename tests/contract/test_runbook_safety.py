@@ -8,24 +8,32 @@ from pathlib import Path
 
 import pytest
 from runbook_support import (
+    BOOK,
     acts,
     block,
     diagnosed,
     did,
     one,
     planned,
+    remembered,
     run,
     wait_until,
 )
 
 from gameday.app.check import PlanRequest, make_plan
+from gameday.app.control import talk
 from gameday.app.memory import Memory
 from gameday.app.planview import show_plan
+from gameday.app.runbook_acts import RunbookActs
+from gameday.cli.talk import step
+from gameday.engine.control import ControlServer
+from gameday.errors import NoEffectError, UsageError
 from gameday.model.event import Event, Phase
 from gameday.model.plan import Plan
 from gameday.processes import start_ticks
 
 STOPPED = Event(kind="stop.tripped", subject="operator")
+DONE = {"do": "step", "answer": "done", "role": "responder", "text": ""}
 OUT = Event(kind="fault.revert", subject="late", phase=Phase.STARTED)
 
 
@@ -150,3 +158,185 @@ def test_what_only_looks_needs_no_option(tmp_path: Path, phase: str) -> None:
     said = acts(plan, *before).step(one(plan, arm, "x"), lambda event: None)
 
     assert said["passed"] is True, said
+
+
+# -- what was begun is undone, whatever happens meanwhile ------------------------------------------
+
+CHANGES = "name=over timeout=5s phase=mitigate mutates=true"
+
+
+def both(directory: Path, rollback: str, text: str = "touch back") -> Plan:
+    """A plan with a mitigation `over`, and a rollback `back` with these attributes."""
+    return allowed(
+        directory, block("true", CHANGES), block(text, f"name=back phase=rollback {rollback}")
+    )
+
+
+def test_an_edit_during_the_run_does_not_keep_it_from_being_rolled_back(tmp_path: Path) -> None:
+    plan = both(tmp_path, "mutates=true timeout=5s")
+    (tmp_path / BOOK).write_text("# Slow\n\n## Diagnosis\n\n" + block("touch other"))
+    done = acts(plan, *diagnosed(), *did(4, "mitigate", "over", passed=True))
+
+    with pytest.raises(NoEffectError, match="not what it was"):
+        done.step(one(plan, "after", "look"), lambda event: None)
+    for arm in ("undo", "rollback"):
+        (tmp_path / "back").unlink(missing_ok=True)
+        said = done.step(one(plan, arm, "back"), lambda event: None)
+
+        assert said["passed"] is True, said
+        assert (tmp_path / "back").exists(), "the text of the plan is run"
+    assert not (tmp_path / "other").exists()
+
+
+def test_after_a_stop_a_rollback_by_people_is_still_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = both(tmp_path, "manual=true timeout=60s")
+    memory = remembered(*diagnosed(), *did(4, "mitigate", "over", passed=True), STOPPED)
+    done = acts(plan, memory=memory)
+
+    asked: list[Event] = []
+
+    class Later:
+        """Somebody answers while it is waited."""
+
+        def wait(self, seconds: float) -> None:
+            see(memory, human(done, "done"))
+
+    monkeypatch.setattr(done, "_pause", Later())
+
+    said = done.step(one(plan, "rollback", "back"), asked.append)
+
+    assert [(event.kind, event.data["what"]) for event in asked] == [("runbook.asked", "step")]
+    assert (said["passed"], said["answered"]) == (True, "done")
+
+
+def test_after_a_stop_no_approval_is_asked_for_to_roll_back(tmp_path: Path) -> None:
+    plan = both(tmp_path, "approve=true mutates=true timeout=60s")
+    asked: list[Event] = []
+    done = acts(plan, *diagnosed(), *did(4, "mitigate", "over", passed=True), STOPPED)
+
+    said = done.step(one(plan, "rollback", "back"), asked.append)
+
+    assert (said["passed"], asked) == (True, [])
+    assert (tmp_path / "back").exists()
+
+
+def test_a_stop_ends_the_wait_for_the_approval_of_a_rollback(tmp_path: Path) -> None:
+    plan = both(tmp_path, "approve=true mutates=true timeout=60s")
+    memory = remembered(*diagnosed(), *did(4, "mitigate", "over", passed=True))
+    done = acts(plan, memory=memory)
+
+    said = done.step(one(plan, "rollback", "back"), lambda event: see(memory, STOPPED))
+
+    assert said["passed"] is True, said
+    assert (tmp_path / "back").exists()
+
+
+def test_a_stop_ends_the_wait_for_everything_else(tmp_path: Path) -> None:
+    plan = allowed(tmp_path, block("touch over", f"{CHANGES} approve=true"))
+    memory = remembered(*diagnosed())
+    done = acts(plan, memory=memory)
+
+    said = done.step(one(plan, "mitigate", "over"), lambda event: see(memory, STOPPED))
+
+    assert said["passed"] is None, said
+    assert not (tmp_path / "over").exists()
+
+
+# -- approvals -----------------------------------------------------------------------------------
+
+
+def human(done: RunbookActs, answer: str) -> Event:
+    """What a person says of the step that waits."""
+    data = {"answer": answer, "role": "responder", "text": ""}
+    return Event(kind="human.step", subject=str(done.waiting()["name"]), data=data)
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "why"),
+    [(OUT, "the fault was out already"), (STOPPED, "the run was stopped")],
+    ids=["out", "stopped"],
+)
+def test_what_is_approved_when_it_is_too_late_is_not_run(
+    tmp_path: Path, meanwhile: Event, why: str
+) -> None:
+    plan = allowed(tmp_path, block("touch over", f"{CHANGES} approve=true"))
+    memory = remembered(*diagnosed())
+    done = acts(plan, memory=memory)
+
+    def late(event: Event) -> None:
+        approval = human(done, "done")
+        see(memory, meanwhile)
+        see(memory, approval)
+
+    said = done.step(one(plan, "mitigate", "over"), late)
+
+    assert said["skipped"] == why, said
+    assert not (tmp_path / "over").exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "runs"), [("done", True), ("changed", False), ("failed", False)]
+)
+def test_only_done_approves(tmp_path: Path, answer: str, runs: bool) -> None:
+    plan = allowed(tmp_path, block("touch over", f"{CHANGES} approve=true"))
+    memory = remembered(*diagnosed())
+    done = acts(plan, memory=memory)
+
+    said = done.step(one(plan, "mitigate", "over"), lambda event: see(memory, human(done, answer)))
+
+    assert (tmp_path / "over").exists() is runs
+    assert said["passed"] is (True if runs else None)
+    assert runs or said["why"].startswith("not approved")
+
+
+def test_steps_of_one_name_in_two_runbooks_are_told_apart(tmp_path: Path) -> None:
+    plan = allowed(tmp_path, block("true", f"{CHANGES} approve=true"))
+    other = replace(plan.runbooks[0], path="runbooks/other.md")
+    two = replace(plan, runbooks=(*plan.runbooks, other))
+    for at, name in ((plan, "over"), (two, f"{BOOK}:over")):
+        memory = remembered(*diagnosed())
+        done = acts(at, memory=memory)
+        asked: list[Event] = []
+
+        def answered(event: Event, asked: list[Event] = asked) -> None:
+            asked.append(event)
+            see(memory, human(done, "done"))  # noqa: B023 - called before they change
+
+        assert done.step(one(at, "mitigate", "over"), answered)["passed"] is True
+        assert [event.subject for event in asked] == [name]
+
+
+def test_an_answer_for_one_step_never_approves_the_next(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`gameday step done` is typed for `first`, and arrives when `over` waits."""
+    plan = allowed(tmp_path, block("touch over", f"{CHANGES} approve=true"))
+    memory = remembered(*diagnosed())
+    done = acts(plan, memory=memory)
+    here = tmp_path / "reports" / "run-1"
+    here.mkdir(parents=True)
+    (here / "journal.jsonl").touch()
+    refused: list[str] = []
+
+    def arrives(event: Event) -> None:
+        changed = {"name": "over", "answer": "changed"}
+        for more in ({}, {"name": "first"}, {"name": ""}, {"name": 3}, changed):
+            with pytest.raises(UsageError) as told:
+                talk("last", {**DONE, **more}, reports=tmp_path / "reports")
+            refused.append(str(told.value))
+        assert not memory.timeline().of("human.step")
+        step(reports=tmp_path / "reports")
+        step("done", name="over", reports=tmp_path / "reports")
+
+    server = ControlServer(here, lambda event: see(memory, event), status=done.waiting)
+    try:
+        said = done.step(one(plan, "mitigate", "over"), arrives)
+    finally:
+        server.close()
+
+    assert said["passed"] is True
+    assert ["`gameday step`" in text for text in refused] == [True] * 4 + [False]
+    assert "an approval is `done` or `failed`" in refused[-1]
+    assert "gameday step done --step over" in capsys.readouterr().out

@@ -197,13 +197,19 @@ def test_people_do_a_step_and_say_so(small_lab: Lab) -> None:
         wait_until("it asks", lambda: b"waits for a person" in told.read_bytes(), 60.0)
         shown = run_gameday("step", cwd=small_lab.directory)
         assert "switch the memory on" in shown.stdout, shown
+        assert "`gameday step done --step by-hand`" in shown.stdout
+        other = run_gameday("step", "done", "--step", "switch", cwd=small_lab.directory)
+        assert (other.returncode, "`switch` is not what waits" in other.stderr) == (2, True)
         taken = run_gameday("ack", "BackSlow", cwd=small_lab.directory)
         assert taken.returncode == 0, taken.stderr
         wrong = run_gameday("step", "perhaps", cwd=small_lab.directory)
         assert (wrong.returncode, "done, changed, failed" in wrong.stderr) == (2, True)
         url = f"http://127.0.0.1:{small_lab.front}/memory"
         urllib.request.urlopen(urllib.request.Request(url, b"on", method="POST"), timeout=5).close()
-        said = run_gameday("step", "done", "--note", "at the console", cwd=small_lab.directory)
+        said = run_gameday(
+            "step", "done", "--step", "by-hand", "--note", "at the console",
+            cwd=small_lab.directory,
+        )  # fmt: skip
         assert said.returncode == 0, said.stderr
         runner.wait(90)
     finally:
