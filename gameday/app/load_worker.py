@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from gameday.adapters import locust
 from gameday.adapters.locust.child import environment
-from gameday.adapters.locust.hosts import MASTER_VAR, WORKER, split_address
+from gameday.adapters.locust.hosts import FILE_VAR, MASTER_VAR, WORKER, split_address
 from gameday.adapters.locust.protocol import TOKEN_VAR
 from gameday.errors import UsageError
 
@@ -38,7 +38,7 @@ def load_worker_command(
     variables = {
         MASTER_VAR: master,
         TOKEN_VAR: known,
-        "GAMEDAY_LOAD_FILE": "" if locustfile is None else str(locustfile.resolve()),
+        FILE_VAR: "" if locustfile is None else str(locustfile.resolve()),
     }
     sys.stdout.flush()
     os.execve(  # noqa: S606 - a program of ours, which takes the place of this one

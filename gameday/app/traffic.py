@@ -42,7 +42,7 @@ class Passing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
+class Counts:
     """Counts of one proxy at one moment."""
 
     at_s: float
@@ -61,7 +61,7 @@ def passing(plan: Plan) -> Iterator[Passing]:
     with contextlib.ExitStack() as stack:
         try:
             server = _server(plan, stack)
-            there = _opened(plan, server, proxied, stack)
+            there = _opened(server, proxied, stack)
         except GamedayError as error:
             yield Passing(subject="traffic", ok=False, text=str(error))
             return
@@ -75,7 +75,7 @@ def passing(plan: Plan) -> Iterator[Passing]:
             yield _absent(target, server, needed=target.name in broken)
         else:
             seen = (resting[target.name], before[target.name], after[target.name])
-            yield _said(target, seen, needed=target.name in broken)
+            yield passed(target, seen, needed=target.name in broken)
 
 
 @contextlib.contextmanager
@@ -87,7 +87,7 @@ def proxies_open(plan: Plan, *, toxiproxy: str | None = None) -> Iterator[list[s
     proxied = [t for t in plan.environment.targets.values() if t.proxy]
     with contextlib.ExitStack() as stack:
         server = _server(plan, stack, toxiproxy)
-        there = _opened(plan, server, proxied, stack)
+        there = _opened(server, proxied, stack)
         yield [t.name for t in proxied if t not in there]
 
 
@@ -100,7 +100,7 @@ def _server(plan: Plan, stack: contextlib.ExitStack, force_kind: str | None = No
 
 
 def _opened(
-    plan: Plan, server: ServerChoice, proxied: list[Target], stack: contextlib.ExitStack
+    server: ServerChoice, proxied: list[Target], stack: contextlib.ExitStack
 ) -> list[Target]:
     """The targets whose proxy is there; on a server of our own they are created for the trial."""
     if server.kind == "given":
@@ -111,7 +111,6 @@ def _opened(
         undo = proxy.prepare()
         proxy.open(undo)
         stack.callback(_close, undo)
-    del plan
     return proxied
 
 
@@ -134,7 +133,7 @@ def _send(plan: Plan) -> Passing:
     )
 
 
-def _look(url: str, targets: list[Target]) -> dict[str, _Seen]:
+def _look(url: str, targets: list[Target]) -> dict[str, Counts]:
     health = HealthWatcher(url).read() or {}
     counters: Mapping[str, Any] = health.get("proxies", {})
     seen = {}
@@ -143,7 +142,7 @@ def _look(url: str, targets: list[Target]) -> dict[str, _Seen]:
         size = None
         if found is not None:
             size = int(found["received_bytes"])  # of both directions, so each byte once
-        seen[target.name] = _Seen(
+        seen[target.name] = Counts(
             at_s=time.monotonic(),
             size_bytes=size,
             connections=_connections(target.listen or ""),
@@ -165,13 +164,14 @@ def _connections(listen: str) -> int:
     return count
 
 
-def _said(target: Target, seen: tuple[_Seen, _Seen, _Seen], *, needed: bool) -> Passing:
+def passed(target: Target, seen: tuple[Counts, Counts, Counts], *, needed: bool) -> Passing:
     """What the counts at rest, before and after the load's requests say."""
     resting, before, after = seen
     where = f"{target.listen}"
-    if resting.size_bytes is not None and before.size_bytes is not None and after.size_bytes:
-        usual = (before.size_bytes - resting.size_bytes) / (before.at_s - resting.at_s)
-        moved = after.size_bytes - before.size_bytes - usual * (after.at_s - before.at_s)
+    rest, begun, ended = resting.size_bytes, before.size_bytes, after.size_bytes
+    if rest is not None and begun is not None and ended is not None:
+        usual = (begun - rest) / (before.at_s - resting.at_s)
+        moved = ended - begun - usual * (after.at_s - before.at_s)
         if moved > SOME_BYTES:
             text = f"{where}: traffic passes ({moved:.0f} bytes more than at rest)"
             return Passing(subject=target.name, ok=True, text=text)

@@ -27,6 +27,11 @@ def check(case: Case) -> Iterator[Finding]:
         summary = f"WARNING: {why}; what the setup made may still be there"
         yield _found(summary, tuple(event.seq for event in untidy), done=False)
         return
+    lost = [e for e in case.timeline.of("load.worker") if e.data.get("state") == "lost"]
+    if lost:
+        summary = "WARNING: a worker of the load was lost, so its teardown may not have been done"
+        yield _found(summary, tuple(event.seq for event in lost), done=False)
+        return
     stopped = case.timeline.last("load.stop", "load", phase=Phase.OK)
     if stopped is None or stopped.data.get("forced") or stopped.data.get("exit_code") != 0:
         summary = "WARNING: the load did not end by itself, so its teardown may not have been done"

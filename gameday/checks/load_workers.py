@@ -31,6 +31,13 @@ def check(case: Case) -> Iterator[Finding]:
         yield _found(event.subject, Outcome.INCONCLUSIVE, _lost(event), {}, (event.seq,))
     if lost or len(workers) < 2:
         return
+    heard = {tick.worker for tick in case.ticks}
+    mute = [name for one in workers if (name := str(one["worker"])) not in heard]
+    for name in mute:
+        summary = f"worker `{name}` told nothing of the load"
+        yield _found(name, Outcome.INCONCLUSIVE, summary, {}, ())
+    if mute:
+        return
     summary = f"all {len(workers)} workers told of the load to its end"
     clocks = _clocks(workers, told)
     if clocks:

@@ -32,6 +32,7 @@ ROWS = {
     "failed": (False, "WARNING: status 500; what the setup made may still be there",
                {"state": "untidy", "why": "status 500"}, ended(0)),
     "something else of a worker": (True, "was done", {"state": "clock", "why": ""}, ended(0)),
+    "a worker lost": (False, "worker of the load was lost", {"state": "lost", "why": ""}, ended(0)),
     "ended by force": (False, "did not end by itself", None, ended(0, forced=True)),
     "ended badly": (False, "did not end by itself", None, ended(-9)),
     "never ended": (False, "did not end by itself", None, drop("load.stop", phase=Phase.OK)),

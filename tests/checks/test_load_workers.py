@@ -19,10 +19,17 @@ THERE = [{**one, "host": "box", "clock": CLOCK} for one in HERE]
 LOST = {"state": "lost", "why": "it ended by signal 9\n  a trace", "second": 31}
 
 
-def events_of(workers: list[dict[str, Any]] | None, *notes: tuple[str, dict[str, Any]]) -> Any:
+def events_of(
+    workers: list[dict[str, Any]] | None, *notes: tuple[str, dict[str, Any]], mute: str = ""
+) -> Any:
     run = good_run()
     if workers is not None:
         run.act(-14, "load.start", "load", took_ms=1, first_second=1, pid=3, workers=workers)
+    lost = [name for name, data in notes if data.get("state") == "lost"]
+    for worker in [str(one["worker"]) for one in workers or () if str(one["worker"]) != "0"]:
+        if worker not in (*lost, mute):  # good_run is worker 0
+            part = tick_to_json(tick(20, [], worker=worker, asked=0, started=0))
+            run.note(21_030, "load.window", worker, **part)
     for worker, data in notes:
         run.note(31_500, "load.worker", worker, **data)
     return timeline(run, lambda events: [e for e in events if not _plain_start(e)])
@@ -56,6 +63,12 @@ def test_workers(workers: Any, notes: tuple[Any, ...], said: tuple[str, ...]) ->
     found = list(load_workers.check(Case(plan(), events_of(workers, *notes))))
     assert tuple(f"{f.outcome.value}: {f.summary}" for f in found) == said
     assert all(f.validity for f in found)
+
+
+def test_a_worker_that_told_of_nothing_is_not_taken_for_one_that_told_of_all() -> None:
+    (found,) = load_workers.check(Case(plan(), events_of(HERE, mute="1")))
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert found.summary == "worker `1` told nothing of the load"
 
 
 def test_the_drift_is_a_fact() -> None:

@@ -206,3 +206,48 @@ def test_what_there_was_no_time_for_is_told_and_not_left_out(
         ("(not ended)", "timeout", 0),
         ("(not begun)", "timeout", 0),
     ]
+
+
+SILENT = """
+from locust import HttpUser, task
+class Raises(HttpUser):
+    @task
+    def broken(self):
+        raise KeyError("price")
+    @task
+    def broken_later(self):
+        self.client.get("/ok")
+        raise ValueError("no total")
+class Silent(HttpUser):
+    @task
+    def nothing(self): pass
+class Locked(HttpUser):
+    def on_start(self):
+        raise PermissionError("the login did not work")
+    @task
+    def browse(self): self.client.get("/ok")
+"""
+
+
+def test_a_visit_that_raises_or_sends_nothing_is_told_and_is_no_success(
+    server: Server, tmp_path: Path
+) -> None:
+    file = tmp_path / "silent.py"
+    file.write_text(SILENT)
+    spec = LoadSpec(
+        target="t",
+        arrivals_per_s=10.0,
+        locustfile=str(file),
+        classes=("Raises", "Silent", "Locked"),
+        timeout_ms=1_000,
+    )
+
+    answers = once(spec, server.url, limit_s=5.0)
+
+    assert [(a.journey, a.request, a.outcome, a.error) for a in answers if a.outcome != "ok"] == [
+        ("Raises", "(broken)", "other", "KeyError: 'price'"),
+        ("Raises", "(broken_later)", "other", "ValueError: no total"),
+        ("Silent", "(no request)", "other", "it sent no request that could be seen"),
+        ("Locked", "(on_start)", "other", "PermissionError: the login did not work"),
+    ]
+    assert [a.request for a in answers if a.outcome == "ok"] == ["/ok"]

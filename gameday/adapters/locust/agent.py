@@ -38,7 +38,7 @@ def main() -> int:
     try:
         from gameday.adapters.locust.agent_run import run  # noqa: PLC0415 - see the module
     except Exception as error:  # noqa: BLE001 - whatever it is, the runner should hear it
-        _cannot(path, token, worker, f"Locust cannot be imported: {type(error).__name__}: {error}")
+        cannot(path, token, worker, f"Locust cannot be imported: {type(error).__name__}: {error}")
         return 2
     run(path, token, worker)
     return 0
@@ -52,7 +52,8 @@ def die_with(parent: int) -> None:
         sys.exit(3)
 
 
-def _cannot(path: str, token: str, worker: str, why: str) -> None:
+def cannot(path: str, token: str, worker: str, why: str, *, generator: str = "locust") -> None:
+    """Say why there will be no load."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
         link.connect(path)
         hello = Hello(
@@ -60,7 +61,7 @@ def _cannot(path: str, token: str, worker: str, why: str) -> None:
             token=token,
             pid=os.getpid(),
             worker=worker,
-            generator="locust",
+            generator=generator,
             mono_ns=time.monotonic_ns(),
         )
         link.sendall(write(hello) + write(Failed(message=why)))

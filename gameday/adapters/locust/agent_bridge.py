@@ -18,7 +18,7 @@ from typing import Any
 import gevent
 from locust.env import Environment
 
-from gameday.adapters.locust.agent import die_with
+from gameday.adapters.locust.agent import cannot, die_with
 from gameday.adapters.locust.clocks import SAMPLES, Asked, Offset, measured
 from gameday.adapters.locust.handshake import ForgedError, Seal, nonce, proof, proves
 from gameday.adapters.locust.hosts import (
@@ -34,15 +34,12 @@ from gameday.adapters.locust.protocol import (
     PARENT_VAR,
     SOCKET_VAR,
     TOKEN_VAR,
-    Failed,
     Hello,
-    Message,
     Noted,
     ProtocolError,
     parse,
     write,
 )
-from gameday.adapters.locust.protocol import VERSION as PROTOCOL_VERSION
 
 _PING_S = 0.02
 _ANSWER_S = 2.0
@@ -271,24 +268,6 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _cannot(path: str, token: str, why: str) -> None:
-    """Say why there will be no load, as a generator would."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
-        link.connect(path)
-        said: tuple[Message, ...] = (
-            Hello(
-                v=PROTOCOL_VERSION,
-                token=token,
-                pid=os.getpid(),
-                worker="0",
-                generator="bridge",
-                mono_ns=monotonic_ns(),
-            ),
-            Failed(message=why),
-        )
-        link.sendall(b"".join(map(write, said)))
-
-
 def main() -> int:
     """Until the runner has nothing more to say, or is gone. Returns the exit code."""
     path, token = os.environ.pop(SOCKET_VAR, ""), os.environ.pop(TOKEN_VAR, "")
@@ -301,7 +280,8 @@ def main() -> int:
         made = Bridge(path=path, token=token, told=told)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - Locust exits where a port is taken
         where = f"{told['host']}:{told['port']}"
-        _cannot(path, token, f"workers cannot come to `{where}`: {error or 'the port is taken'}")
+        why = f"workers cannot come to `{where}`: {error or 'the port is taken'}"
+        cannot(path, token, "0", why, generator="bridge")
         return 2
     made.run()
     sys.stdout.flush()

@@ -1,7 +1,7 @@
 """Where we hook into Locust: users, tasks, waits, and both HTTP clients.
 
-These seams are Locust's own methods, partly not public: `tests/contract/test_load_locust.py` holds
-each of them, and pyproject bounds the versions.
+These seams are Locust's own methods, partly not public: `tests/contract/test_load_*.py` hold each
+of them, and pyproject bounds the versions.
 """
 
 from __future__ import annotations
@@ -58,12 +58,13 @@ def on_request(visits: Visits) -> Callable[..., None]:
         **_: object,
     ) -> None:
         service_us = int((response_time or 0) * 1000)
-        entry = (context or {}).get(ENTRY)
+        entry = context.get(ENTRY) if context else None
         if entry is None:
             visits.foreign(name, outcome_of(exception, response), service_us)
-            return
-        outcome = judged(entry, exception, response, service_us)
-        visits.ended(entry, outcome, service_us, name)
+        elif exception is None and entry.wanted is None:  # nearly all of them
+            visits.book.close(entry, "ok", service_us, name)
+        else:
+            visits.ended(entry, judged(entry, exception, response, service_us), service_us, name)
 
     return listener
 
@@ -91,9 +92,12 @@ def _users(visits: Visits, left: Callable[[Any], None]) -> None:
             raise
         finally:
             visits.end(self, "on_start", error)
+            visits.left()
             left(self)
 
     User.run = paced_run  # type: ignore[method-assign,misc]
+    User.gameday_visit = None  # type: ignore[attr-defined]
+    User.gameday_busy = False  # type: ignore[attr-defined]
 
 
 def _tasks(visits: Visits) -> None:
@@ -104,7 +108,7 @@ def _tasks(visits: Visits) -> None:
     @functools.wraps(wait)
     def paced_wait(self: Any) -> None:
         # between two visits the pacer waits; a wait inside a task is the user's own
-        if visits.pacer is not None and getattr(self.user, "gameday_visit", None) is None:
+        if visits.pacer is not None and self.user.gameday_visit is None:
             return
         wait(self)
 
@@ -118,7 +122,7 @@ def _paced(execute: Callable[[Any, Any], None], visits: Visits) -> Callable[[Any
             execute(self, task)  # its own tasks are visits
             return
         user = self.user
-        if getattr(user, "gameday_busy", False):  # a task set run from inside a task
+        if user.gameday_busy:  # a task set run from inside a task
             execute(self, task)
             return
         error: BaseException | None = None
@@ -131,7 +135,7 @@ def _paced(execute: Callable[[Any, Any], None], visits: Visits) -> Callable[[Any
             raise
         finally:
             user.gameday_busy = False
-            visits.end(user, getattr(task, "__name__", "task"), error)
+            visits.end(user, task, error)
 
     return execute_task
 
@@ -143,7 +147,8 @@ def _requests(session: type[Any], visits: Visits) -> None:
     def request(
         self: Any, method: Any, url: Any, name: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
-        entry = visits.request(self.user, str(name or self.request_name or url))
+        user = self.user
+        entry = visits.request(user, str(name or self.request_name or url))
         context = kwargs.get("context")
         if context:
             entry.wanted = context.get(WANTED)
@@ -157,7 +162,8 @@ def _requests(session: type[Any], visits: Visits) -> None:
             outcome = "timeout" if killed else outcome_of(error)
             visits.ended(entry, outcome, (monotonic_ns() - entry.sent_ns) // 1000)
             raise
-        entry.answered = True
+        if not entry.reported:
+            visits.answered(user, entry)
         return response
 
     session.request = request

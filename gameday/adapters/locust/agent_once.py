@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic_ns
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,29 +22,46 @@ MAX_TASKS = 50
 
 
 def once(link: Link, env: Any, visits: Visits, *, limit_s: float) -> None:
-    """One arrival for each journey, or for each task of each class; an `answer` a request."""
-    env.events.request.add_listener(_teller(link))
+    """One arrival for each journey, or for each task of each class; an `answer` a request.
+
+    What ends otherwise, or says nothing, is an `answer` too: silence is not success.
+    """
+    said: list[Answer] = []
+
+    def tell(answer: Answer) -> None:
+        said.append(answer)
+        link.send(answer)
+
+    env.events.request.add_listener(_teller(tell))
+    visits.broke = lambda journey, task, error: tell(
+        _untold(journey, f"({task})", "other", f"{type(error).__name__}: {error}")
+    )
     pacer = visits.pacer
     if pacer is None:
         raise ValueError("`once` needs an arrival rate, of any size")
     _in_order()
     deadline = monotonic_ns() + int(limit_s * 1e9)
+    over = f"the {limit_s:g} s for all of them were over"
     for journey, lane in enumerate(pacer.lanes):
         cls = env.runner.user_classes_by_name[lane]
         times = min(MAX_TASKS, len(dict.fromkeys(cls.tasks))) if len(cls.tasks) > 1 else 1
         for _ in range(times):
             if monotonic_ns() >= deadline:
-                link.send(_untold(pacer.label(journey), "(not begun)", limit_s))
+                tell(_untold(pacer.label(journey), "(not begun)", "timeout", over))
                 continue
+            before = len(said)
             pacer.put(Arrival(monotonic_ns(), journey))
             while monotonic_ns() < deadline and visits.busy:
                 gevent.sleep(0.01)
             if visits.busy:
-                link.send(_untold(pacer.label(journey), "(not ended)", limit_s))
+                tell(_untold(pacer.label(journey), "(not ended)", "timeout", over))
+            elif len(said) == before:
+                why = "it sent no request that could be seen"
+                tell(_untold(pacer.label(journey), "(no request)", "other", why))
 
 
-def _untold(journey: str, request: str, limit_s: float) -> Answer:
-    """What stands for a visit that was never begun or not ended: silence is not success."""
+def _untold(journey: str, request: str, outcome: str, why: str) -> Answer:
+    """What stands for a visit without an answer of its own."""
     return Answer(
         journey=journey,
         request=request,
@@ -52,25 +70,44 @@ def _untold(journey: str, request: str, limit_s: float) -> Answer:
         status=0,
         body="",
         ms=0.0,
-        outcome="timeout",
-        error=f"the {limit_s:g} s for all of them were over",
+        outcome=outcome,
+        error=why[:MAX_BODY],
     )
+
+
+class _InTurn:
+    """The next task of a user class, chosen when it begins: several users wait for an arrival."""
+
+    def __init__(self, turns: dict[type[Any], int]) -> None:
+        self._turns = turns
+        self.__name__ = "task"
+
+    def __call__(self, user: Any) -> None:
+        task = _next_of(type(user), self._turns)
+        self.__name__ = getattr(task, "__name__", "task")
+        task(user)
+
+
+def _next_of(cls: type[Any], turns: dict[type[Any], int]) -> Any:
+    tasks = list(dict.fromkeys(cls.tasks))
+    turns[cls] = turns.get(cls, -1) + 1
+    return tasks[turns[cls] % len(tasks)]
 
 
 def _in_order() -> None:
     """Tasks of a user class come in their order of declaration, not at random."""
-    turn: dict[type[Any], int] = {}
+    turns: dict[type[Any], int] = {}
 
     def get_next_task(self: Any) -> Any:
         cls = type(self.user)
-        tasks = list(dict.fromkeys(cls.tasks))
-        turn[cls] = turn.get(cls, -1) + 1
-        return tasks[turn[cls] % len(tasks)]
+        if any(isinstance(task, type) for task in cls.tasks):
+            return _next_of(cls, turns)  # a task set is no visit: its own tasks are
+        return _InTurn(turns)
 
     DefaultTaskSet.get_next_task = get_next_task  # type: ignore[method-assign]
 
 
-def _teller(link: Link) -> Any:
+def _teller(tell: Callable[[Answer], None]) -> Any:
     def listener(
         *,
         request_type: str,
@@ -92,7 +129,7 @@ def _teller(link: Link) -> Any:
         error = "" if exception is None else f"{type(exception).__name__}: {exception}"
         if entry is not None and entry.problem:
             error = entry.problem
-        link.send(
+        tell(
             Answer(
                 journey="" if entry is None else entry.journey,
                 request=name,

@@ -23,10 +23,9 @@ from typing import Any, NoReturn
 import gevent
 from gevent import monkey
 
-from gameday.adapters.locust.agent_users import FILE_VAR
 from gameday.adapters.locust.child import environment
 from gameday.adapters.locust.handshake import ForgedError, Seal, nonce, proof, proves
-from gameday.adapters.locust.hosts import BEATLESS_S, KIND, VERSION
+from gameday.adapters.locust.hosts import BEATLESS_S, FILE_VAR, KIND, VERSION
 from gameday.adapters.locust.protocol import AGENT, PARENT_VAR, SOCKET_VAR, TOKEN_VAR, WORKER_VAR
 
 _COME_S = 1.0

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import gevent
 import locust
 from gevent.event import Event
+from locust import HttpUser
 from locust.argument_parser import get_parser
 from locust.env import Environment
 from locust.user.users import User
@@ -170,13 +171,17 @@ class Session:
         if spec.setup or spec.teardown:
             self._aside = Aside(spec, command.base_url)
             if problem := self._aside.do(spec.setup, "setup"):
-                raise agent_users.UserCodeError(problem)
+                left = "; nothing of the setup was taken away again" if spec.teardown else ""
+                raise agent_users.UserCodeError(problem + left)
             shared.update(self._aside.values)
         self._env = self._environment(classes, command.base_url)
         users = self._spawn(classes)
         gc.collect()
         gc.freeze()  # what stands by for the whole run need not be looked at again
-        gc.set_threshold(20_000, 20, 50)
+        if not any(issubclass(cls, HttpUser) for cls in classes):
+            # `requests` leaves cycles behind with each request: the usual small steps take them
+            # away while they are still in the cache. The other client leaves next to none.
+            gc.set_threshold(20_000, 20, 50)
         self._link.send(Ready(worker=self._worker, users=users))
 
     def _make_pacer(self, classes: list[type[User]], feeds: Feeds) -> Pacer:
@@ -318,7 +323,8 @@ class Session:
         self._farewell()
         self._tidy()
         self._lag_ms = lag_ms  # ending a thousand users at once delays no request
-        while self._book.origin_ns + self._next_second * SECOND_NS <= monotonic_ns():
+        begun = self._book.origin_ns > 0  # before `start` there are no seconds to tell of
+        while begun and self._book.origin_ns + self._next_second * SECOND_NS <= monotonic_ns():
             self._cut()
         self._bye()
 

@@ -20,14 +20,13 @@ from locust.util.load_locustfile import load_locustfile
 import gameday
 from gameday.adapters.locust.agent_feeds import Feeds, OutOfDataError
 from gameday.adapters.locust.agent_steps import Prepared
+from gameday.adapters.locust.hosts import FILE_VAR
 from gameday.adapters.locust.pacing import Turns
 from gameday.model.scenario import Journey, LoadSpec
 from gameday.model.template import names_of
 
 #: The class of all generated users, which is also their lane.
 VISITOR = "Visitor"
-#: Set on hosts of their own: where their copy of the locustfile is; empty if they have none.
-FILE_VAR = "GAMEDAY_LOAD_FILE"
 
 
 class UserCodeError(Exception):
@@ -74,7 +73,7 @@ def generated(
             user.client.request(**step.arguments(values))
             if current.failed:
                 return
-            values.update(current.entries[-1].captured)
+            values.update(current.entry.captured)
 
     def wait(_: Any) -> float:
         return spec.think_ms / 1000

@@ -8,6 +8,7 @@ moment the arrival was due; in the closed model it begins when the user does.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from time import monotonic_ns
 from typing import Any
 
@@ -32,18 +33,20 @@ _STEERING = (StopUser, StopTest, InterruptTaskSet, RescheduleTask, RescheduleTas
 class Visit:
     """One iteration of one user."""
 
-    __slots__ = ("arrival", "begun_ns", "entries", "failed", "fresh", "intended_ns", "journey",
-                 "leaving")  # fmt: skip
+    __slots__ = ("arrival", "begun_ns", "entry", "failed", "fresh", "intended_ns", "journey",
+                 "leaving", "unreported")  # fmt: skip
 
     def __init__(
-        self, *, arrival: Arrival | None, journey: str, begun_ns: int, leaving: Event
+        self, arrival: Arrival | None, journey: str, begun_ns: int, leaving: Event
     ) -> None:
         self.arrival, self.journey, self.begun_ns = arrival, journey, begun_ns
         self.leaving = leaving
         self.intended_ns = begun_ns if arrival is None else arrival.due_ns
         self.fresh = True
         self.failed = False
-        self.entries: list[Entry] = []
+        #: The latest request; and those that were answered, but not reported when they returned.
+        self.entry: Entry | None = None
+        self.unreported: list[Entry] | None = None
 
 
 class Visits:
@@ -55,7 +58,9 @@ class Visits:
         self.active = 0
         #: Set when no further visit begins; who thinks then goes home.
         self.leaving = Event()
-        self._by_greenlet: dict[gevent.Greenlet, Visit] = {}
+        self._users: dict[gevent.Greenlet, Any] = {}
+        #: Told of visits that broke off by an error of the user's code: journey, task, error.
+        self.broke: Callable[[str, str, BaseException], None] = lambda *_: None
 
     @property
     def stopping(self) -> bool:
@@ -73,6 +78,7 @@ class Visits:
 
         A user logs in (`on_start`) only when somebody arrives that it can serve.
         """
+        self._users[gevent.getcurrent()] = user
         if self.pacer is not None:
             user.gameday_visit = self._begin(user)
             return
@@ -80,33 +86,42 @@ class Visits:
         # users that begin together would go on in lock-step for the whole run
         gevent.sleep(random.uniform(0, max(1.0, _think_s(user))))  # noqa: S311 - spacing
 
-    def begin(self, user: Any) -> Visit:
-        """A visit of *user*; the one it was admitted with, if that is still unused."""
-        visit: Visit | None = getattr(user, "gameday_visit", None)
-        if visit is None:
-            visit = user.gameday_visit = self._begin(user)
-        return visit
+    def left(self) -> None:
+        """The user of this greenlet has ended."""
+        self._users.pop(gevent.getcurrent(), None)
 
-    def end(self, user: Any, task: str, error: BaseException | None) -> None:
+    def begin(self, user: Any) -> None:
+        """A visit of *user*; the one it was admitted with, if that is still unused."""
+        if user.gameday_visit is None:
+            user.gameday_visit = self._begin(user)
+
+    def end(self, user: Any, task: Any, error: BaseException | None) -> None:
         """The visit of *user* is over. An error of the user's code is a failed visit."""
-        visit: Visit | None = getattr(user, "gameday_visit", None)
+        visit: Visit | None = user.gameday_visit
         if visit is None:
             return
         user.gameday_visit = None
         self.active -= 1
-        self._by_greenlet.pop(gevent.getcurrent(), None)
+        if error is not None or visit.unreported is not None:
+            self._broken(user, visit, task, error)
+
+    def _broken(self, user: Any, visit: Visit, task: Any, error: BaseException | None) -> None:
         now_ns = monotonic_ns()
-        for entry in visit.entries:
-            if entry.answered and not entry.reported:
+        for entry in visit.unreported or ():
+            if not entry.reported:
                 visit.failed = True  # its `with` block broke off before it could be reported
                 self.book.close(entry, outcome="other", service_us=(now_ns - entry.sent_ns) // 1000)
         # Killed at the end of the load, and nothing was ever reported: a client that we do not see
         # waits without a timeout of its own. The arrival must not vanish.
         hung = isinstance(error, gevent.GreenletExit) and visit.fresh and visit.arrival is not None
-        if hung or (error is not None and not isinstance(error, _STEERING) and not visit.failed):
+        raised = error is not None and not isinstance(error, _STEERING) and not visit.failed
+        name = task if isinstance(task, str) else getattr(task, "__name__", "task")
+        if error is not None and raised:
+            self.broke(visit.journey, name, error)
+        if hung or raised:
             self.book.add(
                 journey=visit.journey or type(user).__name__,
-                name=task,
+                name=name,
                 outcome="timeout" if hung else "other",
                 intended_ns=visit.intended_ns,
                 response_us=(now_ns - visit.intended_ns) // 1000,
@@ -117,28 +132,39 @@ class Visits:
         """A request of *user* is about to be sent."""
         now_ns = monotonic_ns()
         visit: Visit | None = getattr(user, "gameday_visit", None)
-        intended_ns, journey = now_ns, "" if user is None else type(user).__name__
-        if visit is not None:
-            journey = visit.journey or journey
-            if visit.fresh:
-                visit.fresh = False
-                intended_ns = visit.intended_ns if visit.arrival is not None else now_ns
-        entry = self.book.open(journey=journey, name=name, intended_ns=intended_ns, now_ns=now_ns)
-        if visit is not None:
-            visit.entries.append(entry)
+        if visit is None:
+            return self.book.open("" if user is None else type(user).__name__, name, now_ns, now_ns)
+        intended_ns = now_ns
+        if visit.fresh:
+            visit.fresh = False
+            if visit.arrival is not None:
+                intended_ns = visit.intended_ns
+        entry = visit.entry = self.book.open(visit.journey, name, intended_ns, now_ns)
         return entry
+
+    def answered(self, user: Any, entry: Entry) -> None:
+        """The answer to a request is there, and the user's code may still judge it."""
+        entry.answered = True
+        visit: Visit | None = getattr(user, "gameday_visit", None)
+        if visit is not None:
+            if visit.unreported is None:
+                visit.unreported = []
+            visit.unreported.append(entry)
 
     def ended(self, entry: Entry, outcome: str, service_us: int, name: str = "") -> None:
         """A request has ended."""
         self.book.close(entry, outcome=outcome, service_us=service_us, name=name)
-        if outcome != "ok":
-            visit = self._by_greenlet.get(gevent.getcurrent())
-            if visit is not None:
-                visit.failed = True
+        if outcome != "ok" and (visit := self._visit()) is not None:
+            visit.failed = True
+
+    def _visit(self) -> Visit | None:
+        """That of this greenlet."""
+        user = self._users.get(gevent.getcurrent())
+        return None if user is None else user.gameday_visit
 
     def foreign(self, name: str, outcome: str, service_us: int) -> None:
         """A request of a client that we do not know (reported by the user's own code) has ended."""
-        visit = self._by_greenlet.get(gevent.getcurrent())
+        visit = self._visit()
         now_ns = monotonic_ns()
         sent_ns = now_ns - service_us * 1000
         intended_ns, journey = sent_ns, ""
@@ -158,20 +184,13 @@ class Visits:
         )
 
     def _begin(self, user: Any) -> Visit:
-        arrival = None
+        arrival, journey = None, type(user).__name__
         if self.pacer is not None:
-            arrival = self.pacer.take(type(user).__name__)
-        elif self.stopping:
+            arrival = self.pacer.take(journey)
+        elif self.leaving.is_set():
             raise StopUser
         self.active += 1
-        visit = Visit(
-            arrival=arrival,
-            journey=type(user).__name__,
-            begun_ns=monotonic_ns(),
-            leaving=self.leaving,
-        )
-        self._by_greenlet[gevent.getcurrent()] = visit
-        return visit
+        return Visit(arrival, journey, monotonic_ns(), self.leaving)
 
 
 def _think_s(user: Any) -> float:

@@ -17,9 +17,8 @@ from locust import User, events, task
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
-from gameday.adapters.locust.agent_relay import REFUSED, Relay, served
-from gameday.adapters.locust.agent_users import FILE_VAR
-from gameday.adapters.locust.hosts import MASTER_VAR, split_address
+from gameday.adapters.locust.agent_relay import ORPHANED, REFUSED, Relay, served
+from gameday.adapters.locust.hosts import FILE_VAR, MASTER_VAR, split_address
 from gameday.adapters.locust.protocol import TOKEN_VAR
 
 ALL: Any = events
@@ -58,9 +57,13 @@ def main() -> int:
     except ConnectionError:
         sys.stderr.write(f"gameday: there is no run at {host}:{port}\n")
         return REFUSED
-    attach(runner)
-    runner.greenlet.join()
-    return 0
+    relay = attach(runner)
+    runner.greenlet.join()  # a relay that has served ends the process itself
+    relay.end()
+    if relay.code is not None:
+        return relay.code
+    sys.stderr.write("gameday: the master is gone; this worker did not finish\n")
+    return ORPHANED
 
 
 def _on_init(environment: Any, runner: Any = None, **_: object) -> None:

@@ -128,9 +128,9 @@ LATE = '''
     def late_ms(self):
         """How long after its intended start the request was sent; plain Locust has none."""
         visit = getattr(self, "gameday_visit", None)
-        if visit is None or not visit.entries:
+        if visit is None or visit.entry is None:
             return 0.0
-        entry = visit.entries[-1]
+        entry = visit.entry
         return max(0, entry.sent_ns - entry.intended_ns) / 1e6
 '''
 

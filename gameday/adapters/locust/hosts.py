@@ -21,6 +21,8 @@ BEAT_S, BEATLESS_S = 0.5, 2.5
 CLOCK_EVERY_S = 10.0
 #: Environment variables: what the bridge is told, and where a worker finds its master.
 GATHER_VAR, MASTER_VAR = "GAMEDAY_LOAD_GATHER", "GAMEDAY_LOAD_MASTER"
+#: Set on hosts of their own: where their copy of the locustfile is; empty if they have none.
+FILE_VAR = "GAMEDAY_LOAD_FILE"
 BRIDGE = "gameday.adapters.locust.agent_bridge"
 WORKER = "gameday.adapters.locust.agent_worker"
 
