@@ -1,4 +1,6 @@
-"""run/undone: everything that the run broke or opened was shown to be gone.
+"""run/undone: every fault of the run is gone and every target is closed, read back.
+
+What steps of runbooks changed is not asked here: that is for `runbook/proven`.
 
 Documented in docs/checks/run-undone.md.
 """
@@ -22,11 +24,11 @@ def check(case: Case) -> Iterator[Finding]:
         names = ", ".join(f"`{name}`" for name in left)
         yield _found(Outcome.FAIL, f"could not be shown to be gone: {names}", *_seqs(case, left))
         return
-    yield _found(Outcome.PASS, "everything that was broken is mended, and read back")
+    yield _found(Outcome.PASS, "every fault is gone and every target is closed, read back")
 
 
 def dirty_of(timeline: Timeline) -> tuple[str, ...]:
-    """Subjects that may still be broken, after everything in the journal, recovery included."""
+    """Faults and targets that may still be broken, after the whole journal, recovery included."""
     closed = timeline.last("run.closed")
     said = [] if closed is None else [str(name) for name in closed.data.get("dirty", ())]
     unpaid = [name for name in said if not _mended(timeline, name, closed.seq if closed else -1)]
@@ -53,7 +55,7 @@ def _found(outcome: Outcome, summary: str, *evidence: int) -> Finding:
         subject="run",
         outcome=outcome,
         summary=summary,
-        expectation="everything is put back",
+        expectation="every fault is gone and every target is closed",
         evidence=evidence,
         validity=True,
     )

@@ -203,7 +203,7 @@ ROWS: dict[str, Row] = {
         (also((500, "clock.offset", "prometheus", {"offset_ms": -9_000, "error_ms": 3})),),
         PROMETHEUS,
     ),
-    "undone": (run_undone, "pass", "mended", good_run(), (), NO_SERVER),
+    "undone": (run_undone, "pass", "every target is closed", good_run(), (), NO_SERVER),
     "a fault left in": (
         run_undone, "fail", "could not be shown to be gone: `slow`", good_run(),
         (drop("fault.revert"),), NO_SERVER,
