@@ -224,11 +224,17 @@ def test_people_do_a_step_and_say_so(small_lab: Lab) -> None:
     assert row["ms"] > 0
 
 
+def shown(lab: Lab) -> str:
+    """The step that waits for a person."""
+    return run_gameday("step", cwd=lab.directory).stdout
+
+
 def test_a_stop_ends_the_step_and_still_rolls_back(small_lab: Lab) -> None:
     BOOKS["stopped"] = (
         diagnosis()
         + step("Mitigation", "timeout=60s mutates=true", "touch begun; sleep 50")
-        + step("Rollback", "timeout=9s mutates=true", "touch rolled-back")
+        + step("Rollback", "timeout=9s mutates=true approve=true", "touch rolled-back")
+        + step("Rollback", "name=by-hand timeout=60s manual=true", "put the cable back")
     )
     write(small_lab, "stopped")
     command = [*GAMEDAY, "run", "scenario.yaml", "--run-runbooks", "-q"]
@@ -239,6 +245,11 @@ def test_a_stop_ends_the_step_and_still_rolls_back(small_lab: Lab) -> None:
         wait_until("the step is under way", begun.exists, 60.0)
         stopped = run_gameday("stop", "enough", cwd=small_lab.directory)
         assert stopped.returncode == 0, stopped.stderr
+        wait_until("a person is asked", lambda: "put the cable back" in shown(small_lab), 30.0)
+        assert small_lab.well(), "the fault is out before anybody is waited for"
+        (small_lab.directory / "runbooks" / "stopped.md").write_text("# edited meanwhile\n")
+        told = run_gameday("step", "done", "--step", "by-hand", cwd=small_lab.directory)
+        assert told.returncode == 0, told.stderr
         runner.wait(30)
     finally:
         runner.kill()
@@ -247,6 +258,6 @@ def test_a_stop_ends_the_step_and_still_rolls_back(small_lab: Lab) -> None:
     found = verdicts(small_lab)["stopped"]
     assert found["facts"]["verdict"] == "not_assessable"
     assert "run was stopped" in steps(found, "mitigate")[0]["why"]
-    assert [row["passed"] for row in steps(found, "rollback")] == [True]
+    assert [row["passed"] for row in steps(found, "rollback")] == [True, True]
     assert (small_lab.directory / "rolled-back").exists()
     small_lab.assert_clean()
