@@ -10,7 +10,7 @@ Documented in docs/checks/load-delivered.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from gameday.checks.case import Case
 from gameday.kpi.breakpoint import DEVIATIONS, asked_between, begun_ms, capped_ms
@@ -19,7 +19,7 @@ from gameday.kpi.spans import Window
 from gameday.model.scenario import LoadSpec
 from gameday.model.units import format_ratio
 from gameday.model.verdict import Finding, Outcome
-from gameday.model.window import Tick
+from gameday.model.window import Tick, by_worker
 
 NAME = "load/delivered"
 SHARE = 0.95
@@ -53,7 +53,7 @@ def _asked(case: Case, load: LoadSpec, window: Window) -> float:
 
 def _open(case: Case, window: Window, asked: float) -> Finding:
     started = held = 0
-    for ticks in _by_worker(case.ticks):
+    for ticks in by_worker(case.ticks).values():
         first, last = _at(ticks, window.start_ms), _at(ticks, window.end_ms)
         if last is None:
             continue
@@ -79,27 +79,20 @@ def _closed(case: Case, window: Window) -> Finding:
         t for t in case.ticks if window.start_ms <= t.second * 1000 and t.second < _end(window)
     ]
     # a second of which one worker did not tell is a gap
-    told = min((len({t.second for t in own}) for own in _by_worker(inside)), default=0)
+    told = min((len({t.second for t in own}) for own in by_worker(inside).values()), default=0)
     if told < SHARE * window.seconds - 1 or not told:
         summary = f"the load was seen in {told} of {window.seconds} s of the {window.name}"
         return _found(window.name, Outcome.INCONCLUSIVE, f"{summary} phase", window)
     if not any(t.users for t in inside):
         summary = f"no user was up in the {window.name} phase"
         return _found(window.name, Outcome.INCONCLUSIVE, summary, window)
-    users = sum(max(t.users for t in own) for own in _by_worker(inside))
+    users = sum(max(t.users for t in own) for own in by_worker(inside).values())
     return _found(window.name, Outcome.PASS, f"the load ran in the {window.name} phase", window,
                   {"users": users})  # fmt: skip
 
 
 def _end(window: Window) -> int:
     return window.end_ms // 1000
-
-
-def _by_worker(ticks: Iterable[Tick]) -> list[list[Tick]]:
-    workers: dict[str, list[Tick]] = {}
-    for tick in ticks:
-        workers.setdefault(tick.worker, []).append(tick)
-    return list(workers.values())
 
 
 def _at(ticks: list[Tick], at_ms: int) -> Tick | None:

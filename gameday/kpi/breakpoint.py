@@ -8,7 +8,7 @@ it waited at least. What the generator was too slow for says nothing of the serv
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,7 +19,7 @@ from gameday.model.event import Phase, Timeline
 from gameday.model.histogram import add, count
 from gameday.model.scenario import LoadSpec
 from gameday.model.shape import arrivals_between
-from gameday.model.window import Cell, Tick
+from gameday.model.window import Cell, Tick, by_worker
 
 #: The share of its arrivals that must have been started for a step to be that step.
 STARTED_SHARE = 0.95
@@ -193,7 +193,7 @@ def _short(
     asked = stair.per_s * (until_ms - first_ms) / 1000
     drawn = DEVIATIONS * math.sqrt(asked) if load.spread == "poisson" else 0.0
     started = 0
-    for own in _by_worker(ticks).values():
+    for own in by_worker(ticks).values():
         before = [t for t in own if (t.second + 1) * 1000 <= first_ms]
         after = [t for t in own if (t.second + 1) * 1000 <= until_ms]
         if after:
@@ -202,10 +202,3 @@ def _short(
     if started >= STARTED_SHARE * asked - max(1.0, drawn):
         return ""
     return f"it started {started} of {asked:.0f} arrivals"
-
-
-def _by_worker(ticks: Iterable[Tick]) -> Mapping[str, list[Tick]]:
-    found: dict[str, list[Tick]] = {}
-    for tick in ticks:
-        found.setdefault(tick.worker, []).append(tick)
-    return found

@@ -9,7 +9,7 @@ from gameday.model.criteria import Criterion, MetricKind
 from gameday.model.histogram import count, measurable, merged, quantile_ms
 from gameday.model.scenario import Expectations
 from gameday.model.units import format_ms
-from gameday.model.window import Tick
+from gameday.model.window import Tick, by_worker
 
 #: A delay of ours below this is never worth a word, whatever the limits of the scenario.
 SLACK_FLOOR_MS = 10.0
@@ -30,13 +30,15 @@ def start_lag(ticks: Sequence[Tick]) -> tuple[float | None, float | None]:
 
     Of several workers that of the worst, whom the others must not hide.
     """
-    seen = [_lag(ticks), *(_lag(own) for own in _by_worker(ticks))]
+    seen = [_lag(ticks), *(_lag(own) for own in by_worker(ticks).values())]
     return max(seen, key=lambda one: -1.0 if one[1] is None else one[1])
 
 
 def loop_lag_ms(ticks: Sequence[Tick]) -> float:
     """How late the event loop ran in half of the seconds; of several workers that of the worst."""
-    return max((median(t.loop_lag_ms for t in own) for own in _by_worker(ticks)), default=0.0)
+    return max(
+        (median(t.loop_lag_ms for t in own) for own in by_worker(ticks).values()), default=0.0
+    )
 
 
 def saturated(ticks: Sequence[Tick], allowed_ms: float) -> str:
@@ -53,10 +55,6 @@ def saturated(ticks: Sequence[Tick], allowed_ms: float) -> str:
 
 def _held(tick: Tick) -> bool:
     return bool(tick.users) and tick.in_flight >= BUSY * tick.users
-
-
-def _by_worker(ticks: Sequence[Tick]) -> list[list[Tick]]:
-    return [[t for t in ticks if t.worker == name] for name in {t.worker for t in ticks}]
 
 
 def _lag(ticks: Sequence[Tick]) -> tuple[float | None, float | None]:

@@ -7,7 +7,7 @@ the fact, so any window can be computed again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,6 +71,14 @@ class Tick:
     loop_lag_ms: float = 0.0  # how late the generator's own event loop was, this second
     cpu_share: float = 0.0  # of one core, this second
     data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def by_worker(ticks: Iterable[Tick]) -> dict[str, list[Tick]]:
+    """The ticks of each worker, in their order."""
+    found: dict[str, list[Tick]] = {}
+    for tick in ticks:
+        found.setdefault(tick.worker, []).append(tick)
+    return found
 
 
 def tick_to_json(tick: Tick) -> dict[str, Any]:

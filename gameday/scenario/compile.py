@@ -32,7 +32,7 @@ from gameday.scenario.node import Marks
 
 #: Fault and phase edges fall on whole seconds of the load.
 EDGE_MS = 1_000
-LOAD_START_LIMIT_MS = 40_000
+LOAD_START_LIMIT_MS = 55_000
 LOAD_STOP_MARGIN_MS = 15_000
 BASELINE_LIMIT_MS = 5_000
 #: On top of the delay with which a source lists what has happened: that is waited for.

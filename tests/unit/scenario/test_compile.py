@@ -125,8 +125,8 @@ def test_every_inject_has_its_revert_and_later(plan: Plan) -> None:
 def test_limits_leave_room_for_everything(plan: Plan) -> None:
     limits = plan.schedule.limits
     assert limits.revert_for_ms == 90_000
-    assert limits.deadline_ms > 3_000 + 30_000 + 60_000 + 60_000 + 40_000 + 90_000
-    assert step(plan, "load.start:load").limit_ms == 40_000
+    assert limits.deadline_ms > 3_000 + 30_000 + 60_000 + 60_000 + 55_000 + 90_000
+    assert step(plan, "load.start:load").limit_ms == 55_000
     assert step(plan, "load.stop:load").limit_ms == 20_000
     assert step(plan, "check.baseline:baseline").limit_ms == 5_000
 
