@@ -9,11 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gameday.errors import GamedayError, RefusedError, ScenarioError, UsageError
-from gameday.model.diagnostics import Diagnostic, has_errors
+from gameday.model.diagnostics import Diagnostic, has_errors, in_order
 from gameday.model.plan import Plan
 from gameday.model.scenario import Auth, LoadSpec, RequestStep
 from gameday.model.verdict import ExitCode
 from gameday.secrets import basic_credentials, masked, remember, resolve
+
+#: How `check` can tell what it found.
+FORMS = ("text", "json", "github", "sarif")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,23 +114,52 @@ def check_command(
     project: Path | None,
     environment: str | None,
     profile: str | None,
-    as_json: bool,
+    form: str,
 ) -> int:
     """Check files; 0 without errors, 2 with."""
     from gameday.scenario.api import check
-    from gameday.scenario.render import to_json
 
+    if form not in FORMS:
+        raise UsageError(f"`{form}` is no format; write {', '.join(f'`{f}`' for f in FORMS)}")
     result = check(list(paths), project=project, environment=environment, profile=profile)
-    if as_json:
-        sys.stdout.write(to_json(result.diagnostics) + "\n")
-    elif result.diagnostics:
+    if form == "text":
         sys.stderr.write(render_diagnostics(result.diagnostics))
+    else:
+        sys.stdout.write(_for_machines(result.diagnostics, form))
     if has_errors(result.diagnostics):
         return int(ExitCode.USAGE)
-    if not as_json:
+    if form in ("text", "github"):
         n = len(result.scenarios)
         sys.stdout.write(f"{n} scenario{'' if n == 1 else 's'} checked, no errors\n")
     return int(ExitCode.PASS)
+
+
+def _for_machines(diagnostics: Sequence[Diagnostic], form: str) -> str:
+    """The problems as JSON, as annotations for GitHub, or as SARIF."""
+    from gameday import __version__
+    from gameday.report.annotations import Problem, github, sarif
+    from gameday.scenario.codes import CODES
+    from gameday.scenario.render import to_json
+
+    if form == "json":
+        return to_json(diagnostics) + "\n"
+    problems = [
+        Problem(
+            rule=one.code,
+            level=one.severity.value,
+            message=one.summary,
+            hint=one.hint,
+            file=one.mark.file if one.mark else "",
+            line=one.mark.line if one.mark else 1,
+            column=one.mark.column if one.mark else 1,
+            length=one.mark.length if one.mark else 0,
+        )
+        for one in in_order(diagnostics)
+    ]
+    if form == "github":
+        return "".join(f"{line}\n" for line in github(problems))
+    rules = {code: row.what for code, row in CODES.items()}
+    return sarif(problems, rules, tool="gameday check", version=__version__)
 
 
 def plan_command(request: PlanRequest, *, as_json: bool) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from gameday.app.check import PlanRequest, check_command, expand, make_plan
-from gameday.errors import CannotSeeError
+from gameday.errors import CannotSeeError, UsageError
 from gameday.kpi.foresee import Interval
 from gameday.kpi.outlook import Ahead, Live, Outlook, look_ahead, rule_of
 from gameday.kpi.outlook_words import Level, span_words
@@ -114,16 +114,20 @@ def checked(
     project: Path | None,
     env: str | None,
     profile: str | None,
-    as_json: bool,
+    form: str,
     online: bool,
 ) -> int:
     """Check files, and where there is no error in them, with *online* what the servers say."""
+    if online and form in ("github", "sarif"):
+        raise UsageError(
+            f"`--online` asks servers, which have no place in a file: it has no `--format {form}`; "
+            "check twice, or write `--format text` or `json`"
+        )
+    as_json = form == "json"
     if online and as_json:
         code = _files_as_json(paths, project=project, env=env, profile=profile)
     else:
-        code = check_command(
-            paths, project=project, environment=env, profile=profile, as_json=as_json
-        )
+        code = check_command(paths, project=project, environment=env, profile=profile, form=form)
     if code or not online:
         return code
     request = PlanRequest(path=paths[0], project=project, environment=env, profile=profile)

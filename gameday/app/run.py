@@ -1,4 +1,4 @@
-"""`run`: one scenario, or a set of them in order."""
+"""One run from request to verdict; `runset` runs several."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, TextIO
 
-from gameday.app.check import PlanRequest, error_text, expand, make_plan
+from gameday.app.check import PlanRequest, expand
 from gameday.app.judge import Judged, judge_run, write_reports
 from gameday.app.rundir import RunDir, create
 from gameday.engine.core import Done
-from gameday.errors import GamedayError, ScenarioError
-from gameday.model.diagnostics import Diagnostic
+from gameday.errors import GamedayError
 from gameday.model.event import Event, Phase
 from gameday.model.plan import Plan
-from gameday.model.verdict import ExitCode, RunStatus, exit_of_set
+from gameday.model.verdict import ExitCode, RunStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,32 +94,6 @@ class RunResult:
         return self.judged.report.verdict.exit_code
 
 
-def run_set(requests: Sequence[RunRequest], *, as_json: bool, quiet: bool) -> ExitCode:
-    """Run them in order. All are checked before the first is run; a dirty one ends the set."""
-    plans: list[tuple[RunRequest, Plan]] = []
-    problems: list[Diagnostic] = []
-    for request in requests:
-        try:
-            plans.append((request, make_plan(request.scenario)))
-        except ScenarioError as error:
-            problems.extend(error.diagnostics)
-    if problems:
-        raise ScenarioError(problems)
-    codes: list[ExitCode] = []
-    for request, plan in plans:
-        try:
-            code = run_one(request, plan, as_json=as_json, quiet=quiet).exit_code
-        except GamedayError as error:
-            if len(plans) == 1:
-                raise
-            sys.stderr.write(error_text(error))
-            code = error.exit_code
-        codes.append(code)
-        if code in (ExitCode.DIRTY, ExitCode.INTERRUPTED):
-            break
-    return exit_of_set(codes)
-
-
 def run_one(
     request: RunRequest,
     plan: Plan,
@@ -166,11 +139,11 @@ def run_one(
                 raise
         judged = _reported(where, done)
         text = result_line(judged.report) if as_json else render(judged.report, str(where.path))
-        _tell(out, text)
+        tell(out, text)
     return RunResult(where=where, judged=judged, done=done)
 
 
-def _tell(out: TextIO, text: str) -> None:
+def tell(out: TextIO, text: str) -> None:
     """Print the verdict. Nobody reading any more must not change what the run ends with."""
     try:
         out.write(text)

@@ -12,22 +12,40 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from gameday import __version__
 from gameday.errors import ScenarioError, UsageError
 from gameday.model.project import Project
 from gameday.model.runbook import Around, Document, Finding, Level
 from gameday.model.verdict import ExitCode
+from gameday.report.annotations import Problem, github, sarif
 from gameday.runbooks import show
 from gameday.runbooks.links import MARKDOWN
 from gameday.runbooks.lint import Linted, lint
-from gameday.runbooks.rules import chosen
+from gameday.runbooks.rules import RULES, chosen
 
 #: Pages of a folder of runbooks that are none.
 NOT_RUNBOOKS = frozenset({"readme", "index", "_index", "contributing", "changelog", "template"})
 MAX_FILES = 5_000
+
+
+def as_github(linted: Linted, shown: tuple[Finding, ...]) -> Iterator[str]:
+    """An annotation a finding, then how many there are."""
+    yield from github(map(_problem, shown))
+    yield show.summary(linted)
+
+
+def as_sarif(_linted: Linted, shown: tuple[Finding, ...]) -> Iterator[str]:
+    """One SARIF log."""
+    rules = {name: rule.what for name, rule in RULES.items()}
+    problems = list(map(_problem, shown))
+    yield sarif(problems, rules, tool="gameday runbook lint", version=__version__).rstrip("\n")
+
+
 FORMATS: dict[str, Callable[[Linted, tuple[Finding, ...]], Iterator[str]]] = {
     "text": show.as_text,
     "json": show.as_json,
-    "github": show.as_github,
+    "github": as_github,
+    "sarif": as_sarif,
 }
 
 
@@ -176,6 +194,18 @@ def _shown(path: Path) -> str:
         return path.absolute().relative_to(Path.cwd()).as_posix()
     except ValueError:
         return path.as_posix()
+
+
+def _problem(found: Finding) -> Problem:
+    return Problem(
+        rule=found.rule,
+        level=found.level.value,
+        message=found.message,
+        hint=found.hint,
+        file=found.file,
+        line=found.line,
+        column=found.column,
+    )
 
 
 def _level(text: str, option: str) -> Level:

@@ -13,8 +13,19 @@ from typing import Annotated
 import typer
 
 from gameday.cli.load import load_app
-from gameday.cli.options import Env, Json, Profile, Project, Reports, Toxiproxy
+from gameday.cli.options import (
+    Change,
+    Control,
+    Env,
+    Json,
+    Profile,
+    Project,
+    Reports,
+    RunRunbooks,
+    Seed,
+)
 from gameday.cli.runbook import runbook_app
+from gameday.cli.running import check, run_command
 from gameday.cli.talk import ack, gate, note, step, stop
 from gameday.errors import GamedayError
 from gameday.model.verdict import ExitCode
@@ -33,18 +44,6 @@ app.add_typer(load_app, name="load")
 app.add_typer(runbook_app, name="runbook")
 for _command in (note, ack, stop, gate, step):
     app.command()(_command)
-
-Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
-RunRunbooks = Annotated[
-    bool,
-    typer.Option("--run-runbooks", help="Steps of runbooks may change something (docs/proof.md)."),
-]
-Control = Annotated[
-    bool, typer.Option("--control", help="The same without its faults: no alert may fire.")
-]
-Change = Annotated[
-    str | None, typer.Option("--change", help="The change under which this is, e.g. `CHG-123`.")
-]
 
 
 def run(arguments: list[str]) -> int:
@@ -105,21 +104,7 @@ def _root(
     """Break things on purpose, and see whether alerts and runbooks caught it."""
 
 
-@app.command()
-def check(
-    paths: Annotated[list[Path], typer.Argument(help="Scenario files or directories.")],
-    project: Project = None,
-    env: Env = None,
-    profile: Profile = None,
-    json: Json = False,
-    online: Annotated[
-        bool, typer.Option("--online", help="Also ask the live rules and routes of the alerts.")
-    ] = False,
-) -> int:
-    """Read scenario and project files and report every problem at once."""
-    from gameday.app.online import checked
-
-    return checked(paths, project=project, env=env, profile=profile, as_json=json, online=online)
+app.command()(check)
 
 
 @app.command()
@@ -155,45 +140,7 @@ def plan(
     return plan_command(request, as_json=json)
 
 
-@app.command("run")
-def run_(
-    paths: Annotated[list[Path], typer.Argument(help="Scenario files or directories.")],
-    project: Project = None,
-    env: Env = None,
-    profile: Profile = None,
-    toxiproxy: Toxiproxy = None,
-    reports: Reports = Path("reports"),
-    seed: Seed = 0,
-    go: Annotated[
-        bool, typer.Option("--go", help="Really run outside the environments local and ci.")
-    ] = False,
-    change: Change = None,
-    operator: Annotated[
-        str | None, typer.Option("--operator", help="Who runs it; GAMEDAY_OPERATOR, else git's.")
-    ] = None,
-    run_runbooks: RunRunbooks = False,
-    control: Control = False,
-    json: Json = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the verdict.")] = False,
-) -> int:
-    """Run scenarios: load, faults, alerts, runbooks, a verdict, and the faults gone."""
-    from gameday.app.run import RunRequest, run_set
-
-    requests = RunRequest.many(
-        paths,
-        project=project,
-        environment=env,
-        profile=profile,
-        toxiproxy=toxiproxy,
-        reports=reports,
-        seed=seed,
-        go=go,
-        change_id=change,
-        operator=operator,
-        run_runbooks=run_runbooks,
-        control=control,
-    )
-    return int(run_set(requests, as_json=json, quiet=quiet))
+app.command("run")(run_command)
 
 
 @app.command()

@@ -22,3 +22,14 @@ Toxiproxy = Annotated[
     str | None,
     typer.Option("--toxiproxy", help="`embedded`, `started` (from PATH), or the URL of a server."),
 ]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+RunRunbooks = Annotated[
+    bool,
+    typer.Option("--run-runbooks", help="Steps of runbooks may change something (docs/proof.md)."),
+]
+Control = Annotated[
+    bool, typer.Option("--control", help="The same without its faults: no alert may fire.")
+]
+Change = Annotated[
+    str | None, typer.Option("--change", help="The change under which this is, e.g. `CHG-123`.")
+]

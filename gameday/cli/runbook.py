@@ -38,7 +38,9 @@ def runbook_lint(
         list[str] | None,
         typer.Option("--allow", help="A program that exists where the runbook is followed."),
     ] = None,
-    format_: Annotated[str, typer.Option("--format", help="`text`, `json` or `github`.")] = "text",
+    format_: Annotated[
+        str, typer.Option("--format", help="`text`, `json`, `github` or `sarif`.")
+    ] = "text",
     json: Json = False,
     level: Annotated[
         str, typer.Option("--level", help="Show `error`, `warning` or `note` and what is above.")

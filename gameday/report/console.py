@@ -1,4 +1,4 @@
-"""The end of a run in the terminal and in `summary.txt`: the answer first, in a screen of text."""
+"""The end of a run in the terminal: the answer first, in a screen of text (see `summary`)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from gameday.report.compared import comparison_text
 from gameday.report.text import printable
 
 WIDTH = 78
+UNDO = "  to undo it:"
 MARKS = {
     Outcome.PASS: "ok  ",
     Outcome.FAIL: "FAIL",
@@ -23,8 +24,12 @@ MARKS = {
 
 def render(report: Report, where: str = "") -> str:
     """Plain text, at most 78 columns: verdict, why, expectations, detection times, the place."""
-    lines = [*_head(report), "", *_expectations(report), *_validity(report)]
-    lines += [*_detection(report), *_tail(report, where)]
+    lines = [*head(report), ""]
+    lines += [line for found in report.expectations for line in finding_lines(report, found)]
+    lines += [*validity(report), *alert_words(report), *detection_table(report)]
+    lines += ["", *compared(report), *parts(report)]
+    lines += [f"  report: {where}"] if where else []
+    lines += [exit_line(report)]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -83,7 +88,8 @@ def undo_text(undo: UndoTime) -> str:
     return f"{word}{format_ms(undo.took_ms)}{tries}"
 
 
-def _head(report: Report) -> Iterable[str]:
+def head(report: Report) -> Iterable[str]:
+    """The answer, why, and above all what may still be broken and how to undo it."""
     name = report.scenario.id + (f" ({report.scenario.profile})" if report.scenario.profile else "")
     yield printable(f"{answer_word(report)}  {name}")
     yield from _wrapped(report.verdict.reason)
@@ -93,22 +99,18 @@ def _head(report: Report) -> Iterable[str]:
         yield ""
         for left in report.leftovers:
             yield from _wrapped(f"! {left.text}")
-        yield f"  to undo it: {report.leftovers[0].command}"
+        yield f"{UNDO} {report.leftovers[0].command}"
 
 
-def _expectations(report: Report) -> Iterable[str]:
-    for finding in report.expectations:
-        yield from _finding(report, finding)
-
-
-def _finding(report: Report, finding: Finding) -> Iterable[str]:
+def finding_lines(report: Report, finding: Finding) -> Iterable[str]:
+    """One expectation with its mark."""
     mark = MARKS[finding.outcome]
     if finding.outcome is Outcome.FAIL and report.verdict.outcome is not Outcome.FAIL:
         mark = "(no)"  # it did not hold, in a run that proves nothing
     yield from _wrapped(finding.summary, first=f"  {mark}  ", rest="        ")
 
 
-def _validity(report: Report) -> Iterable[str]:
+def validity(report: Report) -> Iterable[str]:
     """All of it only where something is wrong: a valid run needs one line."""
     bad = [f for f in report.validity if f.outcome not in (Outcome.PASS, Outcome.SKIP)]
     yield ""
@@ -121,13 +123,18 @@ def _validity(report: Report) -> Iterable[str]:
         yield from _wrapped(summary, first="  ??    ", rest="        ")
 
 
-def _detection(report: Report) -> Iterable[str]:
+def alert_words(report: Report) -> Iterable[str]:
+    """One word for each expected alert, and each other firing."""
     told = list(alerts.lines(report))
     if told:
         yield ""
         yield "  alerts"
     for indent, line in told:
         yield from _wrapped(line, first=f"    {indent}", rest=f"        {indent}")
+
+
+def detection_table(report: Report) -> Iterable[str]:
+    """How long after the fault each expected alert came."""
     named = [ladder for ladder in report.ladders if ladder.alert]
     if not named:
         return
@@ -150,16 +157,22 @@ def _cell(rung: Rung | None) -> str:
     return f"> {text}" if rung.state is State.CENSORED else text
 
 
-def _tail(report: Report, where: str) -> Iterable[str]:
-    yield ""
+def compared(report: Report) -> Iterable[str]:
+    """What has become of the numbers since the last runs."""
     if report.comparison.change is not Change.NOT_COMPARED:
         yield from _wrapped(comparison_text(report.comparison))
+
+
+def parts(report: Report) -> Iterable[str]:
+    """With which parts it was run."""
     if report.parts:
         texts = {part.name: part.text for part in report.parts}
         yield from _wrapped("parts: " + "; ".join(f"{k}: {v}" for k, v in texts.items()))
-    if where:
-        yield f"  report: {where}"
-    yield f"  exit code {int(report.verdict.exit_code)}"
+
+
+def exit_line(report: Report) -> str:
+    """The last line."""
+    return f"  exit code {int(report.verdict.exit_code)}"
 
 
 def _wrapped(text: str, first: str = "  ", rest: str = "  ") -> list[str]:

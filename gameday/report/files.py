@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gameday.model.report import Report
-from gameday.report import console, json_, junit, markdown
+from gameday.report import json_, junit, markdown, summary
 
 #: File name -> writer. `gameday report` makes all of them again, byte for byte.
 WRITERS = {
     "result.json": json_.render,
     "report.md": markdown.render,
     "junit.xml": junit.render,
-    "summary.txt": console.render,
+    "summary.txt": summary.render,
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from xml.etree import ElementTree as ET
 
 from gameday.model.report import Report, State
@@ -12,18 +12,35 @@ from gameday.report.alerts import word_of
 from gameday.report.compared import by_text, compared_rows, comparison_text, interval_text
 from gameday.report.console import answer_word, stop_lines
 
+#: The case that stands for the run itself, and takes its time.
+WHOLE = "the run as a whole"
 #: Characters that XML 1.0 cannot carry.
 _FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def render(report: Report) -> str:
     """The whole file: one suite; the expectations, then the validity of the run."""
+    return document([suite_of(report)])
+
+
+def document(suites: Sequence[ET.Element]) -> str:
+    """The text of a file with these suites, and their counts added up."""
+    root = ET.Element("testsuites")
+    for name in ("tests", "failures", "errors"):
+        root.set(name, str(sum(int(suite.get(name, "0")) for suite in suites)))
+    root.set("time", f"{sum(float(suite.get('time', '0')) for suite in suites):.3f}")
+    root.extend(suites)
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, "unicode") + "\n"
+
+
+def suite_of(report: Report, more: Iterable[tuple[str, str]] = ()) -> ET.Element:
+    """One run as a suite, with *more* properties."""
     cases = [*report.expectations, *report.validity]
     shown = [_outcome(report, finding) for finding in cases]
-    scenario = report.scenario
     suite = ET.Element(
         "testsuite",
-        name=_clean(scenario.id),
+        name=clean(report.scenario.id),
         tests=str(len(cases) + 1),
         failures=str(shown.count(Outcome.FAIL)),
         errors=str(shown.count(Outcome.INCONCLUSIVE) + int(_run_error(report))),
@@ -33,15 +50,12 @@ def render(report: Report) -> str:
     if report.started:
         suite.set("timestamp", report.started.removesuffix("Z"))
     properties = ET.SubElement(suite, "properties")
-    for name, value in _properties(report):
-        ET.SubElement(properties, "property", name=_clean(name), value=_clean(value))
+    for name, value in (*more, *_properties(report)):
+        ET.SubElement(properties, "property", name=clean(name), value=clean(value))
     _run_case(suite, report)
     for finding, outcome in zip(cases, shown, strict=True):
         _case(suite, report, finding, outcome)
-    root = ET.Element("testsuites")
-    root.append(suite)
-    ET.indent(root)
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, "unicode") + "\n"
+    return suite
 
 
 def _outcome(report: Report, finding: Finding) -> Outcome:
@@ -57,12 +71,13 @@ def _run_error(report: Report) -> bool:
 
 def _run_case(suite: ET.Element, report: Report) -> None:
     """The run as a whole: stopped, interrupted, invalid or dirty is an error of its own."""
-    case = ET.SubElement(suite, "testcase", classname=_class(report), name="the run as a whole")
+    took = f"{report.duration_ms / 1000:.3f}"
+    case = ET.SubElement(suite, "testcase", classname=_class(report), name=WHOLE, time=took)
     if _run_error(report):
         error = ET.SubElement(
-            case, "error", type=report.verdict.status.value, message=_clean(report.verdict.reason)
+            case, "error", type=report.verdict.status.value, message=clean(report.verdict.reason)
         )
-        error.text = _clean("\n".join([*_words(report), *_undo(report)]))
+        error.text = clean("\n".join([*_words(report), *_undo(report)]))
 
 
 def _words(report: Report) -> list[str]:
@@ -77,7 +92,7 @@ def _case(suite: ET.Element, report: Report, finding: Finding, outcome: Outcome)
     name = finding.expectation or f"{finding.check} {finding.subject}"
     group = "validity" if finding.validity else "expectation"
     case = ET.SubElement(
-        suite, "testcase", classname=f"{_class(report)}.{group}", name=_clean(name)
+        suite, "testcase", classname=f"{_class(report)}.{group}", name=clean(name), time="0.000"
     )
     tag = {
         Outcome.FAIL: "failure",
@@ -86,10 +101,10 @@ def _case(suite: ET.Element, report: Report, finding: Finding, outcome: Outcome)
     }.get(outcome)
     if tag is None:
         return
-    answer = ET.SubElement(case, tag, message=_clean(finding.summary))
+    answer = ET.SubElement(case, tag, message=clean(finding.summary))
     if tag != "skipped":
         answer.set("type", outcome.value)
-        answer.text = _clean("\n".join(_details(report, finding, outcome)))
+        answer.text = clean("\n".join(_details(report, finding, outcome)))
 
 
 def _details(report: Report, finding: Finding, outcome: Outcome) -> Iterable[str]:
@@ -140,8 +155,9 @@ def _time(state: State, ms: int | None) -> str:
 
 
 def _class(report: Report) -> str:
-    return _clean(f"{report.scenario.service}.{report.scenario.id}")
+    return clean(f"{report.scenario.service}.{report.scenario.id}")
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """*text* without what XML cannot carry."""
     return _FORBIDDEN.sub("\ufffd", text)

@@ -1,4 +1,4 @@
-"""What was found, for a terminal, for machines, and for GitHub."""
+"""What was found, for a terminal and for machines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from gameday.runbooks.grade import GRADES
 from gameday.runbooks.lint import Linted
 
 LEVELS = (Level.ERROR, Level.WARNING, Level.NOTE)
-_GITHUB = {Level.ERROR: "error", Level.WARNING: "warning", Level.NOTE: "notice"}
 
 
 def at_least(linted: Linted, level: Level) -> tuple[Finding, ...]:
@@ -64,17 +63,6 @@ def as_json(linted: Linted, shown: tuple[Finding, ...]) -> Iterator[str]:
     )
 
 
-def as_github(linted: Linted, shown: tuple[Finding, ...]) -> Iterator[str]:
-    """Workflow commands: each becomes an annotation beside its line in a pull request."""
-    for f in shown:
-        text = f"{f.message}: {f.hint}" if f.hint else f.message
-        yield (
-            f"::{_GITHUB[f.level]} file={_property(f.file)},line={f.line},col={f.column},"
-            f"title={_property(f.rule)}::{_data(text)}"
-        )
-    yield summary(linted)
-
-
 def summary(linted: Linted) -> str:
     """How many there are, on one line."""
     levels = Counter(f.level for f in linted.findings)
@@ -98,11 +86,3 @@ def _json(row: object) -> str:
 def _safe(text: str) -> str:
     """With everything that a terminal would obey written as an escape."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")

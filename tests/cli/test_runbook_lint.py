@@ -151,7 +151,7 @@ def test_a_prometheus_that_is_not_there_is_no_answer(
     [
         (["gone.md"], "there is no file or folder `gone.md`"),
         (["--select", "nonsense"], "`nonsense` is no rule and no group of rules"),
-        (["--format", "xml"], "`xml` is no format; write `text`, `json`, `github`"),
+        (["--format", "xml"], "`xml` is no format; write `text`, `json`, `github`, `sarif`"),
         (["--level", "all"], "`--level all`: write `error`, `warning`, `note`"),
         (["--rules", "gone.yml"], "the rules `gone.yml` cannot be read"),
         (["--rules", "gameday.yaml"], "`gameday.yaml` has no `groups` of rules"),

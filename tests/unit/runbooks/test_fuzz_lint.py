@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gameday.adapters.runbook_document import read_document
+from gameday.app.runbook_lint import as_github
 from gameday.model.runbook import AlertLink, Around
 from gameday.runbooks.commands import wanted_programs
 from gameday.runbooks.grade import GRADES
 from gameday.runbooks.lint import lint
 from gameday.runbooks.rules import RULES
-from gameday.runbooks.show import as_github, as_json, as_text
+from gameday.runbooks.show import as_json, as_text
 
 PIECES = st.sampled_from(
     [

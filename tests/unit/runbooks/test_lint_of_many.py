@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from runbook_writer import SECRET, STYLES, Folder, write
 
-from gameday.app.runbook_lint import LintRequest, run_lint
+from gameday.app.runbook_lint import LintRequest, as_github, run_lint
 from gameday.runbooks.lint import Linted
 from gameday.runbooks.rules import RULES
-from gameday.runbooks.show import as_github, as_json, as_text
+from gameday.runbooks.show import as_json, as_text
 
 TODAY = date(2026, 6, 1)
 GOLDEN = Path(__file__).parents[2] / "golden" / "runbooks"

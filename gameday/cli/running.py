@@ -1,0 +1,113 @@
+"""`gameday check` and `gameday run`: what people and CI call most."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gameday.cli.options import (
+    Change,
+    Control,
+    Env,
+    Json,
+    Profile,
+    Project,
+    Reports,
+    RunRunbooks,
+    Seed,
+    Toxiproxy,
+)
+
+Tags = Annotated[
+    str | None,
+    typer.Option("-m", help="Only scenarios with these tags, e.g. `smoke and not docker`."),
+]
+
+
+def check(
+    paths: Annotated[list[Path], typer.Argument(help="Scenario files or directories.")],
+    project: Project = None,
+    env: Env = None,
+    profile: Profile = None,
+    format_: Annotated[
+        str, typer.Option("--format", help="`text`, `json`, `github` or `sarif`.")
+    ] = "text",
+    json: Json = False,
+    online: Annotated[
+        bool, typer.Option("--online", help="Also ask the live rules and routes of the alerts.")
+    ] = False,
+) -> int:
+    """Read scenario and project files and report every problem at once."""
+    from gameday.app.online import checked
+
+    return checked(
+        paths,
+        project=project,
+        env=env,
+        profile=profile,
+        form="json" if json else format_,
+        online=online,
+    )
+
+
+def run_command(
+    paths: Annotated[list[Path], typer.Argument(help="Scenario files or directories.")],
+    project: Project = None,
+    env: Env = None,
+    profile: Profile = None,
+    toxiproxy: Toxiproxy = None,
+    reports: Reports = Path("reports"),
+    seed: Seed = 0,
+    go: Annotated[
+        bool, typer.Option("--go", help="Really run outside the environments local and ci.")
+    ] = False,
+    change: Change = None,
+    operator: Annotated[
+        str | None, typer.Option("--operator", help="Who runs it; GAMEDAY_OPERATOR, else git's.")
+    ] = None,
+    run_runbooks: RunRunbooks = False,
+    control: Control = False,
+    tags: Tags = None,
+    fail_on: Annotated[
+        str, typer.Option("--fail-on", help="From `fail`, `inconclusive` or `warning` on.")
+    ] = "inconclusive",
+    retry: Annotated[
+        int, typer.Option("--retry", help="Try again so often; a pass by it is told as flaky.")
+    ] = 0,
+    step_summary: Annotated[
+        Path | None,
+        typer.Option("--step-summary", help="Append Markdown; $GITHUB_STEP_SUMMARY unless given."),
+    ] = None,
+    json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the verdict.")] = False,
+) -> int:
+    """Run scenarios: load, faults, alerts, runbooks, a verdict, and the faults gone."""
+    from gameday.app.run import RunRequest
+    from gameday.app.runset import SetOptions, run_set
+
+    requests = RunRequest.many(
+        paths,
+        project=project,
+        environment=env,
+        profile=profile,
+        toxiproxy=toxiproxy,
+        reports=reports,
+        seed=seed,
+        go=go,
+        change_id=change,
+        operator=operator,
+        run_runbooks=run_runbooks,
+        control=control,
+    )
+    options = SetOptions(
+        tags=tags,
+        fail_on=fail_on,
+        retry=retry,
+        step_summary=step_summary,
+        whole=any(path.is_dir() for path in paths),
+        as_json=json,
+        quiet=quiet,
+    )
+    return int(run_set(requests, options))
