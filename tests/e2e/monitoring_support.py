@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 from lab_support import Lab, process, wait_until
@@ -28,7 +29,12 @@ class Monitors:
 
 @contextlib.contextmanager
 def monitors(
-    lab: Lab, prometheus: str, alertmanager: str, receivers: list[str]
+    lab: Lab,
+    prometheus: str,
+    alertmanager: str,
+    receivers: list[str],
+    *,
+    more_rules: Sequence[dict[str, Any]] = (),
 ) -> Iterator[Monitors]:
     """Both servers, one second between scrapes and evaluations; notices go to every receiver."""
     directory = lab.directory / "monitoring"
@@ -47,7 +53,8 @@ def monitors(
                             "for": "1s",
                             "labels": {"severity": "page", "service": "front"},
                             "annotations": {"runbook_url": "runbooks/back.md"},
-                        }
+                        },
+                        *more_rules,
                     ],
                 }
             ]

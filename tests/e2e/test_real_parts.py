@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lab_support import Lab, lab, running
@@ -48,15 +49,21 @@ def listener() -> Iterator[tuple[str, list[tuple[float, dict]]]]:
 
 @contextmanager
 def real_lab(
-    directory: Path, real_server: Callable[..., str], others: list[str]
+    directory: Path,
+    real_server: Callable[..., str],
+    others: list[str],
+    *,
+    bypass: bool = False,
+    more_rules: Sequence[dict[str, Any]] = (),
 ) -> Iterator[tuple[Lab, Monitors]]:
     prometheus = real_server("prometheus")
     alertmanager = real_server("prometheus-alertmanager", "alertmanager")
     real_server("toxiproxy-server")
     receiver = f"127.0.0.1:{free_port()}"
-    with lab(directory, kind="real") as made:
+    with lab(directory, kind="real", bypass=bypass) as made:
         ours = f"http://{receiver}/v1/in/{TOKEN}/pager"
-        with monitors(made, prometheus, alertmanager, [ours, *others]) as watching:
+        hooks = [ours, *others]
+        with monitors(made, prometheus, alertmanager, hooks, more_rules=more_rules) as watching:
             made.environment = {
                 "alerts": {
                     "prometheus": {"url": watching.prometheus_url},
@@ -138,6 +145,57 @@ def test_a_prometheus_that_stops_in_the_middle_makes_the_run_inconclusive(
 
         assert runner.returncode == 3, output
         assert "prometheus" in made.result()["verdict"]["reason"].lower()
+        (alert,) = made.result()["alerts"]
+        assert alert["verdict"] == "inconclusive"
+        assert "`prometheus` could not be read" in alert["reason"]
+        made.assert_clean()
+
+
+#: A window that no Prometheus of a test has seen whole.
+LONG = {
+    "alert": "BackBurns",
+    "expr": 'sum(rate(http_requests_total{code="500"}[5m]))'
+    " / sum(rate(http_requests_total[5m])) > 0.05",
+    "labels": {"severity": "page"},
+}
+
+
+def test_a_fault_that_no_request_meets_leaves_its_alerts_inconclusive(
+    tmp_path: Path, real_server: Callable[..., str]
+) -> None:
+    """The service goes past the proxy. And what would flatter an alert stands on the result."""
+    with real_lab(tmp_path, real_server, [], bypass=True, more_rules=[LONG]) as (made, _):
+        expected = [
+            {"alert": name, "labels": {"severity": "page"}, "fires_within": "3s"}
+            for name in ("BackSlow", "BackBurns")
+        ]
+        made.write(
+            {
+                "phases": {"warmup": "1s", "baseline": "3s", "fault": "4s", "recovery": "2s"},
+                "expect": {
+                    "fault": ["errors < 5%"],
+                    "recovery": ["steady within 2s"],
+                    "alerts": expected,
+                },
+            }
+        )
+
+        ended = made.run()
+
+        assert ended.returncode == 3, ended.stdout + ended.stderr
+        result = made.result()
+        bit = finding(result, "fault/bit")
+        assert bit["outcome"] == "inconclusive"
+        assert "traffic" in bit["summary"]
+        assert [alert["verdict"] for alert in result["alerts"]] == ["inconclusive"] * 2
+        # on a busy machine the generator may have been late too
+        unclear = [f["summary"] for f in result["validity"] if f["outcome"] == "inconclusive"]
+        assert {alert["reason"] for alert in result["alerts"]} == {unclear[0]}
+        assert bit["summary"] in unclear
+        (cold,) = (n for n in result["notes"] if "BackBurns: Prometheus runs for" in n)
+        assert cold.startswith("before the run: ")
+        assert "its window is 5 min: it would fire sooner than on a full one" in cold
+        assert cold.removeprefix("before the run: ") in (made.last_run / "report.md").read_text()
         made.assert_clean()
 
 
@@ -156,6 +214,9 @@ def test_a_pipeline_that_is_not_proven_ends_the_run_before_anything_is_touched(
 
         assert ended.returncode == 3, ended.stdout + ended.stderr
         assert "pipeline not proven: no alert was sent: `pager`" in ended.stdout
+        (alert,) = made.result()["alerts"]
+        assert alert["verdict"] == "inconclusive"
+        assert alert["reason"].startswith("pipeline not proven: no alert was sent")
         journal = (made.last_run / "journal.jsonl").read_text()
         assert '"kind":"target.open"' not in journal
         assert '"kind":"load.start"' not in journal

@@ -54,6 +54,9 @@ def rules(fault_s: int) -> list[dict[str, Any]]:
         rule("Silenced"),
         rule("Inhibited"),
         rule("Maintenance", "vector(1)", "0s", kind="watch"),
+        rule("DeadLink") | {"annotations": {"runbook_url": "runbooks/gone.md"}},
+        rule("Muted", team="nights"),
+        rule("NotMuted", team="days"),
         rule("WrongRoute", team="chat"),
         rule("ReceiverDown", team="dead"),
         rule("TooEarly", f"{now} > {fault_s - 3}", "5s"),
@@ -182,8 +185,18 @@ class VerdictStack:
                     "routes": [
                         {"matchers": ["team=chat"], "receiver": "chat"},
                         {"matchers": ["team=dead"], "receiver": "dead"},
+                        {"matchers": ["team=nights"], "mute_time_intervals": ["any-time"]},
+                        {
+                            "matchers": ["team=days"],
+                            "mute_time_intervals": ["long-ago"],
+                            "active_time_intervals": ["long-ago", "any-time"],
+                        },
                     ],
                 },
+                "time_intervals": [
+                    {"name": "long-ago", "time_intervals": [{"years": ["2001"]}]},
+                    {"name": "any-time", "time_intervals": [{"weekdays": ["sunday:saturday"]}]},
+                ],
                 "receivers": [
                     _hook("pager", f"{self.receiver.url}/pager"),
                     _hook("chat", f"{self.receiver.url}/chat"),
