@@ -41,6 +41,11 @@ class AlertmanagerHealth:
     error_ms: float | None
 
     @property
+    def broken_rules(self) -> tuple[str, ...]:
+        """None: it has no rules that could be in error."""
+        return ()
+
+    @property
     def text(self) -> str:
         """One line for people."""
         names = ", ".join(self.receivers) or "none"

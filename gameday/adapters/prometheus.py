@@ -45,12 +45,13 @@ _Key: TypeAlias = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrometheusHealth:
-    """What a look at a Prometheus shows."""
+    """What a look at a Prometheus shows. `interval_ms`: the longest of its alerting rules, or 0."""
 
     url: str
     version: str
     rules: int
     broken_rules: tuple[str, ...]
+    interval_ms: float
     offset_ms: float
     error_ms: float
 
@@ -150,6 +151,7 @@ class PrometheusSource:
             version=str(_dig(build, "data", "version") or "unknown"),
             rules=len(rows),
             broken_rules=tuple(row["name"] for row in rows if row["health"] == "err"),
+            interval_ms=max((1000 * float(row["interval"] or 0) for row in rows), default=0.0),
             offset_ms=offset,
             error_ms=error,
         )

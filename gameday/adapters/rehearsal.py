@@ -47,7 +47,8 @@ def rehearse(
 ) -> float | None:
     """Ms from the fault to the evaluation that fires, None if none does in time.
 
-    Raises `UnpredictableError` where series cannot be made up, or promtool does not say.
+    Raises `UnpredictableError` where series cannot be made up, promtool does not say, or more than
+    `MAX_LOOKS` evaluations would have to be looked at.
     """
     scrape, evaluation = round(rule.scrape_ms), round(rule.evaluation_ms)
     clean = math.ceil((longest_range_ms(rule.expr) + scrape) / scrape) + 1
@@ -58,7 +59,8 @@ def rehearse(
     ]
     begin = clean * scrape
     first = math.floor(begin / evaluation) + 1
-    ticks = range(first, first + min(MAX_LOOKS, math.floor(within_ms / evaluation) + 1))
+    looks = math.floor(within_ms / evaluation) + 1
+    ticks = range(first, first + min(MAX_LOOKS, looks))
     tests = [
         {"eval_time": f"{tick * evaluation}ms", "alertname": row["name"], "exp_alerts": []}
         for tick in ticks
@@ -69,6 +71,8 @@ def rehearse(
     play = {"interval": f"{scrape}ms", "input_series": series, "alert_rule_test": tests}
     said = _run(promtool, rules, {"evaluation_interval": f"{evaluation}ms", "tests": [play]})
     fired = [_ms(found["time"]) for found in _GOT.finditer(said)]
+    if not fired and looks > MAX_LOOKS:
+        raise UnpredictableError(f"it does not fire within {MAX_LOOKS} evaluations")
     return min(fired) - begin if fired else None
 
 
@@ -89,7 +93,7 @@ def _run(promtool: str, rules: Mapping[str, Any], tests: Mapping[str, Any]) -> s
         except (OSError, subprocess.TimeoutExpired) as error:
             raise UnpredictableError(f"promtool did not answer ({type(error).__name__})") from None
     said = done.stdout + done.stderr
-    if done.returncode != 0 and "got:" not in said:
+    if done.returncode != 0 and _GOT.search(said) is None:
         raise UnpredictableError(f"promtool could not rehearse it: {said.strip()[-200:]}")
     return said
 

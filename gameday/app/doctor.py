@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from gameday.app.check import PlanRequest, expand, make_plan
 from gameday.app.places import needs_toxiproxy
-from gameday.app.sources import http_sources
+from gameday.app.sources import CLOCK_MS, clock_problem, http_sources
 from gameday.app.traffic import passing
-from gameday.errors import GamedayError
+from gameday.errors import GamedayError, UsageError
 from gameday.model.plan import Plan
 from gameday.model.verdict import ExitCode
 
+T = TypeVar("T")
 PACKAGES = ("locust", "toxiproxy-python", "docker", "pyyaml", "pytest")
 
 
@@ -44,8 +45,12 @@ def doctor_command(
 ) -> ExitCode:
     """Look at everything a run would need, and say so; 3 when something does not answer.
 
-    With *source* only at that alert source.
+    With *source* only at that alert source. Raises UsageError where scenarios are named too.
     """
+    if source is not None and paths:
+        raise UsageError(
+            f"`--source {source}` looks at that source alone; name no scenario with it"
+        )
     lines = look(paths, project=project, environment=environment)
     if source is not None:
         from gameday.app.doctor_source import look_at_source
@@ -79,7 +84,7 @@ def look(paths: list[Path], *, project: Path | None, environment: str | None) ->
         for path in expand(paths)
     ]
     yield from _servers(plans[0])
-    yield from _alerting(plans[0])
+    yield from alerting_lines(plans)
     for plan in plans:
         if not needs_toxiproxy(plan):
             yield from _places(plan)
@@ -129,23 +134,90 @@ def _servers(plan: Plan | None) -> Iterable[Line]:
     yield _asked("docker", look)
 
 
-def _alerting(plan: Plan) -> Iterable[Line]:
-    alerting = plan.environment.alerting
+class Health(Protocol):
+    """What a look at a source of alerts shows."""
+
+    @property
+    def text(self) -> str:
+        """One line for people."""
+
+    @property
+    def broken_rules(self) -> tuple[str, ...]:
+        """The names of its rules that are in error."""
+
+    @property
+    def offset_ms(self) -> float | None:
+        """How far its clock is ahead of ours, if that is known."""
+
+    @property
+    def error_ms(self) -> float | None:
+        """How much that may be off."""
+
+
+def seen(name: str, health: Health, *, allowed_ms: float = CLOCK_MS) -> Iterator[Line]:
+    """A source that answered: what it shows, its rules in error, and a clock that is off."""
+    yield Line(subject=name, ok=True, text=health.text)
+    if health.broken_rules:
+        text = f"in error: {', '.join(health.broken_rules)}"
+        yield Line(subject="rules", ok=None, text=text)
+    yield from clock_line(name, health, allowed_ms=allowed_ms)
+
+
+def clock_line(name: str, health: Health, *, allowed_ms: float = CLOCK_MS) -> Iterator[Line]:
+    """Nothing, unless no run can be judged by that clock."""
+    off = clock_problem(health.offset_ms, health.error_ms, allowed_ms=allowed_ms)
+    if off:
+        text = f"that of `{name}` is {off}; no run can be judged by it"
+        yield Line(subject="clock", ok=False, text=text)
+
+
+def alerting_lines(plans: list[Plan]) -> Iterator[Line]:
+    """Each way in which alerts are told, once."""
+    done: list[tuple[object, str]] = []
+    for plan in plans:
+        place = (plan.environment.alerting, plan.directory)
+        if place not in done and plan.environment.alerting.names:
+            done.append(place)
+            yield from _alerting(plan)
+    without = [plan for plan in plans if not plan.environment.alerting.names]
+    if without:
+        found = dict.fromkeys(alert.name for plan in without for alert in plan.builtin_alerts)
+        names = ", ".join(found) or "none declared"
+        yield Line(subject="alerts", ok=True, text=f"built in: {names}")
+
+
+def _alerting(plan: Plan) -> Iterator[Line]:
+    alerting, allowed_ms = plan.environment.alerting, CLOCK_MS
     if alerting.prometheus_url:
         from gameday.adapters.prometheus import PrometheusSource
 
-        prometheus = PrometheusSource(alerting.prometheus_url)
-        yield _asked("prometheus", lambda: prometheus.check().text)
+        prometheus = yield from _answer(
+            "prometheus", PrometheusSource(alerting.prometheus_url).check
+        )
+        if prometheus is not None:
+            allowed_ms = max(CLOCK_MS, prometheus.interval_ms)
+            yield from seen("prometheus", prometheus, allowed_ms=allowed_ms)
     if alerting.alertmanager_url:
         from gameday.adapters.alertmanager import AlertmanagerSource
 
-        alertmanager = AlertmanagerSource(alerting.alertmanager_url)
-        yield _asked("alertmanager", lambda: alertmanager.check().text)
+        there = yield from _answer(
+            "alertmanager", AlertmanagerSource(alerting.alertmanager_url).check
+        )
+        if there is not None:
+            yield from seen("alertmanager", there, allowed_ms=allowed_ms)
     for name, source in http_sources(plan).items():
-        yield _asked(name, lambda one=source: one.check().text)  # type: ignore[misc]
-    if not alerting.names:
-        names = ", ".join(a.name for a in plan.builtin_alerts) or "none declared"
-        yield Line(subject="alerts", ok=True, text=f"built in: {names}")
+        health = yield from _answer(name, source.check)
+        if health is not None:
+            yield from seen(name, health)
+
+
+def _answer(name: str, check: Callable[[], T]) -> Generator[Line, None, T | None]:
+    """What a source says of itself; or the line that it does not, and None."""
+    try:
+        return check()
+    except GamedayError as error:
+        yield Line(subject=name, ok=False, text=str(error))
+        return None
 
 
 def _asked(subject: str, ask: Callable[[], Any]) -> Line:

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from gameday.app.doctor import Line
+from gameday.app.doctor import Line, clock_line, seen
 from gameday.app.sources import CLOCK_MS, explained
-from gameday.errors import GamedayError, ScenarioError, UsageError
+from gameday.errors import CannotSeeError, GamedayError, ScenarioError, UsageError
 from gameday.model.diagnostics import has_errors
-from gameday.model.project import Environment, Project
-from gameday.model.units import format_ms
+from gameday.model.project import AlertingSpec, Environment, Project
 
 
 def look_at_source(name: str, *, project: Path | None, environment: str | None) -> Iterator[Line]:
@@ -31,15 +30,15 @@ def _lines(name: str, place: Environment, base: Path) -> Iterator[Line]:
     if name == "prometheus":
         from gameday.adapters.prometheus import PrometheusSource
 
-        prometheus = PrometheusSource(alerting.prometheus_url or "")
-        yield Line(subject=name, ok=True, text=prometheus.check().text)
+        prometheus = PrometheusSource(alerting.prometheus_url or "").check()
+        yield from seen(name, prometheus, allowed_ms=max(CLOCK_MS, prometheus.interval_ms))
         yield Line(subject="cannot judge", ok=None, text="that it reached people")
         return
     if name == "alertmanager":
         from gameday.adapters.alertmanager import AlertmanagerSource
 
-        alertmanager = AlertmanagerSource(alerting.alertmanager_url or "")
-        yield Line(subject=name, ok=True, text=alertmanager.check().text)
+        alertmanager = AlertmanagerSource(alerting.alertmanager_url or "").check()
+        yield from seen(name, alertmanager, allowed_ms=_allowed_ms(alerting))
         yield Line(subject="cannot judge", ok=None, text="when an alert fired, or when it ended")
         return
     from gameday.adapters.sources.source import HttpJsonSource
@@ -47,14 +46,22 @@ def _lines(name: str, place: Environment, base: Path) -> Iterator[Line]:
     spec = next(source for source in alerting.http_json if source.name == name)
     health = HttpJsonSource(spec, base=base).check()
     yield Line(subject=name, ok=True, text=health.text)
-    off_ms, error_ms = health.offset_ms, health.error_ms or 0
-    if off_ms is not None and abs(off_ms) - error_ms > CLOCK_MS:
-        text = (
-            f"off by {format_ms(off_ms)}: beyond {format_ms(CLOCK_MS)} no run can be judged by it"
-        )
-        yield Line(subject="clock", ok=False, text=text)
+    yield from clock_line(name, health)
     for subject, text in health.lines:
-        yield Line(subject=subject, ok=None if subject == "cannot judge" else True, text=text)
+        unsure = subject == "cannot judge" or (subject == "rules" and health.broken_rules)
+        yield Line(subject=subject, ok=None if unsure else True, text=text)
+
+
+def _allowed_ms(alerting: AlertingSpec) -> float:
+    """How far the clock of Alertmanager may be off: as far as the rules of Prometheus allow."""
+    if alerting.prometheus_url is None:
+        return CLOCK_MS
+    from gameday.adapters.prometheus import PrometheusSource
+
+    try:
+        return max(CLOCK_MS, PrometheusSource(alerting.prometheus_url).check().interval_ms)
+    except CannotSeeError:
+        return CLOCK_MS
 
 
 def _project(given: Path | None) -> Project:

@@ -6,14 +6,21 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
 from gameday.app.check import PlanRequest, check_command, expand, make_plan
 from gameday.errors import CannotSeeError, UsageError
 from gameday.kpi.foresee import Interval
-from gameday.kpi.outlook import Ahead, Live, Outlook, look_ahead, rule_of
+from gameday.kpi.outlook import (
+    Ahead,
+    Live,
+    Outlook,
+    look_ahead,
+    rehearsed_otherwise,
+    rule_of,
+)
 from gameday.kpi.outlook_words import Level, span_words
 from gameday.kpi.promql import PromqlError
 from gameday.kpi.shares import UnpredictableError
@@ -65,22 +72,23 @@ def looked(plan: Plan) -> tuple[Looked, ...]:
         return ()
     found: list[Looked] = []
     for alert in plan.scenario.expect.alerts:
-        outlook = look_ahead(alert, _ahead(plan, alert), live)
-        at = _rehearsed(promtool, outlook, _ahead(plan, alert), live) if promtool else None
-        found.append(Looked(outlook=outlook, rehearsed_ms=at))
+        ahead = _ahead(plan, alert)
+        one = Looked(outlook=look_ahead(alert, ahead, live))
+        found.append(_rehearsed(promtool, one, ahead, live) if promtool else one)
     return tuple(found)
 
 
-def _rehearsed(promtool: str, outlook: Outlook, ahead: Ahead, live: Live) -> float | None:
-    """By Prometheus' own code; None where it cannot be rehearsed, or several rules are meant."""
+def _rehearsed(promtool: str, one: Looked, ahead: Ahead, live: Live) -> Looked:
+    """By Prometheus' own code; as it was if it cannot be rehearsed, or several rules are meant."""
     from gameday.adapters.rehearsal import rehearse
 
+    outlook = one.outlook
     rows = [row for row in live.prometheus.rows if row["name"] == outlook.alert]
     if outlook.firing is None or len(rows) != 1:
-        return None
+        return one
     try:
         rule, _ = rule_of(rows[0], live.prometheus, per_s=ahead.per_s)
-        return rehearse(
+        at_ms = rehearse(
             promtool,
             rows[0],
             live.prometheus.records,
@@ -89,7 +97,11 @@ def _rehearsed(promtool: str, outlook: Outlook, ahead: Ahead, live: Live) -> flo
             within_ms=outlook.firing.latest_ms + rule.evaluation_ms,
         )
     except (PromqlError, UnpredictableError):
-        return None
+        return one
+    other = rehearsed_otherwise(outlook.firing, at_ms)
+    if other is not None:
+        outlook = replace(outlook, findings=(*outlook.findings, other))
+    return Looked(outlook=outlook, rehearsed_ms=at_ms)
 
 
 def _ahead(plan: Plan, alert: AlertExpectation) -> Ahead:
@@ -158,6 +170,10 @@ def check_online(paths: Sequence[Path], request: PlanRequest, out: TextIO, *, as
             profile=request.profile,
         )
         plan = make_plan(one)
+        if why := _unasked(plan):
+            codes.append(ExitCode.INCONCLUSIVE)
+            _tell(out, plan, (), error=why, as_json=as_json)
+            continue
         try:
             found = looked(plan)
         except CannotSeeError as error:
@@ -167,6 +183,18 @@ def check_online(paths: Sequence[Path], request: PlanRequest, out: TextIO, *, as
         codes.append(ExitCode.USAGE if _has_errors(found) else ExitCode.PASS)
         _tell(out, plan, found, as_json=as_json)
     return int(next((c for c in (ExitCode.USAGE, ExitCode.INCONCLUSIVE) if c in codes), 0))
+
+
+def _unasked(plan: Plan) -> str:
+    """Why nothing can be said of alerts that are expected; empty if they can be asked for.
+
+    Built-in alerts have no live rules: the file says all there is of them.
+    """
+    alerting = plan.environment.alerting
+    if alerting.prometheus_url or not alerting.names or not plan.scenario.expect.alerts:
+        return ""
+    names = ", ".join(f"`{name}`" for name in alerting.names)
+    return f"no Prometheus is named, and {names} does not tell the rules as `--online` needs them"
 
 
 def _has_errors(found: Sequence[Looked]) -> bool:

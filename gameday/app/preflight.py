@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gameday.adapters.toxiproxy.server import ServerChoice, choose_server
 from gameday.app.places import Places, needs_toxiproxy
-from gameday.app.sources import http_sources, quiet_now
+from gameday.app.sources import clock_problem, http_sources, quiet_now
 from gameday.errors import (
     AdapterError,
     CannotSeeError,
@@ -22,7 +22,6 @@ from gameday.errors import (
 )
 from gameday.model.plan import Plan
 from gameday.model.secret import SecretRef
-from gameday.model.units import format_ms
 from gameday.scenario.compile import proxied_targets
 from gameday.secrets import resolve
 
@@ -232,11 +231,8 @@ def _quiet(plan: Plan, read: Mapping[str, Any], found: Preflight) -> str:
     ]
     off_ms, error_ms = float(read["offset_ms"]), float(read["error_ms"] or 0)
     allowed_ms = max([INTERVAL_MS, *(1000 * float(row["interval"] or 0) for row in rows)])
-    if abs(off_ms) - error_ms > allowed_ms:
-        problems.append(
-            f"its clock is off by {format_ms(off_ms)} ± {format_ms(error_ms)}, "
-            f"allowed is {format_ms(allowed_ms)}"
-        )
+    if off := clock_problem(off_ms, error_ms, allowed_ms=allowed_ms):
+        problems.append(f"its clock is {off}")
     if problems:
         raise RefusedError("\n".join(problems))
     return f"{len(expected)} expected, none of them is firing"

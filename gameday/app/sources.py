@@ -64,9 +64,18 @@ def _against(read: Mapping[str, Any], expected: set[str]) -> Iterator[str]:
             yield f"the rule of `{row['name']}` is in error: {row['lastError']}"
     for name in sorted(expected & firing):
         yield f"`{name}` fires already, so that it could not show the fault"
-    off_ms = read["offset_ms"]
-    if off_ms is not None and abs(off_ms) - (read["error_ms"] or 0) > CLOCK_MS:
-        yield f"its clock is off by {format_ms(off_ms)}, allowed is {format_ms(CLOCK_MS)}"
+    if off := clock_problem(read["offset_ms"], read["error_ms"]):
+        yield f"its clock is {off}"
+
+
+def clock_problem(
+    offset_ms: float | None, error_ms: float | None, *, allowed_ms: float = CLOCK_MS
+) -> str:
+    """By how much a clock is too far off; empty if it may not be, or if that is not known."""
+    if offset_ms is None or abs(offset_ms) - (error_ms or 0) <= allowed_ms:
+        return ""
+    off = f"{format_ms(offset_ms)} ± {format_ms(error_ms or 0)}"
+    return f"off by {off}, allowed is {format_ms(allowed_ms)}"
 
 
 def explained(error: GamedayError) -> str:

@@ -121,6 +121,18 @@ def look_ahead(alert: AlertExpectation, ahead: Ahead, live: Live) -> Outlook:
     return min(tries, key=lambda one: (_errors(one), one.firing is None))
 
 
+def rehearsed_otherwise(firing: Interval, at_ms: float | None) -> Finding | None:
+    """What is to be said where a rehearsal fires at *at_ms*, or never, and not in that interval."""
+    if at_ms is not None and firing.earliest_ms - 1 <= at_ms <= firing.latest_ms + 1:
+        return None
+    fires = "does not fire" if at_ms is None else f"fires {format_ms(round(at_ms))} after the fault"
+    said = (
+        f"rehearsed with promtool it {fires}, foreseen is {span_words(firing)}; what is said here "
+        "of its timing is not to be relied on"
+    )
+    return Finding(code="rehearsed-otherwise", level=Level.WARNING, text=said)
+
+
 def rule_of(
     row: Mapping[str, Any], prometheus: LivePrometheus, *, per_s: float | None
 ) -> tuple[Rule, Node]:
@@ -165,6 +177,9 @@ def _of_rule(
         labels["alertname"] = alert.alert
         routed = routes_ahead(alert.receiver, labels, live.alertmanager, run_ms=ahead.run_ms)
         findings += routed.findings
+    elif alert.receiver is not None:
+        said = f"no Alertmanager is named: whether it reaches `{alert.receiver}` cannot be told"
+        findings.append(Finding(code="route-unknown", level=Level.NOTE, text=said))
     seen = None
     try:
         rule, expr = rule_of(row, live.prometheus, per_s=ahead.per_s)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from gameday.adapters.rehearsal import rehearse
+from gameday.adapters.rehearsal import MAX_LOOKS, rehearse
 from gameday.kpi.foresee import foresee
-from gameday.kpi.outlook import LivePrometheus, Record, SeriesNow, rule_of
+from gameday.kpi.outlook import LivePrometheus, Record, SeriesNow, rehearsed_otherwise, rule_of
 from gameday.kpi.promql import selectors
 from gameday.kpi.shares import UnpredictableError
 from gameday.model.effect import Effect, parse_effect
@@ -66,6 +66,7 @@ def test_the_rehearsal_lies_in_the_interval(
     )
     assert fired is not None
     assert seen.earliest_ms <= fired <= seen.latest_ms + 0.01, (fired, seen)
+    assert rehearsed_otherwise(seen, fired) is None
 
 
 def test_both_say_never(real_server: Callable[..., str]) -> None:
@@ -73,6 +74,15 @@ def test_both_say_never(real_server: Callable[..., str]) -> None:
     felt = Effect(kind="errors", share=0.01)
     assert foresee(rule, felt, within_ms=120_000).firing is None
     assert rehearse(real_server("promtool"), row, RECORDS, rule, felt, within_ms=120_000) is None
+
+
+def test_a_hold_that_is_longer_than_what_is_looked_at_is_no_never(
+    real_server: Callable[..., str],
+) -> None:
+    row, rule = made("e:5s > 0.05", for_s=MAX_LOOKS + 60)
+    felt = Effect(kind="errors", share=0.5)
+    with pytest.raises(UnpredictableError, match=f"within {MAX_LOOKS} evaluations"):
+        rehearse(real_server("promtool"), row, RECORDS, rule, felt, within_ms=900_000)
 
 
 def test_what_cannot_be_rehearsed(real_server: Callable[..., str]) -> None:

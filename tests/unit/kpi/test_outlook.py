@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gameday.kpi.foresee import Interval
 from gameday.kpi.outlook import (
     Ahead,
     Live,
@@ -14,6 +15,7 @@ from gameday.kpi.outlook import (
     Record,
     SeriesNow,
     look_ahead,
+    rehearsed_otherwise,
 )
 from gameday.kpi.outlook_words import Level
 from gameday.kpi.routed_ahead import LiveAlertmanager
@@ -98,6 +100,31 @@ def test_only_settings_are_certain() -> None:
     unread = look(live=prometheus(row(query="absent(up)")), within_s=50)
     assert codes(unread)["unforeseen"] is Level.NOTE
     assert [f.certain for f in unread.findings if f.code == "too-slow"] == [True]
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "words"),
+    [
+        (None, "it does not fire, foreseen is 10 s to 20 s after the fault"),
+        (9_000.0, "it fires 9 s after the fault, foreseen is 10 s to 20 s"),
+        (21_000.0, "it fires 21 s after the fault"),
+        (10_000.0, None),
+        (15_000.0, None),
+        (20_000.4, None),
+    ],
+)
+def test_a_rehearsal_that_says_otherwise(at_ms: float | None, words: str | None) -> None:
+    finding = rehearsed_otherwise(Interval(earliest_ms=10_000, latest_ms=20_000), at_ms)
+    assert (finding is None) == (words is None)
+    if finding is not None and words is not None:
+        assert (finding.code, finding.level) == ("rehearsed-otherwise", Level.WARNING)
+        assert words in finding.text
+
+
+def test_without_alertmanager_the_way_to_a_receiver_is_not_known() -> None:
+    assert codes(look(receiver="pager")) == {"route-unknown": Level.NOTE}
+    assert "no Alertmanager is named" in text(look(receiver="pager"), "route-unknown")
+    assert codes(look(receiver="pager", alertmanager=alertmanager(), within_s=300)) == {}
 
 
 def test_between_possible_and_not() -> None:
