@@ -37,7 +37,7 @@ def ask_prometheus(url: str, names: Collection[str]) -> LivePrometheus:
         rows = [row for row in rule_rows(raw) if row["name"] in names]
         records = dict(_records(raw))
         asked = list(dict.fromkeys(_selectors(rows, records)))[:MAX_SELECTORS]
-        scrapes, top = _scrapes(http), _global(http)
+        scrapes, top = _scrapes(http), global_of(http)
         return LivePrometheus(
             rows=rows,
             records=records,
@@ -165,8 +165,8 @@ def _vector(http: Http, query: str) -> list[tuple[dict[str, str], float]]:
         raise CannotSeeError("Prometheus did not answer with samples") from None
 
 
-def _global(http: Http) -> dict[str, Any]:
-    """Its settings for everything; none where the configuration is not told."""
+def global_of(http: Http) -> dict[str, Any]:
+    """The settings of Prometheus for everything; none where its configuration is not told."""
     try:
         raw, _ = http.get_json("/api/v1/status/config")
     except CannotSeeError:

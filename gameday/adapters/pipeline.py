@@ -2,30 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gameday.adapters.alertmanager import alert_rows
 from gameday.adapters.http import Http
-from gameday.adapters.prometheus_answers import active_alerts
+from gameday.adapters.live_servers import global_of
+from gameday.adapters.prometheus_answers import active_alerts, strings
 from gameday.errors import CannotSeeError
 
 
-def is_firing(prometheus_url: str, alert: str) -> bool:
-    """Whether Prometheus says that *alert* is firing now. Raises CannotSeeError."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertThere:
+    """The states in which Alertmanager has an alert; `others`: one of its name is no such alert."""
+
+    states: frozenset[str]
+    others: bool
+
+
+def labels_of_firing(prometheus_url: str, alert: str) -> Sequence[Mapping[str, str]]:
+    """The labels with which *alert*, firing now, is sent to Alertmanager; none if it is not.
+
+    With the external labels, where Prometheus tells its configuration. Raises CannotSeeError.
+    """
     with Http(prometheus_url, what="Prometheus") as http:
         rows = active_alerts(http.get_json("/api/v1/alerts")[0])
-    return any(r["state"] == "firing" and r["labels"].get("alertname") == alert for r in rows)
+        own = [
+            r["labels"]
+            for r in rows
+            if r["state"] == "firing" and r["labels"].get("alertname") == alert
+        ]
+        external = strings(global_of(http).get("external_labels")) if own else {}
+    return [{**external, **labels} for labels in own]
 
 
-def states_of(alertmanager_url: str, alert: str) -> frozenset[str]:
-    """The states in which Alertmanager has *alert* now, empty if not at all.
+def alert_there(
+    alertmanager_url: str, alert: str, labels: Sequence[Mapping[str, str]]
+) -> AlertThere:
+    """How Alertmanager has *alert* now, sent with any of *labels*. Raises CannotSeeError.
 
-    Raises CannotSeeError.
+    Labels that are not there say nothing: Prometheus may be told to drop some of them on the way.
     """
     with Http(alertmanager_url, what="Alertmanager") as http:
         rows = alert_rows(http.get_json("/api/v2/alerts")[0])
-    return frozenset(str(r["state"]) for r in rows if r["labels"].get("alertname") == alert)
+    named = [r for r in rows if r["labels"].get("alertname") == alert]
+    ours = [r for r in named if any(_may_be(r["labels"], sent) for sent in labels)]
+    return AlertThere(
+        states=frozenset(str(r["state"]) for r in ours), others=len(ours) < len(named)
+    )
+
+
+def _may_be(there: Mapping[str, str], sent: Mapping[str, str]) -> bool:
+    return all(there.get(name, value) == value for name, value in sent.items())
 
 
 def send_alert(

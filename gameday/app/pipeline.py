@@ -9,7 +9,7 @@ from typing import Any
 
 from gameday.adapters.clock import wall_ms
 from gameday.adapters.live_servers import ask_alertmanager
-from gameday.adapters.pipeline import is_firing, send_alert, states_of
+from gameday.adapters.pipeline import alert_there, labels_of_firing, send_alert
 from gameday.adapters.receiver import Receiver
 from gameday.app.memory import Memory
 from gameday.errors import CannotSeeError, NoEffectError
@@ -72,15 +72,17 @@ class PipelineProof:
 
     def _not_at(self, alert: str) -> str:
         prometheus, alertmanager = self._alerting.prometheus_url, self._alerting.alertmanager_url
-        if prometheus is None or not is_firing(prometheus, alert):
+        sent = labels_of_firing(prometheus, alert) if prometheus is not None else ()
+        if not sent:
             return f"`{alert}` is not firing at Prometheus"
         if alertmanager is None:
             return ""
-        states = states_of(alertmanager, alert)
-        if "active" in states:
+        there = alert_there(alertmanager, alert, sent)
+        if "active" in there.states:
             return ""
-        held = f" ({', '.join(sorted(states))})" if states else ""
-        return f"`{alert}` is firing at Prometheus and is not active at Alertmanager{held}"
+        held = f" ({', '.join(sorted(there.states))})" if there.states else ""
+        other = "; one with other labels is there, of another Prometheus" if there.others else ""
+        return f"`{alert}` is firing at Prometheus and is not active at Alertmanager{held}{other}"
 
     def _synthetic(self) -> str:
         url = self._alerting.alertmanager_url or ""

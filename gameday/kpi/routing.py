@@ -127,7 +127,10 @@ class Routing:
         return tuple(dict.fromkeys(node.receiver for node in self.root.follow(labels)))
 
     def only_webhook(self, receiver: str) -> str | None:
-        """The one address to which *receiver* sends, if it is a webhook and nothing else is."""
+        """The one address to which *receiver* sends, if it is a webhook and nothing else is.
+
+        Empty where it is not shown (a file has it); since 0.26 Alertmanager shows `<secret>`.
+        """
         parts = {
             key: value
             for key, value in self.receivers.get(receiver, {}).items()
@@ -136,7 +139,7 @@ class Routing:
         if set(parts) != {"webhook_configs"} or len(parts["webhook_configs"]) != 1:
             return None
         url = parts["webhook_configs"][0].get("url")
-        return url if isinstance(url, str) else None
+        return url if isinstance(url, str) else ""
 
 
 def routing_of(config: Any) -> Routing:

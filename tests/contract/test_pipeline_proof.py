@@ -15,11 +15,14 @@ from typing import Any
 import pytest
 from alert_fakes import FakeAlertmanager, FakePrometheus
 
+from gameday.adapters.alertmanager import AlertmanagerSource
+from gameday.adapters.live_servers import ask_alertmanager
 from gameday.adapters.receiver import Receiver
 from gameday.app import pipeline
 from gameday.app.memory import Memory
 from gameday.app.pipeline import PipelineProof
 from gameday.errors import NoEffectError
+from gameday.kpi.routed_ahead import routes_ahead
 from gameday.model.event import Event
 from gameday.model.pipeline import PROOF_ALERT
 from gameday.model.project import AlertingSpec
@@ -179,6 +182,32 @@ def test_nothing_is_sent_where_it_would_reach_somebody_else(
     assert receiver.url.rpartition("/")[2] not in json.dumps(told.proven()), "no token is told"
 
 
+@pytest.mark.parametrize("hook", [{"url": "<secret>"}, {"url_file": "/etc/hook"}])
+def test_an_address_that_is_not_shown_is_taken_for_nobodys(
+    hook: dict[str, str], told: Told, receiver: Receiver, alertmanager: FakeAlertmanager
+) -> None:
+    """Since 0.26 Alertmanager hides webhooks: that neither is known is what is said."""
+    written = {
+        "route": {"receiver": "gameday", "group_by": ["alertname"], "group_wait": "0s"},
+        "receivers": [{"name": "gameday", "webhook_configs": [hook]}, {"name": "pager"}],
+    }
+    alertmanager.routes["/api/v2/status"] = {"config": {"original": json.dumps(written)}}
+
+    why = refused(
+        prover(told, receiver, alertmanager_url=alertmanager.url, proof="synthetic"), told
+    )
+
+    assert "Alertmanager does not show the address of `gameday`" in why
+    assert alertmanager.posted == []
+    there = ask_alertmanager(alertmanager.url)
+    ahead = routes_ahead("gameday", {"alertname": "Slow"}, there)
+    assert (ahead.receivers, ahead.findings) == (("gameday",), ()), "names are not hidden"
+    missed = routes_ahead("pager", {"alertname": "Slow"}, there)
+    assert [finding.code for finding in missed.findings] == ["wrong-receiver"]
+    read = AlertmanagerSource(alertmanager.url).read(0, 1)
+    assert read["route"]["receiver"] == "gameday"
+
+
 @pytest.mark.parametrize("mode", ["401", "500", "html", "null", "deep"])
 def test_an_alertmanager_that_does_not_tell_is_sent_nothing(
     mode: str, told: Told, receiver: Receiver, alertmanager: FakeAlertmanager
@@ -283,6 +312,50 @@ def test_one_that_is_missing_somewhere_does_not(
         alertmanager.close()
 
     assert said in why
+
+
+def labelled(**labels: str) -> dict[str, Any]:
+    """`Watchdog` as Alertmanager lists it."""
+    named = {"alertname": "Watchdog", **labels}
+    return {"labels": named, "status": {"state": "active"}, "fingerprint": str(labels)}
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    "row",
+    [
+        ({"cluster": "a"}, [labelled(cluster="a")], True),
+        ({"cluster": "a"}, [labelled(cluster="b")], False),
+        ({"cluster": "a"}, [labelled(cluster="b"), labelled(cluster="a", more="x")], True),
+        # Prometheus may drop labels on the way, as is usual for those of replicas
+        ({"cluster": "a", "replica": "0"}, [labelled(cluster="a")], True),
+        # the labels of the alert itself go before
+        ({"severity": "b"}, [labelled(severity="none")], True),
+        ({"cluster": "a"}, [labelled(cluster="a", severity="page")], False),
+        (None, [labelled(cluster="b")], True),  # it does not tell: the names are all there is
+    ],
+)
+def test_the_watchdog_of_another_prometheus_proves_nothing(
+    row: tuple[dict[str, str] | None, list[dict[str, Any]], bool],
+    told: Told,
+    receiver: Receiver,
+    prometheus: FakePrometheus,
+    alertmanager: FakeAlertmanager,
+) -> None:
+    external, there, proven = row
+    rows = firing()
+    rows["data"]["alerts"][0]["labels"]["severity"] = "none"
+    prometheus.routes["/api/v1/alerts"] = rows
+    if external is not None:
+        text = json.dumps({"global": {"external_labels": external}})
+        prometheus.routes["/api/v1/status/config"] = {"status": "success", "data": {"yaml": text}}
+    alertmanager.routes["/api/v2/alerts"] = (200, json.dumps(there).encode(), {})
+    asked = {"prometheus_url": prometheus.url, "alertmanager_url": alertmanager.url}
+    proof = prover(told, receiver, **asked, proof="watchdog")
+    if proven:
+        assert proof.prove(told)["ok"] is True
+    else:
+        assert "one with other labels is there, of another Prometheus" in refused(proof, told)
 
 
 def test_one_that_comes_a_little_later_proves_it(

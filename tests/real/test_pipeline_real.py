@@ -49,7 +49,7 @@ class Servers:
         self.write(
             "prometheus.yml",
             {
-                "global": {"evaluation_interval": "1s"},
+                "global": {"evaluation_interval": "1s", "external_labels": {"cluster": "a"}},
                 "rule_files": ["rules.yml"],
                 "alerting": {
                     "alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{ports[1]}"]}]}]

@@ -54,6 +54,7 @@ SILENCE = {
     "matchers": [{"name": "exercise", "value": "true", "isRegex": False}],
 }  # fmt: skip
 HIDDEN = [{"url": "<secret>"}]
+IN_A_FILE = [{"url_file": "/etc/alertmanager/gameday"}]
 TWO = [{"url": OURS}, {"url": "http://127.0.0.1:1/"}]
 HOLDS = {"source_matchers": ['severity="none"'], "target_matchers": ['severity="page"']}
 HELD = {"source_matchers": ["alertname=Maintenance"], "target_matchers": ["exercise=true"]}
@@ -68,6 +69,7 @@ HELD = {"source_matchers": ["alertname=Maintenance"], "target_matchers": ["exerc
             "`tickets`, which would get it too, is not the receiver of this run",
         ),
         (there(ROUTE, hooks=HIDDEN), "does not show the address of `gameday`"),
+        (there(ROUTE, hooks=IN_A_FILE), "does not show the address of `gameday`"),
         (there(ROUTE, hooks=TWO), "`gameday`, which would get it too, is not one webhook alone"),
         (there(ROUTE, inhibit=[HOLDS]), "hold other alerts back"),
         (there(ROUTE, silences=[SILENCE]), "the silence s-1 would hold it back"),
