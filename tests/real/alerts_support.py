@@ -252,6 +252,9 @@ groups:
   - alert: ErrorsTicket
     expr: "service:error_ratio:rate3s > 0.05"
     labels: {severity: ticket}
+  - alert: ErrorsAtNight
+    expr: "service:error_ratio:rate3s > 0.05"
+    labels: {severity: night}
   - alert: NeverLong
     expr: "service:error_ratio:rate3s > 0.05"
     for: 10m
@@ -278,7 +281,10 @@ class Stack:
         webhooks = ", ".join(f'{{url: "{url}", send_resolved: true}}' for url in hooks)
         (folder / "alertmanager.yml").write_text(
             "route: {receiver: pager, group_by: [alertname], group_wait: 0s, group_interval: 1s,"
-            " repeat_interval: 1h}\n"
+            " repeat_interval: 1h, routes: [{matchers: [alertname=ErrorsAtNight],"
+            " mute_time_intervals: [any-time]}]}\n"
+            "time_intervals:"
+            " [{name: any-time, time_intervals: [{weekdays: ['sunday:saturday']}]}]\n"
             f"receivers: [{{name: pager, webhook_configs: [{webhooks}]}}]\n"
             "inhibit_rules: [{source_matchers: [alertname=HighErrorRate],"
             " target_matchers: [alertname=ErrorsElevated], equal: [service]}]\n"

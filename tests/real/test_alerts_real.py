@@ -69,7 +69,7 @@ def test_times_are_exact_and_suppression_is_seen(  # noqa: PLR0915 - one long st
         "comment": "test",
     }
     silence_id = post(f"{stack.alertmanager.url}/api/v2/silences", silence)["silenceID"]
-    assert "4 alerting rules" in prometheus.check().text
+    assert "5 alerting rules" in prometheus.check().text
     assert alertmanager.check().receivers == ("pager",)
     watchers = (receiver, prometheus, alertmanager)
     for watcher in watchers:

@@ -148,6 +148,12 @@ def test_an_alert_that_can_catch_it(asked: Callable[..., Any]) -> None:
             "does not fire under `errors 3 %`",
             False,
         ),
+        (
+            "{alert: ErrorsAtNight, fires_within: 50s, receiver: pager}",
+            "muted",
+            "muted by the time interval `any-time` for all of a run that begins now",
+            False,
+        ),
     ],
 )
 def test_what_cannot_be_met(
