@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
 
+from gameday.adapters.alertmanager_silences import Silences
 from gameday.adapters.clock import NowWallMs, wall_ms
 from gameday.adapters.http import Answer, Http, shown
 from gameday.adapters.polling import Poller, joined, settled
@@ -70,6 +71,7 @@ class AlertmanagerSource:
         self._http: Http | None = None
         self._lock = threading.Lock()
         self._alerts: dict[_Key, dict[str, Any]] = {}
+        self._silences = Silences()
         self._clock_told = False
 
     def start(self, emit: Emit) -> None:
@@ -93,6 +95,7 @@ class AlertmanagerSource:
             status, answer = http.get_json("/api/v2/status")
             names = _receivers(http)
             self._note(http)
+            self._silences.look(http)
             read_wall_ms = self._now()
         route, times = routes_of(_dig(status, "config", "original"))
         offset, error = _offset(answer)
@@ -104,14 +107,15 @@ class AlertmanagerSource:
             gaps.append(self._poller.restart_gap(began, since_wall_ms))
         with self._lock:
             found = [dict(a) for a in self._alerts.values()]
+        alerts = [
+            a
+            for a in found
+            if a["last_seen_wall_ms"] >= since_wall_ms
+            and min(a["first_seen_wall_ms"], a["starts_wall_ms"] or until_wall_ms) <= until_wall_ms
+        ]
         return {
-            "alerts": [
-                a
-                for a in found
-                if a["last_seen_wall_ms"] >= since_wall_ms
-                and min(a["first_seen_wall_ms"], a["starts_wall_ms"] or until_wall_ms)
-                <= until_wall_ms
-            ],
+            "alerts": alerts,
+            "silences": self._silences.rows({one for a in alerts for one in a["silencedBy"]}),
             "receivers": list(names),
             "route": route,
             "times": times,
@@ -145,6 +149,7 @@ class AlertmanagerSource:
         if self._http is None:
             self._http = self._connect()
         answer = self._note(self._http)
+        self._silences.look_if_due(self._http, answer.answered_wall_ms)
         offset, error = _offset(answer)
         if not self._clock_told and offset is not None:
             self._clock_told = True

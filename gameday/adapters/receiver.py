@@ -49,7 +49,7 @@ _ENQUEUE = "/v2/enqueue"
 
 
 class Receiver:
-    """Listens for alert webhooks and emits `alert.delivered`, one for each alert of a payload."""
+    """Listens for alert webhooks and tells each alert of a payload: delivered or acknowledged."""
 
     def __init__(
         self,
@@ -233,6 +233,9 @@ def _event(one: Delivery, arrived_wall_ms: int, line: int) -> Event:
         "dialect": one.dialect,
         "raw": line,
     }
+    if one.status == "acknowledged":
+        data["acknowledged_wall_ms"] = one.acknowledged_wall_ms
+        return Event(kind="alert.acknowledged", subject=one.alert, data=data)
     return Event(kind="alert.delivered", subject=one.alert, data=data)
 
 

@@ -28,11 +28,13 @@ _PD_STATES = {
     "incident.triggered": "firing",
     "incident.reopened": "firing",
     "incident.resolved": "resolved",
+    "incident.acknowledged": "acknowledged",
 }
 _CLOUD = {"ALARM": "firing", "OK": "resolved", "INSUFFICIENT_DATA": "resolved"}
 _CE_WORDS = {
     "firing": "firing", "triggered": "firing", "opened": "firing", "alarm": "firing",
     "resolved": "resolved", "closed": "resolved", "ok": "resolved",
+    "acknowledged": "acknowledged",
 }  # fmt: skip
 
 
@@ -87,20 +89,18 @@ def _pagerduty_event(raw: Mapping[str, Any], receiver: str) -> Push:
     key = str(raw.get("dedup_key") or hashlib.sha256(repr(sorted(raw)).encode()).hexdigest()[:32])
     body = masked(raw)
     details = payload.get("custom_details")
-    found: tuple[Delivery, ...] = ()
-    if action != "acknowledge":
-        found = _listed(details, receiver, key) or (
-            _one(
-                _texts(details, "labels").get("alertname")
-                or _name(str(payload.get("summary") or key)),
-                "firing" if action == "trigger" else "resolved",
-                receiver or "pagerduty",
-                "pagerduty-events",
-                labels=_own_labels(payload),
-                fingerprint=key,
-                starts=time_wall_ms(payload.get("timestamp")),
-            ),
-        )
+    found = _listed(details, receiver, key) if action != "acknowledge" else ()
+    found = found or (
+        _one(
+            _texts(details, "labels").get("alertname") or _name(str(payload.get("summary") or key)),
+            {"trigger": "firing", "resolve": "resolved"}.get(action, "acknowledged"),
+            receiver or "pagerduty",
+            "pagerduty-events",
+            labels=_own_labels(payload),
+            fingerprint=key,
+            starts=time_wall_ms(payload.get("timestamp")),
+        ),
+    )
     reply = {"status": "success", "message": "Event processed", "dedup_key": key}
     return Push(deliveries=found, body=body, status=202, reply=json.dumps(reply).encode())
 
@@ -154,6 +154,7 @@ def _pagerduty_hook(event: Mapping[str, Any], receiver: str) -> tuple[Delivery, 
             fingerprint=str(data.get("id", "")),
             starts=time_wall_ms(data.get("created_at")),
             ends=at if status == "resolved" else None,
+            acknowledged=at if status == "acknowledged" else None,
         ),
     )
 
@@ -216,7 +217,8 @@ def _cloud_event(raw: Mapping[str, Any], headers: Mapping[str, str], receiver: s
     if status is None or not name:
         raise MalformedError(
             f"a CloudEvent of the type `{kind[:60]}` does not say which alert fires or resolves: "
-            "its type has to end with `.firing` or `.resolved`, its `subject` is the alert"
+            "its type has to end with `.firing`, `.resolved` or `.acknowledged`, its `subject` is "
+            "the alert"
         )
     at = time_wall_ms(attributes.get("time"))
     one = _one(
@@ -228,6 +230,7 @@ def _cloud_event(raw: Mapping[str, Any], headers: Mapping[str, str], receiver: s
         fingerprint=str(attributes["id"]),
         starts=at if status == "firing" else None,
         ends=at if status == "resolved" else None,
+        acknowledged=at if status == "acknowledged" else None,
     )
     return Push(deliveries=(one,), body=masked(raw))
 
@@ -242,6 +245,7 @@ def _one(
     fingerprint: str,
     starts: int | None = None,
     ends: int | None = None,
+    acknowledged: int | None = None,
 ) -> Delivery:
     if not alert:
         raise MalformedError("the payload names no alert")
@@ -256,6 +260,7 @@ def _one(
         fingerprint=fingerprint,
         group="",
         dialect=dialect,
+        acknowledged_wall_ms=acknowledged,
     )
 
 

@@ -39,10 +39,10 @@ class MalformedError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One alert of one notification."""
+    """One alert of one notification, or (`acknowledged`) that somebody took it."""
 
     alert: str
-    status: str  # firing or resolved
+    status: str  # firing, resolved or acknowledged
     receiver: str
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
@@ -51,6 +51,7 @@ class Delivery:
     fingerprint: str
     group: str
     dialect: str  # alertmanager or grafana
+    acknowledged_wall_ms: int | None = None  # as the sender says
 
 
 def masked(raw: Any, depth: int = 0) -> Any:

@@ -1,4 +1,4 @@
-"""`note`, `stop`, `gate`, `step`: the door through which people reach a run."""
+"""`note`, `stop`, `gate`, `step`, `opened`: the door through which people reach a run."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def _answers(waits: Mapping[str, Any]) -> str:
     return f"{', '.join(commands[:-1])} or {commands[-1]}"
 
 
-def waiting_step(run: str, *, reports: Path) -> int:
+def waiting_step(run: str, *, role: str, reports: Path) -> int:
     """Show the step of a runbook that waits for a person."""
     from gameday.engine.control import send
 
     where = find(run, reports)
-    waits = send(where.path, {"do": "status"}).get("status") or {}
+    waits = send(where.path, {"do": "show", "role": role}).get("status") or {}
     if not waits.get("name"):
         sys.stdout.write(f"{where.run_id}: no step waits for anybody now\n")
         return int(ExitCode.PASS)

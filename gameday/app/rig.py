@@ -44,6 +44,7 @@ from gameday.engine.stop import StopConditions
 from gameday.errors import GamedayError, RefusedError
 from gameday.journal import Journal
 from gameday.kpi.generator import slack_ms
+from gameday.kpi.opened import named_runbooks
 from gameday.kpi.seen import rule_source
 from gameday.model.event import Event
 from gameday.model.plan import Plan
@@ -181,8 +182,9 @@ class _Rig:
         pulse.guard, pulse.emit = guard, loop.emit
         loop.note(Event(kind="sentinel.started", subject="sentinel", data={"pid": guard.pid}))
         control = ControlServer(
-            self._where.path, loop.emit, gates=gates_of(plan), status=proving.waiting
-        )
+            self._where.path, loop.emit, gates=gates_of(plan), runbooks=named_runbooks(plan),
+            status=proving.waiting,
+        )  # fmt: skip
         stack.callback(control.close)
         with interrupts(loop, self._clock, calm=True):
             with renewing(self._leases, loop):

@@ -46,6 +46,7 @@ class RunbookActs:
         self._pause = threading.Event()
         self._asking: RunbookStep | None = None
         self._called = ""  # what people name it by
+        self._at = ""  # the runbook of the step that is being done
 
     def waiting(self) -> Mapping[str, Any]:
         """The step that waits for a person, for whoever asks through the control socket."""
@@ -53,7 +54,10 @@ class RunbookActs:
         if step is None:
             return {}
         what = "step" if step.manual else "approval"
-        return {"name": self._called, "what": what, "text": step.text, "limit_ms": step.timeout_ms}
+        return {
+            "name": self._called, "what": what, "text": step.text, "limit_ms": step.timeout_ms,
+            "runbook": self._at,
+        }  # fmt: skip
 
     def step(self, step: Step, emit: Emit) -> Mapping[str, Any]:
         """One step of a runbook, or why it is left out."""
@@ -66,6 +70,7 @@ class RunbookActs:
         keeps_on = arm in (Arm.ROLLBACK, Arm.UNDO)
         if not keeps_on:  # what was begun is undone as it was planned, whatever became of the file
             self._as_planned(proof)
+        self._at = proof.path
         if one.manual or (one.approve and not (keeps_on and self._memory.stopped)):
             self._called = self._name(proof, one)
             said = self._ask(one, emit, keeps_on=keeps_on)

@@ -59,6 +59,18 @@ def gate(
     return talk(run, {"do": "gate", "name": name, "role": role}, reports=reports)
 
 
+def opened(
+    runbook: Annotated[str, typer.Argument(help="The runbook: its path, or the file's name.")],
+    run: Run = "last",
+    role: Annotated[str, typer.Option("--role", help="Who speaks: a role.")] = "responder",
+    reports: Reports = Path("reports"),
+) -> int:
+    """Say that you have a runbook of a run that is under way open: the ladder counts from it."""
+    from gameday.app.control import talk
+
+    return talk(run, {"do": "opened", "role": role, "runbook": runbook}, reports=reports)
+
+
 def step(
     answer: Annotated[
         str | None, typer.Argument(help="`done`, `changed` or `failed`; without, it is shown.")
@@ -75,6 +87,6 @@ def step(
     from gameday.app.control import talk, waiting_step
 
     if answer is None:
-        return waiting_step(run, reports=reports)
+        return waiting_step(run, role=role, reports=reports)
     request = {"do": "step", "answer": answer, "role": role, "text": note, "name": name}
     return talk(run, request, reports=reports)

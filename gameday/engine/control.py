@@ -11,6 +11,8 @@ for a person.
     {"token": "…", "do": "gate",   "role": "facilitator", "name": "mitigated"}
     {"token": "…", "do": "step",   "role": "responder", "answer": "done", "text": "note",
      "name": "switch"}
+    {"token": "…", "do": "show",   "role": "responder"}
+    {"token": "…", "do": "opened", "role": "responder", "runbook": "payments-slow"}
     {"token": "…", "do": "stop",   "role": "operator", "reason": "enough seen"}
     {"token": "…", "do": "status"}
 
@@ -62,10 +64,16 @@ class ControlServer:
         emit: Emit,
         *,
         gates: Collection[str] | None = None,
+        runbooks: Collection[str] = (),
         status: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
-        """*gates* are the names that may be opened (None: any); *status* is asked from a thread."""
+        """*gates* are the names that may be opened (None: any); *status* is asked from a thread.
+
+        *runbooks* are the paths of those that the run is about.
+        """
         self._emit, self._gates, self._status = emit, gates, status
+        self._runbooks = tuple(runbooks)
+        self._opened: set[str] = set()
         self._file = run_dir / CONTROL_FILE
         self._token = secrets.token_urlsafe(24)
         self._slots = threading.BoundedSemaphore(CONNECTIONS_MAX)
@@ -151,12 +159,22 @@ class ControlServer:
             self._emit(Event(kind="gate.opened", subject=name, data={"by": role}))
         elif do == "step":
             return self._answer_step(request, role)
+        elif do == "show":
+            waits = self._status()
+            self._note_opened(str(waits.get("runbook") or ""), role, "step")
+            return {"ok": True, "status": waits}
+        elif do == "opened":
+            path = _runbook(_text(request, "runbook", TEXT_MAX), self._runbooks)
+            self._note_opened(path, role, "said")
+            return {"ok": True, "text": f"`{path}` is open"}
         elif do == "stop":
             reason = _text(request, "reason", TEXT_MAX, default="stopped by the operator")
             data = {"reason": reason, "status": RunStatus.INTERRUPTED.value, "by": role}
             self._emit(Event(kind="stop.tripped", subject="operator", data=data))
         else:
-            raise UsageError("`do` must be one of note, ack, decide, gate, step, stop, status")
+            raise UsageError(
+                "`do` must be one of note, ack, decide, gate, step, show, opened, stop, status"
+            )
         return {"ok": True}
 
     def _answer_step(self, request: Mapping[str, Any], role: str) -> Mapping[str, Any]:
@@ -177,9 +195,17 @@ class ControlServer:
         if approves and answer == "changed":
             raise UsageError("an approval is `done` or `failed`; nothing was run yet")
         note = str(request.get("text") or "")[:TEXT_MAX]
+        self._note_opened(str(waits.get("runbook") or ""), role, "answer")
         data = {"answer": answer, "role": role, "text": public(note)}
         self._emit(Event(kind="human.step", subject=name, data=data))
         return {"ok": True, "text": f"`{name}` is {answer}"}
+
+    def _note_opened(self, path: str, role: str, how: str) -> None:
+        """Put on the timeline that somebody has a runbook open, once each."""
+        if path and path not in self._opened:
+            self._opened.add(path)
+            data = {"role": role, "how": how}
+            self._emit(Event(kind="runbook.opened", subject=path, data=data))
 
 
 def send(run_dir: Path, request: Mapping[str, Any], *, timeout_s: float = 5.0) -> dict[str, Any]:
@@ -260,6 +286,15 @@ def _read_line(connection: socket.socket, size_max: int) -> bytes:
         got += chunk
     line, _, _ = got.partition(b"\n")
     return bytes(line) if len(line) <= size_max else b""
+
+
+def _runbook(said: str, known: Collection[str]) -> str:
+    """The one runbook of the run that is meant: by its path, or by the name of its file."""
+    named = [path for path in known if said in (path, Path(path).name, Path(path).stem)]
+    if said in known or len(named) == 1:
+        return said if said in known else named[0]
+    names = ", ".join(f"`{path}`" for path in known) or "none"
+    raise UsageError(f"`{said}` is no runbook of this run; runbooks: {names}")
 
 
 def _text(request: Mapping[str, Any], name: str, size_max: int, default: str | None = None) -> str:

@@ -18,7 +18,6 @@ from gameday.model.alerting import (
     OtherEpisode,
     OtherWord,
 )
-from gameday.model.event import Timeline
 
 #: What was not known counts neither for nor against an alert.
 _NOT_KNOWN = (AlertWord.INCONCLUSIVE, AlertWord.ALREADY_FIRING, AlertWord.TOO_EARLY)
@@ -29,7 +28,6 @@ LEAST_FOR_MEDIAN = 6
 
 
 def alert_numbers(
-    timeline: Timeline,
     verdicts: Sequence[AlertVerdict],
     others: Sequence[OtherEpisode],
 ) -> tuple[AlertNumber, ...]:
@@ -58,7 +56,7 @@ def alert_numbers(
             "from the fault on to its arrival",
             known,
         ),
-        _acknowledged(timeline, fired),
+        _acknowledged(fired),
         _times("reset", _all(fired, "reset_ms"), "from the fault off to the end", fired),
     )
 
@@ -137,15 +135,18 @@ def _all(verdicts: Sequence[AlertVerdict], field: str) -> list[float]:
     return [float(value) for value in found if value is not None]
 
 
-def _acknowledged(timeline: Timeline, fired: Sequence[AlertVerdict]) -> AlertNumber:
-    """From the first arrival to the first acknowledgement, which names no alert."""
-    what = "from the first arrival to the first acknowledgement"
-    lines = {seq for v in fired if v.delivered_after_ms is not None for seq in v.evidence}
-    arrivals = [e.at_ms for e in timeline.of("alert.delivered") if e.seq in lines]
-    ack = timeline.first("human.ack", after_ms=min(arrivals)) if arrivals else None
-    if ack is None:
-        text = f"{what}; nobody told gameday of one"
-        return AlertNumber(name="tta", unit="ms", value=None, n=0, low=None, high=None, text=text)
-    value = float(ack.at_ms - min(arrivals))
-    text = f"{what}; n = 1, so there is no interval"
-    return AlertNumber(name="tta", unit="ms", value=value, n=1, low=None, high=None, text=text)
+def _acknowledged(fired: Sequence[AlertVerdict]) -> AlertNumber:
+    """From the arrival of each alert to its own acknowledgement, whoever told it."""
+    arrived = [v for v in fired if v.delivered_after_ms is not None]
+    taken = [
+        float(v.acknowledged_after_ms - (v.delivered_after_ms or 0))
+        for v in arrived
+        if v.acknowledged_after_ms is not None
+        and v.acknowledged_after_ms >= (v.delivered_after_ms or 0)
+    ]
+    what = "from its arrival to its acknowledgement"
+    by = ", ".join(dict.fromkeys(v.acknowledged_by for v in arrived if v.acknowledged_by))
+    if taken:
+        return _times("tta", taken, f"{what} (told: {by})", arrived)
+    text = f"{what}; nobody told gameday of one" + (" after its arrival" if by else "")
+    return AlertNumber(name="tta", unit="ms", value=None, n=0, low=None, high=None, text=text)

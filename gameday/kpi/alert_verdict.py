@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gameday.kpi import seen, spans
+from gameday.kpi.acks import first_ack
 from gameday.kpi.alert_notes import notes_of
 from gameday.kpi.routed import Routed, routed_of
 from gameday.kpi.stats import ticks_of
@@ -133,6 +134,12 @@ def _verdict(
     last = seen.last_to_end(case.firings) if case.firings and sane else None
     first = case.firings[0] if case.firings and sane else None
     ended = last is not None and last.ended_ms is not None and fault.off_ms is not None
+    taken = None
+    if first is not None:
+        asked_ms = fault.asked_ms or 0
+        taken = first_ack(
+            run.plan, run.timeline, expected, asked_ms=asked_ms, fired_ms=first.firing_ms
+        )
     return AlertVerdict(
         alert=expected.alert,
         labels=dict(expected.labels),
@@ -156,6 +163,8 @@ def _verdict(
         reset_ms=(last.ended_ms or 0) - (fault.off_ms or 0) if last and ended else None,
         reset_error_ms=last.end_error_ms if last and ended else None,
         firings=len(case.firings),
+        acknowledged_after_ms=None if taken is None else taken.at_ms - (fault.on_ms or 0),
+        acknowledged_by="" if taken is None else taken.source,
         evidence=tuple(dict.fromkeys((*fault.evidence[:2], *said.evidence))),
     )  # fmt: skip
 

@@ -20,10 +20,11 @@ from gameday.model.units import format_ms
 #: rung -> the rung that it waits for.
 AFTER = {
     "impact": "on", "pending": "on", "firing": "pending", "delivered": "firing",
-    "acknowledged": "delivered", "steady": "off", "resolved": "off",
+    "acknowledged": "delivered", "runbook_opened": "acknowledged",
+    "steady": "off", "resolved": "off",
 }  # fmt: skip
 #: Among these the slowest is marked: what monitoring and people take, not the service.
-NOTICED = ("pending", "firing", "delivered", "acknowledged")
+NOTICED = ("pending", "firing", "delivered", "acknowledged", "runbook_opened")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

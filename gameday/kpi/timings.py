@@ -8,10 +8,12 @@ fault was confirmed on, and carry how much earlier they may really have been.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gameday.kpi import seen, spans
+from gameday.kpi.acks import BY_HAND, first_ack, why_none
 from gameday.kpi.ladder_gaps import Settings, as_it_was, settings_of, with_gaps
+from gameday.kpi.opened import first_opened, runbooks_of
 from gameday.kpi.reference import Reference, reference_alert
 from gameday.kpi.stats import ticks_of
 from gameday.kpi.steady import Slices, first_impact, steady_again
@@ -23,7 +25,7 @@ from gameday.model.units import format_ms
 
 #: The load's clock ticks once a second.
 SECOND_MS = 1_000
-ALERT_RUNGS = ("pending", "firing", "delivered", "acknowledged", "resolved")
+ALERT_RUNGS = ("pending", "firing", "delivered", "acknowledged", "runbook_opened", "resolved")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +161,8 @@ def _alert(run: _Run, fault: spans.FaultSpan, expected: AlertExpectation) -> lis
     return [
         *_fired(run, fault, expected, episodes),
         _delivered(run, fault, expected),
-        _acknowledged(run, fault),
+        _acknowledged(run, fault, expected, episodes),
+        _opened(run, fault, expected),
         _resolved(run, fault, episodes),
     ]
 
@@ -206,12 +209,36 @@ def _delivered(run: _Run, fault: spans.FaultSpan, expected: AlertExpectation) ->
     return _censored("delivered", fault, run.timeline.end_ms, "nothing was delivered")
 
 
-def _acknowledged(run: _Run, fault: spans.FaultSpan) -> Rung:
-    """The first acknowledgement after the fault; which alert it was for is not recorded."""
-    found = run.timeline.first("human.ack", after_ms=fault.asked_ms or 0)
+def _acknowledged(
+    run: _Run,
+    fault: spans.FaultSpan,
+    expected: AlertExpectation,
+    episodes: Sequence[seen.Sighting],
+) -> Rung:
+    """The first acknowledgement of this alert, with the source that told it."""
+    asked_ms = fault.asked_ms or 0
+    fired_ms = episodes[0].firing_ms if episodes else None
+    ack = first_ack(run.plan, run.timeline, expected, asked_ms=asked_ms, fired_ms=fired_ms)
+    if ack is not None:
+        rung = _measured("acknowledged", fault, ack.at_ms, ack.error_ms)
+        return replace(rung, source=ack.source, what=ack.what)
+    until_ms, why = why_none(run.plan, run.timeline, expected, asked_ms=asked_ms)
+    if until_ms is None:
+        return _unknown("acknowledged", why)
+    return _censored("acknowledged", fault, until_ms, why)
+
+
+def _opened(run: _Run, fault: spans.FaultSpan, expected: AlertExpectation) -> Rung:
+    """When somebody first had the runbook of this alert in front of them."""
+    if not runbooks_of(run.plan, expected, fault.id):
+        return _unknown("runbook_opened", "no runbook is named for it")
+    since_ms = fault.asked_ms or 0
+    found = first_opened(run.plan, run.timeline, expected, fault.id, since_ms=since_ms)
     if found is None:
-        return _unknown("acknowledged", "nobody told gameday of an acknowledgement")
-    return _measured("acknowledged", fault, found.at_ms, 0)
+        return _unknown("runbook_opened", "nobody told gameday that they had opened its runbook")
+    return replace(
+        _measured("runbook_opened", fault, found.at_ms, 0), source=BY_HAND, what=found.text
+    )
 
 
 def _mitigated(run: _Run, fault: spans.FaultSpan) -> Rung:

@@ -104,6 +104,13 @@ class AlertVerdict:
     reset_error_ms: int | None = _doc("how far that may be off")
     firings: int = _doc("how many times it fired from the fault on")
     evidence: tuple[int, ...] = _doc("lines of the journal (`seq`) it rests on")
+    acknowledged_after_ms: int | None = field(
+        default=None,
+        metadata={"doc": "since the fault was confirmed on, by whoever told it first; or null"},
+    )
+    acknowledged_by: str = field(
+        default="", metadata={"doc": "who told it: a source, a receiver or `by hand`; or empty"}
+    )
 
     @property
     def name(self) -> str:

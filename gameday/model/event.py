@@ -58,12 +58,13 @@ NOTE_KINDS = frozenset(
         "load.worker",
         "probe.sample", "proxy.health", "clock.offset",
         "alert.pending", "alert.firing", "alert.resolved", "alert.delivered",
+        "alert.acknowledged",
         "alert.source.up", "alert.source.down", "receiver.note",
         "stop.tripped", "stop.blind",
         "pipeline.proven",
         "signal.sample", "budget.read", "preflight.passed",
         "gate.opened", "human.note", "human.ack", "human.decide",
-        "runbook.asked", "runbook.mitigated", "human.step",
+        "runbook.asked", "runbook.opened", "runbook.mitigated", "human.step",
     }
 )  # fmt: skip
 

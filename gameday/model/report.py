@@ -48,7 +48,8 @@ class Rung:
     """One moment of the detection ladder."""
 
     name: str = _doc(
-        "on, impact, pending, firing, delivered, acknowledged, resolved, mitigated, off or steady"
+        "on, impact, pending, firing, delivered, acknowledged, runbook_opened, resolved, "
+        "mitigated, off or steady"
     )
     state: State = _doc("measured, censored (not yet when last looked at) or not_measured")
     since_ms: int | None = _doc("since the fault was confirmed on; if censored, a lower bound")
@@ -62,6 +63,13 @@ class Rung:
         default=(), metadata={"doc": "what the gap went into, as far as settings are known"}
     )
     slowest: bool = field(default=False, metadata={"doc": "the longest gap of what noticing took"})
+    source: str = field(
+        default="",
+        metadata={"doc": "of what people do: who told it (a source, `by hand`); or empty"},
+    )
+    what: str = field(
+        default="", metadata={"doc": "by which sign: an incident, a silence, a role, a runbook"}
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

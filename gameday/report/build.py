@@ -85,9 +85,7 @@ def build(
         safety=safety[0] if safety else not_stopped("it could not be made"),
         alerts=alerts,
         other_alerts=others,
-        alert_numbers=_try(
-            "alert_numbers", lambda: _numbers(plan, timeline, alerts, others), broken
-        ),
+        alert_numbers=_try("alert_numbers", lambda: _numbers(plan, alerts, others), broken),
         runbook_coverage=_try("runbook_coverage", lambda: coverage_of(plan, timeline), broken)
         if opened
         else (),
@@ -124,13 +122,12 @@ def _alerts(
 
 def _numbers(
     plan: Plan,
-    timeline: Timeline,
     alerts: tuple[AlertVerdict, ...],
     others: tuple[OtherEpisode, ...],
 ) -> tuple[AlertNumber, ...]:
     if plan.scenario.control is not None:
         return (false_pages(others),)
-    return alert_numbers(timeline, alerts, others)
+    return alert_numbers(alerts, others)
 
 
 def _started(timeline: Timeline) -> str:

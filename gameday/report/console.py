@@ -148,6 +148,10 @@ def detection_table(report: Report) -> Iterable[str]:
         name = printable(ladder.alert)
         name = name if len(name) <= 27 else name[:26] + "…"
         yield f"  {name:28}{cells[0]:>9}{cells[1]:>9}{cells[2]:>9}{late[0]:>11}{late[1]:>10}"
+        for rung in filter(None, (by_name(ladder, n) for n in ("acknowledged", "runbook_opened"))):
+            if rung.source:
+                what = f"{rung.name.replace('_', ' ')} {_cell(rung)}: {rung.source}, {rung.what}"
+                yield from _wrapped(printable(what), first="    ", rest="        ")
 
 
 def _cell(rung: Rung | None) -> str:

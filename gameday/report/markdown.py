@@ -34,6 +34,7 @@ RUNGS = {
     "firing": "alert firing",
     "delivered": "alert delivered",
     "acknowledged": "alert acknowledged",
+    "runbook_opened": "runbook opened",
     "resolved": "alert resolved",
     "mitigated": "users are well, fault still in",
     "off": "fault confirmed off",
@@ -226,12 +227,14 @@ def _rungs(ladder: Ladder) -> list[tuple[str, ...]]:
 def _gap(rung: Rung) -> str:
     if rung.gap_ms is None:
         return ""
-    text = f"+{format_ms(rung.gap_ms)} after {rung.after}"
+    text = f"+{format_ms(rung.gap_ms)} after {rung.after.replace('_', ' ')}"
     return f"**{text}**, the slowest" if rung.slowest else text
 
 
 def _went_into(rung: Rung) -> str:
-    """`for` 4 s, evaluation up to 1 s."""
+    """`for` 4 s, evaluation up to 1 s; of what people did, who told it and by which sign."""
+    if rung.source:
+        return f"{rung.source}: {rung.what}"
     return ", ".join(
         f"{part.name.replace('_', ' ')} "
         + (

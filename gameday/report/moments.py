@@ -57,6 +57,10 @@ _NOTES: Mapping[str, Callable[[Event], str]] = {
     "runbook.asked": lambda e: (
         f"{e.data.get('what', 'step')} `{e.subject}` waits for a person: see it with `gameday step`"
     ),
+    "runbook.opened": lambda e: f"{e.data.get('role', '')} has runbook `{e.subject}` open",
+    "alert.acknowledged": lambda e: (
+        f"{e.subject} is acknowledged, as `{e.data.get('receiver', '')}` was told"
+    ),
     "runbook.mitigated": lambda e: f"fault `{e.subject}` is mitigated: {e.data.get('runbook', '')}",
     "human.step": lambda e: (
         f"{e.data.get('role', '')} says `{e.subject}` is {e.data.get('answer', '')}"

@@ -227,8 +227,10 @@ class FakeAlertmanager(Fake):
     def __init__(self) -> None:
         super().__init__()
         self.alerts: list[dict[str, Any]] = []
+        self.silences: list[dict[str, Any]] = []
         self.started_ms: float = wall_ms() - 3_600_000
         self.routes = {
+            "/api/v2/silences": lambda q: (200, json.dumps(self.silences).encode(), {}),
             "/api/v2/alerts": lambda q: (200, json.dumps(self.alerts).encode(), {}),
             "/api/v2/status": lambda q: {
                 "uptime": rfc3339(self.started_ms),

@@ -78,6 +78,51 @@ def test_the_union_of_what_was_seen(fake: FakeAlertmanager) -> None:
     assert query["silenced"] == query["inhibited"] == ["true"]
 
 
+def silence(name: str, state: str = "active", **more: Any) -> dict[str, Any]:
+    return {
+        "id": name,
+        "status": {"state": state},
+        "matchers": [{"name": "alertname", "value": "A", "isRegex": False, "isEqual": True}],
+        "createdBy": "Somebody Known",
+        "comment": "ACK! looking into it",
+        "startsAt": "2026-11-22T11:02:24.250Z",
+        "endsAt": "2026-11-22T13:02:24.250Z",
+        "updatedAt": "2026-11-22T11:02:24.250Z",
+    } | more
+
+
+def test_silences_are_told_as_they_were_first_seen_and_without_who_made_them(
+    fake: FakeAlertmanager,
+) -> None:
+    source = AlertmanagerSource(fake.url)
+    fake.alerts = [alert("f1", status={"state": "suppressed", "silencedBy": ["s1", "s2"]})]
+    fake.silences = [silence("s1"), silence("s2", "pending", comment="window"), silence("other")]
+    source.read(0, wall_ms())
+    later = "2026-11-22T12:00:00Z"
+    fake.silences = [silence("s1", "expired", updatedAt=later), silence("s2", updatedAt=later)]
+    read = source.read(0, wall_ms())
+
+    assert {row["id"]: (row["state"], row["says_ack"]) for row in read["silences"]} == {
+        "s1": ("active", True),
+        "s2": ("pending", False),
+    }
+    assert {row["updated_wall_ms"] for row in read["silences"]} == {1_795_345_344_250}
+    assert "Known" not in json.dumps(read)
+    assert "looking" not in json.dumps(read)
+
+
+@pytest.mark.parametrize("answer", [(404, b"", {}), (200, b"{}", {}), (200, b"[3]", {})])
+def test_a_server_that_tells_of_no_silences_is_read_all_the_same(
+    fake: FakeAlertmanager, answer: tuple[int, bytes, dict[str, str]]
+) -> None:
+    fake.routes["/api/v2/silences"] = lambda q: answer
+    fake.alerts = [alert("f1")]
+    read = AlertmanagerSource(fake.url).read(0, wall_ms())
+
+    assert read["silences"] is None
+    assert len(read["alerts"]) == 1
+
+
 def test_the_same_alert_again_is_another_one(fake: FakeAlertmanager) -> None:
     fake.alerts = [alert("f1")]
     source = AlertmanagerSource(fake.url)

@@ -120,6 +120,9 @@ def test_events_that_tools_send_to_pagerduty(
     ]
     first = events.of("alert.delivered")[0].data
     assert (first["starts_wall_ms"], first["labels"]["severity"]) == (AT_MS, "critical")
+    (taken,) = events.of("alert.acknowledged")
+    assert (taken.data["fingerprint"], taken.data["receiver"]) == ("k", "pager")
+    assert taken.data["fingerprint"] == first["fingerprint"], "the mark says what was taken"
     assert len(stored(tmp_path)) == 3
     assert "R0UTINGKEY" not in (tmp_path / "deliveries.jsonl").read_text()
 
@@ -133,6 +136,9 @@ def test_webhooks_of_pagerduty_are_signed(
         ("Slow", "firing", "pagerduty", "pagerduty"),
         ("Slow", "resolved", "pagerduty", "pagerduty"),
     ]
+    (taken,) = events.of("alert.acknowledged")
+    assert (taken.subject, taken.data["receiver"]) == ("Slow", "pagerduty")
+    assert taken.data["acknowledged_wall_ms"] == AT_MS
     raw = json.dumps(incident()).encode()
     wrong = [{}, {"X-PagerDuty-Signature": signature(raw, "another")}]
     wrong += [{"X-PagerDuty-Signature": signature(raw).replace("v1=", "v0=")}]
@@ -201,6 +207,8 @@ def test_cloud_events(receiver: Receiver, events: Events) -> None:
     assert post(receiver, plain | {"subject": "Slow", "time": AT, "data": labels})[0] == 200
     binary = {"ce-specversion": "1.0", "ce-id": "2", "ce-source": "/x", "ce-subject": "Slow"}
     assert post(receiver, {}, headers=binary | {"ce-type": "org.x.alert.resolved"})[0] == 200
+    took = plain | {"type": "org.x.alert.acknowledged", "subject": "Slow", "time": AT}
+    assert post(receiver, took)[0] == 200
     alert = {"status": "firing", "labels": {"alertname": "Other"}}
     inner = {"receiver": "tickets", "alerts": [alert]}
     assert post(receiver, plain | {"data": inner})[0] == 200
@@ -212,6 +220,8 @@ def test_cloud_events(receiver: Receiver, events: Events) -> None:
         ("Other", "firing", "tickets", "alertmanager"),
     ]
     assert events.of("alert.delivered")[0].data["labels"]["severity"] == "page"
+    (taken,) = events.of("alert.acknowledged")
+    assert (taken.subject, taken.data["acknowledged_wall_ms"]) == ("Slow", AT_MS)
 
 
 @pytest.mark.parametrize(

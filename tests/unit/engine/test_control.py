@@ -89,6 +89,48 @@ def test_requests_become_events(tmp_path: Path, name: str) -> None:
     assert events == [Event(kind=kind, subject=subject, data=data)]
 
 
+def test_who_looks_at_a_step_has_its_runbook_open(tmp_path: Path) -> None:
+    step = {"name": "by-hand", "runbook": "runbooks/slow.md"}
+    with door(tmp_path, status=lambda: step) as events:
+        assert send(tmp_path, {"do": "status"})["status"] == step
+        assert events == [], "who only asks how it is opens nothing"
+        assert send(tmp_path, {"do": "show", "role": "responder"})["status"] == step
+        send(tmp_path, {"do": "show", "role": "scribe"})
+
+    data = {"role": "responder", "how": "step"}
+    assert events == [Event(kind="runbook.opened", subject="runbooks/slow.md", data=data)]
+
+
+def test_nothing_is_opened_where_no_step_waits(tmp_path: Path) -> None:
+    with door(tmp_path) as events:
+        assert send(tmp_path, {"do": "show", "role": "responder"})["status"] == {}
+
+    assert events == []
+
+
+@pytest.mark.parametrize("said", ["runbooks/slow.md", "slow.md", "slow"])
+def test_a_runbook_is_opened_by_its_path_or_name(tmp_path: Path, said: str) -> None:
+    known = ("runbooks/slow.md", "runbooks/other.md")
+    with door(tmp_path, runbooks=known) as events:
+        send(tmp_path, {"do": "opened", "role": "responder", "runbook": said})
+
+    data = {"role": "responder", "how": "said"}
+    assert events == [Event(kind="runbook.opened", subject="runbooks/slow.md", data=data)]
+
+
+@pytest.mark.parametrize(
+    ("known", "message"),
+    [((), "runbooks: none"), (("a/slow.md", "b/slow.md"), "runbooks: `a/slow.md`, `b/slow.md`")],
+)
+def test_a_runbook_that_is_not_of_the_run_is_refused(
+    tmp_path: Path, known: tuple[str, ...], message: str
+) -> None:
+    with door(tmp_path, runbooks=known) as events, pytest.raises(UsageError, match=message):
+        send(tmp_path, {"do": "opened", "role": "responder", "runbook": "slow"})
+
+    assert events == []
+
+
 REFUSED = {
     "unknown": ({"do": "explode"}, "must be one of note, ack"),
     "no text": ({"do": "note", "role": "scribe"}, "`text` is missing"),

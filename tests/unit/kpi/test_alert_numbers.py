@@ -17,7 +17,6 @@ from gameday.model.alerting import (
     OtherEpisode,
     OtherWord,
 )
-from gameday.model.event import Event, Timeline
 
 
 def verdict(word: str, *, firing_ms: int | None = None, **more: Any) -> AlertVerdict:
@@ -40,9 +39,9 @@ def other(word: str) -> OtherEpisode:
 
 
 def numbers(
-    verdicts: list[AlertVerdict], others: list[OtherEpisode] | None = None, *events: Event
+    verdicts: list[AlertVerdict], others: list[OtherEpisode] | None = None
 ) -> dict[str, AlertNumber]:
-    found = alert_numbers(Timeline(events), verdicts, others or [])
+    found = alert_numbers(verdicts, others or [])
     return {one.name: one for one in found}
 
 
@@ -92,15 +91,21 @@ def test_nothing_known_is_no_number(verdicts: list[AlertVerdict]) -> None:
     assert numbers(verdicts, NOISE) == {}
 
 
-def test_the_acknowledgement_counts_from_the_first_arrival() -> None:
-    told = [verdict("caught", firing_ms=1_000, delivered_after_ms=1_100, evidence=(7,))]
-    events = [
-        Event(seq=5, at_ms=2_000, kind="human.ack", subject="responder"),  # of something else
-        Event(seq=7, at_ms=3_000, kind="alert.delivered", subject="A"),
-        Event(seq=9, at_ms=9_500, kind="human.ack", subject="responder"),
-    ]
+def test_an_acknowledgement_counts_from_the_arrival_of_its_own_alert() -> None:
+    def told(arrived: int | None, taken: int | None, by: str = "pager") -> AlertVerdict:
+        return verdict(
+            "caught", firing_ms=900, delivered_after_ms=arrived, acknowledged_after_ms=taken,
+            acknowledged_by="" if taken is None else by,
+        )  # fmt: skip
 
-    assert numbers(told, [], *events)["tta"].value == 6_500
+    found = numbers([told(1_000, 7_500), told(2_000, 4_500, "by hand"), told(1_000, None)])["tta"]
+    assert (found.value, found.n) == (4_500, 2)
+    assert "told: pager, by hand" in found.text
+    assert "1 of 3 never" in found.text
+    before = numbers([told(5_000, 4_000)])["tta"]
+    assert (before.value, before.n) == (None, 0)
+    assert before.text.endswith("nobody told gameday of one after its arrival")
+    assert numbers([told(None, 4_000)])["tta"].n == 0
 
 
 def test_the_interval_of_a_share_is_that_of_wilson() -> None:

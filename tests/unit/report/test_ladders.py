@@ -44,9 +44,11 @@ def test_every_rung_of_a_good_run_is_measured_from_the_confirmed_fault() -> None
         "off": (20_000, 35),
         "steady": (20_960, 1_000),
         "acknowledged": (None, None),
+        "runbook_opened": (None, None),
         "mitigated": (19_965, None),
     }
-    others = {r.state for name, r in found.items() if name not in ("acknowledged", "mitigated")}
+    people = ("acknowledged", "runbook_opened", "mitigated")
+    others = {r.state for name, r in found.items() if name not in people}
     assert others == {State.MEASURED}
     assert found["mitigated"].state is State.CENSORED
     assert [r.name for r in found.values() if r.slowest] == ["firing"]
@@ -56,7 +58,30 @@ def test_somebody_who_acknowledges_is_a_rung() -> None:
     journal = good_run()
     journal.note((FAULT_S + 9) * 1000, "human.ack", "responder", text="mine")
 
-    assert rungs(journal)["acknowledged"].since_ms == 8_960
+    found = rungs(journal)["acknowledged"]
+    assert (found.since_ms, found.source) == (8_960, "by hand")
+    assert found.what == "responder, who named no alert"
+
+
+def test_a_runbook_that_somebody_opened_is_a_rung() -> None:
+    journal = good_run()
+    path = "runbooks/payments-slow.md"
+    journal.note((FAULT_S - 1) * 1000, "runbook.opened", path, role="scribe", how="said")
+    journal.note((FAULT_S + 8) * 1000, "runbook.opened", "runbooks/other.md", role="scribe")
+    journal.note((FAULT_S + 9) * 1000, "human.ack", "responder", text="PaymentsSlow")
+    journal.note((FAULT_S + 12) * 1000, "runbook.opened", path, role="responder", how="step")
+
+    found = rungs(journal)["runbook_opened"]
+    assert (found.since_ms, found.gap_ms, found.after) == (11_960, 3_000, "acknowledged")
+    assert found.what == f"`{path}`, responder: a step was looked at"
+
+
+def test_a_runbook_that_nobody_opened_was_not_measured() -> None:
+    assert rungs(good_run())["runbook_opened"].why.startswith("nobody told gameday")
+    setup = plan(expect=expectations(alerts=(replace(PAYMENTS_SLOW, runbook=None),)))
+    (ladder,) = ladders(setup, timeline(good_run()))
+    found = {rung.name: rung for rung in ladder.rungs}["runbook_opened"]
+    assert (found.state, found.why) == (State.NOT_MEASURED, "no runbook is named for it")
 
 
 def test_users_who_are_well_while_the_fault_is_in_were_cured() -> None:
