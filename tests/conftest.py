@@ -18,6 +18,8 @@ settings.register_profile(
 settings.register_profile(
     "long", deadline=None, max_examples=5_000, suppress_health_check=[HealthCheck.too_slow]
 )
+#: Drawing takes seconds a run; what is about the figure asks for it.
+os.environ.setdefault("GAMEDAY_FIGURE", "off")
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 

@@ -49,7 +49,7 @@ def judge_run(where: RunDir) -> Judged:
 
 
 def write_reports(where: RunDir) -> tuple[Judged, list[Path]]:
-    """Judge and write every report file."""
+    """Judge, and write every report file but those that have to be drawn."""
     from gameday.report import write_all
 
     judged = judge_run(where)
@@ -69,9 +69,24 @@ def judge_command(run: str, *, reports: Path, as_json: bool) -> ExitCode:
     return judged.report.verdict.exit_code
 
 
-def report_command(run: str, *, reports: Path) -> ExitCode:
-    """Write the report files again."""
-    _, written = write_reports(find(run, reports))
-    for path in written:
-        sys.stdout.write(f"wrote {path}\n")
+def report_command(
+    run: str, *, reports: Path, open_it: bool = False, index_only: bool = False
+) -> ExitCode:
+    """Write the report files again, and the page of all runs; `open_it` shows the page."""
+    from gameday.app.pages import show, write_drawn, write_index
+
+    if index_only:
+        page = write_index(reports)
+        sys.stdout.write(f"wrote {page}\n")
+    else:
+        where = find(run, reports)
+        judged, written = write_reports(where)
+        written += write_drawn(where, judged)
+        if where.path.parent == reports.resolve():
+            written.append(write_index(reports))
+        for path in dict.fromkeys(written):
+            sys.stdout.write(f"wrote {path}\n")
+        page = where.path / "report.html"
+    if open_it:
+        show(page)
     return ExitCode.PASS

@@ -105,6 +105,7 @@ def run_one(
     """Run one plan, judge it, write its reports. Raises `GamedayError` if it could not start."""
     from gameday.app.admission import admit
     from gameday.app.interrupts import restored
+    from gameday.app.pages import finish_pages
     from gameday.app.policy_gate import PolicyRequest
     from gameday.app.rig import RigOptions, play
     from gameday.report.console import render
@@ -140,6 +141,7 @@ def run_one(
         judged = _reported(where, done)
         text = result_line(judged.report) if as_json else render(judged.report, str(where.path))
         tell(out, text)
+        finish_pages(where, judged)
     return RunResult(where=where, judged=judged, done=done)
 
 

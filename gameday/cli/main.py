@@ -201,11 +201,15 @@ def judge(
 def report(
     run: Annotated[str, typer.Argument(help="A run id, a run directory, or `last`.")] = "last",
     reports: Reports = Path("reports"),
+    open_: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
+    index: Annotated[
+        bool, typer.Option("--index", help="Only the page of all runs, `reports/index.html`.")
+    ] = False,
 ) -> int:
     """Write the reports of a run again, byte for byte, from its directory."""
     from gameday.app.judge import report_command
 
-    return int(report_command(run, reports=reports))
+    return int(report_command(run, reports=reports, open_it=open_, index_only=index))
 
 
 @app.command()

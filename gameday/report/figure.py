@@ -70,6 +70,7 @@ def _spec(panels: Sequence[Panel], series: Series, lanes: Lanes, summary: str) -
     return {
         "$schema": SCHEMA,
         "description": summary,
+        "usermeta": {"end_ms": series.end_ms, "bin_ms": series.bin_ms},
         "background": {"expr": "ground"},
         "padding": 6,
         "params": [

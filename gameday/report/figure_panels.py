@@ -76,18 +76,12 @@ def _cell(series: Series) -> Sequence[Json]:
 def _strength(series: Series, kind: str) -> Json:
     """How dark: by the logarithm, so that one request is still to be seen."""
     most = max((c.n for c in series.heat if c.kind == kind), default=1)
-    return {
-        "field": "n",
-        "type": "quantitative",
-        "legend": None,
-        "scale": {
-            "type": "symlog",
-            "domain": [0, most],
-            "range": [0.15 if kind == "ok" else 0.5, 0.95],
-        },
-    }
+    least = 0.15 if kind == "ok" else 0.5
+    share = f"{least} + {0.95 - least:.2f} * log(1 + datum.n) / log(1 + {most})"
+    return {"calculate": share, "as": "o"}
 
 
+_OPACITY: Json = {"field": "o", "type": "quantitative", "scale": None, "legend": None}
 _CELL_TIP: Sequence[Json] = (
     {"field": "n", "type": "quantitative", "title": "requests"},
     {"field": "k", "type": "nominal", "title": "ended"},
@@ -99,14 +93,14 @@ _CELL_TIP: Sequence[Json] = (
 def _heat(series: Series, y: Json) -> Json:
     return {
         "data": {"name": "heat"},
-        "transform": [{"filter": "datum.k === 'ok'"}, *_cell(series)],
+        "transform": [{"filter": "datum.k === 'ok'"}, *_cell(series), _strength(series, "ok")],
         "mark": {"type": "rect", "clip": True, "fill": OK, "aria": False},
         "encoding": {
             "x": _TIME,
             "x2": {"field": "t2"},
             "y": y,
             "y2": {"field": "high"},
-            "fillOpacity": _strength(series, "ok"),
+            "fillOpacity": _OPACITY,
             "tooltip": list(_CELL_TIP),
         },
     }
@@ -117,7 +111,11 @@ def _marks(series: Series, y: Json, kind: str) -> Json:
     failed = kind == "failed"
     return {
         "data": {"name": "heat"},
-        "transform": [{"filter": f"datum.k === '{kind}'"}, *_cell(series)],
+        "transform": [
+            {"filter": f"datum.k === '{kind}'"},
+            *_cell(series),
+            _strength(series, kind),
+        ],
         "mark": {
             "type": "point",
             "filled": True,
@@ -130,7 +128,7 @@ def _marks(series: Series, y: Json, kind: str) -> Json:
         "encoding": {
             "x": {"field": "mid", "type": "temporal"},
             "y": {**y, "field": "middle"},
-            "fillOpacity": _strength(series, kind),
+            "fillOpacity": _OPACITY,
             "tooltip": list(_CELL_TIP),
         },
     }

@@ -15,7 +15,7 @@ from gameday.report.figure_series import Series
 Json: TypeAlias = dict[str, Any]
 
 OK, FAILED, EDGE = "#2f7fc1", "#d6336c", "#868e96"
-EXPECTED, OTHER, PERSON, STOP = "#12876f", "#d9730d", "#6f4fd0", "#d6336c"
+EXPECTED, OTHER, PERSON, STOP = "#148f76", "#d9730d", "#6f4fd0", "#d6336c"
 PHASE = "#8793a3"
 #: One a fault, in its order; again from the first after the last.
 FAULTS = ("#e0a100", "#b8509f", "#3a8fb7", "#7a8b00")
@@ -124,11 +124,10 @@ def panel_of(panel: Panel, *, width: int, end_ms: int, axis: bool) -> Json:
         time_axis = {**time_axis, "labels": False, "title": None, "ticks": False}
     x: Json = {
         "type": "temporal",
-        "scale": {"type": "utc", "domain": [0, end_ms]},
         "axis": {**time_axis, "grid": True, "tickCount": {"expr": "max(3, floor(width / 90))"}},
     }
     shared = [_SHADE, _SHADE_EDGES, *([_GAPS, _GAP_WORDS] if panel.load else [])]
-    layers = [_on(layer, x) for layer in (*shared, *panel.layers, _STOPS, CURSOR)]
+    layers = [_on(layer, x, end_ms) for layer in (*shared, *panel.layers, _STOPS, CURSOR)]
     layers[0] = {"name": f"view_{panel.name}", **layers[0]}
     title: Json = {"text": panel.title}
     if panel.subtitle:
@@ -136,12 +135,20 @@ def panel_of(panel: Panel, *, width: int, end_ms: int, axis: bool) -> Json:
     return {"title": title, "width": width, "height": panel.height, "layer": layers}
 
 
-def _on(layer: Json, x: Json) -> Json:
-    """*layer* on the time axis that all share."""
+def _on(layer: Json, x: Json, end_ms: int) -> Json:
+    """*layer* on the time axis that all share.
+
+    Its domain is said by the layers without `x2`: with it the library reads it as mere numbers.
+    """
     encoding = layer["encoding"]
     if "value" in encoding["x"]:
         return layer
-    return {**layer, "encoding": {**encoding, "x": {**x, **encoding["x"]}}}
+    scale = (
+        {"type": "utc"}
+        if "x2" in encoding
+        else {"type": "utc", "domain": [{"expr": "0"}, {"expr": f"{end_ms}"}]}
+    )
+    return {**layer, "encoding": {**encoding, "x": {**x, "scale": scale, **encoding["x"]}}}
 
 
 def datasets_of(series: Series, lanes: Lanes) -> Json:

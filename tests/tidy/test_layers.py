@@ -67,6 +67,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "click": ("cli/*.py",),
     "rich": ("report/*.py", "cli/*.py"),
     "jinja2": ("report/html.py",),
+    "markupsafe": ("report/html.py",),
     "vl_convert": ("report/drawing.py",),
     "aiohttp": ("proxy/*.py", "demo/*.py"),
     "asyncio": ("proxy/*.py", "demo/*.py"),  # no asyncio in the runner
