@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,13 +25,10 @@ from gameday.scenario.lint import lint, lint_project, unknown_environment
 from gameday.scenario.load import Document, load_file
 from gameday.scenario.node import Marks
 from gameday.scenario.scope import Scope
+from gameday.scenario.sniff import PROJECT_FILE, is_ours
 
-PROJECT_FILE = "gameday.yaml"
 #: The environment that is meant when none is named.
 DEFAULT_ENVIRONMENT = "local"
-_OURS = re.compile(r"""(?:^|\A\s*\{\s*)["']?gameday["']?[ \t]*:""", re.MULTILINE)
-_A_PROJECT = re.compile(r"""^["']?environments["']?[ \t]*:""", re.MULTILINE)
-_SNIFFED = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,20 +216,8 @@ def _files_under(paths: Sequence[Path]) -> Iterator[Path]:
                 folders.clear()
                 continue
             for name in sorted(names):
-                if name.endswith((".yaml", ".yml")) and _is_ours(Path(folder) / name):
+                if name.endswith((".yaml", ".yml")) and is_ours(Path(folder) / name):
                     yield Path(folder) / name
-
-
-def _is_ours(path: Path) -> bool:
-    """Whether a YAML file in a searched directory is a scenario, or the project file."""
-    if path.name == PROJECT_FILE:
-        return True
-    try:
-        with path.open("rb") as file:
-            text = file.read(_SNIFFED).decode("utf-8", errors="replace")
-    except OSError:
-        return True  # checking it says why it cannot be read
-    return bool(_OURS.search(text)) and not _A_PROJECT.search(text)
 
 
 def _read_place(path: Path, environment: str | None) -> _Place:
