@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
 import secrets
 import shutil
 import signal
@@ -96,12 +97,14 @@ def standing(request: DemoRequest, say: Callable[[str], None]) -> Iterator[Stand
     from gameday.adapters.toxiproxy.client import ToxiproxyClient
     from gameday.adapters.toxiproxy.server import choose_server
     from gameday.demo.monitoring import MonitoringError
+    from gameday.demo.project import STATE
     from gameday.demo.shop import Shop, ShopError
     from gameday.demo.topology import free_topology
 
     directory = _project_directory(request.reports)
     topology = free_topology()
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_own_python())
         kind = "started" if request.real else "embedded"
         server = choose_server(None, log_dir=directory / "logs", force_kind=kind)
         stack.callback(server.stop)
@@ -111,7 +114,7 @@ def standing(request: DemoRequest, say: Callable[[str], None]) -> Iterator[Stand
             client.create(
                 name, listen=topology.via(name), upstream=topology.direct(name), enabled=True
             )
-        shop = Shop(topology, directory / "shop", naive=request.naive)
+        shop = Shop(topology, directory / STATE, naive=request.naive)
         stack.callback(shop.stop)
         try:
             shop.start(say)
@@ -128,6 +131,17 @@ def standing(request: DemoRequest, say: Callable[[str], None]) -> Iterator[Stand
             toxiproxy_url=server.url,
             server_process=server.process,
         )
+
+
+@contextlib.contextmanager
+def _own_python() -> Iterator[None]:
+    """Within: `python3` of a scenario's commands is the interpreter that has gameday."""
+    before = os.environ.get("PATH", os.defpath)
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{before}"
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ from gameday.cli.options import (
 )
 from gameday.cli.runbook import runbook_app
 from gameday.cli.running import check, run_command
+from gameday.cli.scenarios import scenarios_app
 from gameday.cli.talk import ack, gate, note, opened, step, stop
 from gameday.errors import GamedayError
 from gameday.model.verdict import ExitCode
@@ -42,6 +43,7 @@ proxy_app = typer.Typer(help="The embedded Toxiproxy-compatible server.", no_arg
 app.add_typer(proxy_app, name="proxy")
 app.add_typer(load_app, name="load")
 app.add_typer(runbook_app, name="runbook")
+app.add_typer(scenarios_app, name="scenarios")
 for _command in (note, ack, stop, gate, opened, step):
     app.command()(_command)
 

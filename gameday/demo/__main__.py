@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import signal
 import sys
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
+from gameday.demo.project import ENDABLE, STATE
+from gameday.demo.releases import VERSIONS, ReleaseError, release
 from gameday.demo.shop import Shop, ShopError
-from gameday.demo.topology import default_topology
+from gameday.demo.topology import GATEWAYS, default_topology
+from gameday.demo.wishes import restart_part
 
 
 def main(arguments: list[str]) -> int:
@@ -24,18 +29,57 @@ def main(arguments: list[str]) -> int:
         action="store_true",
         help="parts call each other through the proxies on ports 188xx, which must be there",
     )
+    serve_command.add_argument(
+        "--state", type=Path, default=Path(STATE), help="where it keeps its state while it runs"
+    )
+    restart_command = commands.add_parser("restart", help="start a part that has ended again")
+    restart_command.add_argument("name", choices=ENDABLE)
+    restart_command.add_argument(
+        "--state", type=Path, default=Path(STATE), help="where the running shop keeps its state"
+    )
+    release_command = commands.add_parser("release", help="deploy a release to a gateway")
+    released_command = commands.add_parser("released", help="say which release a gateway runs")
+    for one in (release_command, released_command):
+        one.add_argument("name", choices=GATEWAYS)
+        one.add_argument("--state", type=Path, default=Path(STATE), help="as of `restart`")
+    release_command.add_argument("version", choices=VERSIONS)
     options = parser.parse_args(arguments)
-    return serve(naive=options.naive, proxied=options.proxied)
+    if options.command in ("release", "released"):
+        return deploy(options.state, options.name, getattr(options, "version", None))
+    if options.command == "restart":
+        return restart(options.state, options.name)
+    return serve(options.state, naive=options.naive, proxied=options.proxied)
 
 
-def serve(*, naive: bool = False, proxied: bool = False) -> int:
-    """Run the shop on `default_topology` until SIGINT or SIGTERM. Returns an exit code."""
+def restart(state: Path, name: str) -> int:
+    """Have the shop in *state* start the part *name* again. Returns an exit code."""
+    problem = restart_part(state, name)
+    if problem:
+        print(problem, file=sys.stderr)  # noqa: T201
+    return 1 if problem else 0
+
+
+def deploy(state: Path, name: str, version: str | None) -> int:
+    """Deploy, or ask what is deployed, and print it. Returns an exit code."""
+    try:
+        print(release(state, name, version))  # noqa: T201
+    except ReleaseError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+def serve(state: Path, *, naive: bool = False, proxied: bool = False) -> int:
+    """Run the shop on `default_topology` until SIGINT or SIGTERM. Returns an exit code.
+
+    The folder *state* is made, and taken away at the end.
+    """
     stopped = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     topology = default_topology()
-    with tempfile.TemporaryDirectory(prefix="gameday-demo-") as directory:
-        shop = Shop(topology, Path(directory), naive=naive, proxied=proxied)
+    with kept(state):
+        shop = Shop(topology, state, naive=naive, proxied=proxied)
         try:
             with shop:
                 shop.start(_say)
@@ -50,6 +94,18 @@ def serve(*, naive: bool = False, proxied: bool = False) -> int:
             print(error, file=sys.stderr)  # noqa: T201
             return 1
     return 0
+
+
+@contextmanager
+def kept(state: Path) -> Iterator[None]:
+    """A folder that is there within, and gone afterwards; one that was there is left there."""
+    was_there = state.exists()
+    state.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        if not was_there:
+            shutil.rmtree(state, ignore_errors=True)
 
 
 def _say(text: str) -> None:

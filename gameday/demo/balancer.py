@@ -12,7 +12,7 @@ from dataclasses import asdict
 from gameday.demo.dependency import NAIVE_RETRIES, NAIVE_TIMEOUT_S
 from gameday.demo.ledger import ledger_or_why
 from gameday.demo.metrics import Metrics
-from gameday.demo.resilience import Clock, Limiter
+from gameday.demo.resilience import Clock, Limiter, Recent
 from gameday.demo.settings import Settings, report_status
 from gameday.demo.topology import GATEWAYS
 from gameday.demo.web import (
@@ -28,6 +28,8 @@ from gameday.demo.web import (
 )
 
 MAX_BUSY = 256
+#: What monitoring is told is a bad release: the share of answers that are a bug.
+BUGS = 0.1
 _TRY_WITHIN_S = 2.0
 _CHECK_EVERY_S, _CHECK_WITHIN_S, _CHECKS_TO_FAIL = 1.0, 0.5, 2
 _FAILURES_TO_EJECT, _EJECT_S, _EJECT_MOST_S = 5, 5.0, 30.0
@@ -43,6 +45,7 @@ class Upstream:
     def __init__(self, name: str, url: str, clock: Clock) -> None:
         self.name, self.url = name, url
         self.healthy = True
+        self.recent = Recent(clock)  # of its answers, those that are a bug: 500
         self._clock = clock
         self._failed_checks = 0
         self._failures = 0
@@ -124,9 +127,12 @@ class Balancer:
     async def _carefully(self, call: Call, headers: Mapping[str, str]) -> Answer | Reply:
         upstream = self.pool.next()
         try:
-            return await self._try(upstream, call, headers, _TRY_WITHIN_S)
+            answer = await self._try(upstream, call, headers, _TRY_WITHIN_S)
+            if answer.status != 500:
+                return answer
         except CallFailed:
-            self._count_retry()
+            pass
+        self._count_retry()
         try:
             return await self._try(self.pool.next(upstream), call, headers, _TRY_WITHIN_S)
         except CallTimedOut as error:
@@ -155,6 +161,7 @@ class Balancer:
                 headers=headers,
             )
             outcome = "error" if answer.status in _TROUBLE else "ok"
+            upstream.recent.attempted(failed=answer.status == 500)
         except CallTimedOut:
             outcome = "timeout"
             raise
@@ -169,12 +176,28 @@ class Balancer:
         # ones left would only be buried under the load of the others.
         others = [u for u in self.pool.upstreams if u is not upstream]
         too_many = upstream.answered(outcome == "ok")
-        if too_many and not self._settings.naive and all(u.available for u in others):
+        # One that is out already is not put out for longer by what it had under way.
+        out = self._settings.naive or not upstream.available
+        if too_many and not out and all(u.available for u in others):
             upstream.eject()
             self._metrics.count("ejections", "Gateways left out.", upstream=upstream.name)
 
     def _count_retry(self) -> None:
         self._metrics.count("dependency_retries", "Attempts beyond the first.", dep="gateway")
+
+    async def gateways(self, _: Call) -> Reply:
+        """`GET /status/gateways`: 503 while one of them is left out. The naive shop never looks."""
+        out = [upstream.name for upstream in self.pool.upstreams if not upstream.available]
+        if out and not self._settings.naive:
+            return busy_reply(f"{', '.join(out)} left out")
+        return Reply(data={"gateways": len(self.pool.upstreams)})
+
+    async def releases(self, _: Call) -> Reply:
+        """`GET /status/releases`: 503 while one of them answers many requests with a bug."""
+        bad = [u.name for u in self.pool.upstreams if u.recent.failing > BUGS]
+        if bad and not self._settings.naive:
+            return busy_reply(f"{', '.join(bad)} answers with 500")
+        return Reply(data={"gateways": len(self.pool.upstreams)})
 
     async def ledger(self, _: Call) -> Reply:
         """`GET /ledger`: whether what was told, stored and charged agree. Reads alone."""
@@ -218,6 +241,10 @@ async def run(settings: Settings, name: str, stopped: asyncio.Event) -> None:
     metrics = Metrics(name)
     balancer = Balancer(settings, metrics)
     server = Server(metrics, None if settings.naive else Limiter(MAX_BUSY))
+    server.add(
+        Route(method="GET", path="/status/gateways", handler=balancer.gateways, shed=False),
+        Route(method="GET", path="/status/releases", handler=balancer.releases, shed=False),
+    )
     for method, path in (
         ("GET", "/products"),
         ("GET", "/products/{sku}"),
@@ -243,4 +270,5 @@ async def _watch(balancer: Balancer, settings: Settings, name: str) -> None:
             report_status(settings, name, ready=False, waiting=waiting)
             await asyncio.sleep(0.03)
     report_status(settings, name, ready=True)
-    await balancer.watch()
+    if not settings.naive:  # which takes for granted that they are there
+        await balancer.watch()

@@ -10,7 +10,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from gameday.demo.metrics import Metrics
-from gameday.demo.resilience import Breaker, CallResult, chance
+from gameday.demo.resilience import Breaker, BreakerState, CallResult, chance
 
 TTL_S = 5.0
 _JITTER = 0.2
@@ -36,6 +36,11 @@ class Cache:
             lib_name=None,
             lib_version=None,
         )
+
+    @property
+    def well(self) -> bool:
+        """Whether it is asked as ever."""
+        return self._breaker.state is BreakerState.CLOSED
 
     async def ping(self) -> None:
         """Raises OSError when the cache cannot be reached."""

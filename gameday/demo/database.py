@@ -18,6 +18,8 @@ POOL_SIZE = 10
 #: How long a request waits for a connection before it is told to come back later.
 ACQUIRE_WITHIN_S = 0.25
 _COMMAND_WITHIN_S = 1.0
+#: How long monitoring is told of the last request that was refused for want of the database.
+TROUBLE_S = 2.0
 _USER, _DATABASE = "shop", "postgres"
 
 _SCHEMA = """
@@ -119,8 +121,19 @@ class Database:
         self._address = address
         self._waiting = 0
         self._busy = 0
+        self._failed_at = self._starved_at = -TROUBLE_S
         metrics.expect("postgres")
         metrics.gauge("db_pool_size", "Connections the pool may open.").set(POOL_SIZE)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it refused of late, was cut off, or took too long."""
+        return time.monotonic() - self._failed_at < TROUBLE_S
+
+    @property
+    def starved(self) -> bool:
+        """Whether a request got no connection of late."""
+        return time.monotonic() - self._starved_at < TROUBLE_S
 
     async def open(self) -> None:
         """Make the pool. Connections are made when needed, so the database may be down."""
@@ -166,6 +179,8 @@ class Database:
         finally:
             self._busy -= 1
             self._show()
+            if outcome != "ok":
+                self._failed_at = time.monotonic()
             self._metrics.attempted("postgres", outcome, time.perf_counter() - started)
             await _give_back(pool, connection)
 
@@ -175,9 +190,11 @@ class Database:
         try:
             return await pool.acquire(timeout=None if self._naive else ACQUIRE_WITHIN_S)
         except TimeoutError:
+            self._starved_at = time.monotonic()
             self._metrics.count("db_pool_timeouts", "Requests that got no connection in time.")
             raise PoolExhausted(f"no connection within {ACQUIRE_WITHIN_S} s") from None
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            self._failed_at = time.monotonic()
             self._metrics.attempted("postgres", "error", 0.0)
             raise DatabaseFailed(str(error) or type(error).__name__) from None
         finally:

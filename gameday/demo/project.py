@@ -16,6 +16,12 @@ _PROBES = {
     "postgres": "postgres",
     "redis": "redis",
 }
+#: Where the shop keeps its state, from the folder of the project file.
+STATE = ".shop"
+#: An interpreter that has gameday: the one on PATH, in an environment that is active.
+PYTHON = "python3"
+#: Parts that a scenario may stop or kill: they can be started again while the others go on.
+ENDABLE = ("gateway-1", "gateway-2", "gateway-3", "payments", "inventory", "postgres")
 _HEAD = """\
 # The sample shop: where its parts are, what it promises, which alerts watch it.
 # Load goes to the proxy of `shop`; every part reaches every other through a proxy.
@@ -40,7 +46,8 @@ def project_yaml(
     the runbooks, relative to the file.
     """
     environment: dict[str, Any] = {
-        "targets": {name: _target(topology, name) for name in topology.dependencies}
+        "targets": {name: _target(topology, name) for name in topology.dependencies},
+        "commands": [PYTHON],
     }
     if toxiproxy_url:
         environment["toxiproxy"] = {"url": toxiproxy_url}
@@ -60,10 +67,13 @@ def project_yaml(
 
 
 def _target(topology: Topology, name: str) -> dict[str, Any]:
-    place = {
+    place: dict[str, Any] = {
         "proxy": name,
         "listen": topology.via(name),
         "upstream": topology.direct(name),
         "probe": _PROBES[name],
     }
+    if name in ENDABLE:
+        restart = [PYTHON, "-m", "gameday.demo", "restart", name, "--state", STATE]
+        place["process"] = {"pidfile": f"{STATE}/run/{name}.pid", "restart": restart}
     return {"url": f"http://{topology.via(name)}", **place} if name == "shop" else place

@@ -145,6 +145,47 @@ class RetryBudget:
         return True
 
 
+class Recent:
+    """What the last seconds of calls were like, for monitoring alone. Pure; the clock is handed in.
+
+    A call is what somebody wanted, an attempt what was sent for it: more attempts than calls are
+    retries, fewer are calls that a breaker kept back.
+    """
+
+    def __init__(self, clock: Clock, *, window_s: float = 5.0, least: int = 5) -> None:
+        self._clock, self._window_s, self._least = clock, window_s, least
+        self._calls: deque[float] = deque(maxlen=2_000)
+        self._attempts: deque[tuple[float, bool]] = deque(maxlen=2_000)
+
+    def called(self) -> None:
+        """Somebody wants something."""
+        self._calls.append(self._clock())
+
+    def attempted(self, *, failed: bool) -> None:
+        """Something was sent, and answered or not."""
+        self._attempts.append((self._clock(), failed))
+
+    def forget(self) -> None:
+        """Begin again: what was before says nothing of now."""
+        self._calls.clear()
+        self._attempts.clear()
+
+    @property
+    def failing(self) -> float:
+        """The share of attempts that failed; 0 of too few."""
+        since = self._clock() - self._window_s
+        made = [failed for at, failed in self._attempts if at >= since]
+        return sum(made) / len(made) if len(made) >= self._least else 0.0
+
+    @property
+    def amplified(self) -> float:
+        """Attempts by call; 1 of too few."""
+        since = self._clock() - self._window_s
+        calls = sum(at >= since for at in self._calls)
+        attempts = sum(at >= since for at, _ in self._attempts)
+        return attempts / calls if calls >= self._least else 1.0
+
+
 class Limiter:
     """Sheds load: at most `limit` things under way, the next one is refused at once."""
 

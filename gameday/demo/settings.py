@@ -44,6 +44,14 @@ class Settings:
         """Where the part *name* says how far it is."""
         return self.state_dir / "run" / f"{name}.json"
 
+    def pidfile(self, name: str) -> Path:
+        """Where the number of its process is while it works; of database and cache the server's."""
+        return self.state_dir / "run" / f"{name}.pid"
+
+    def wish(self, name: str) -> Path:
+        """The file that asks for the part *name* to be started again."""
+        return self.state_dir / "run" / f"{name}.wish"
+
     def address(self, name: str) -> str:
         """`host:port` under which parts reach *name*: through its proxy if there are proxies."""
         return self.topology.via(name) if self.proxied else self.topology.direct(name)
@@ -91,7 +99,10 @@ def write_private(file: Path, text: str) -> None:
 
 def report_status(settings: Settings, name: str, **facts: Any) -> None:
     """Say how far the part is: `ready` (bool), `pid`, `version`, or what it is `waiting` for."""
-    write_private(settings.status(name), json.dumps({"pid": os.getpid(), **facts}))
+    told = {"pid": os.getpid(), **facts}
+    if told.get("ready"):
+        write_private(settings.pidfile(name), f"{told['pid']}\n")
+    write_private(settings.status(name), json.dumps(told))
 
 
 def read_status(settings: Settings, name: str) -> dict[str, Any]:

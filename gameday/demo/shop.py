@@ -20,6 +20,7 @@ from gameday.demo.keeper import Keeper, tail
 from gameday.demo.ledger import LedgerReport
 from gameday.demo.settings import Settings, read_status
 from gameday.demo.topology import Topology
+from gameday.demo.wishes import Attendant
 
 START_WITHIN_S = 30.0
 _POLL_S = 0.02
@@ -50,6 +51,7 @@ class Shop:
             secret=secrets.token_hex(16),
         )
         self._keeper: Keeper | None = None
+        self._attendant: Attendant | None = None
 
     @property
     def url(self) -> str:
@@ -78,12 +80,16 @@ class Shop:
                 self._spawn(self._keeper, name)
             self._wait_until_ready(self._keeper, tell)
             self._try_out()
+            self._attendant = Attendant(settings, self._ended, self._again)
         except BaseException:
             self.stop()
             raise
 
     def stop(self) -> None:
         """End all parts: asked first, then not. Idempotent."""
+        if self._attendant is not None:
+            self._attendant.stop()
+            self._attendant = None
         if self._keeper is None:
             return
         data = self._status("postgres").get("data")
@@ -150,6 +156,16 @@ class Shop:
             )
         data = json.loads(done.stdout)
         return LedgerReport(**{**data, "examples": tuple(data["examples"])})
+
+    def _ended(self, name: str) -> bool:
+        child = self._keeper.children.get(name) if self._keeper else None
+        return child is not None and child.poll() is not None
+
+    def _again(self, name: str) -> None:
+        """For the attendant: start a part that has ended. Who wished for it waits for it."""
+        if self._keeper is not None:
+            self._keeper.end(name)
+            self._spawn(self._keeper, name)
 
     def _check_proxies(self) -> None:
         for name in self.settings.topology.dependencies:

@@ -74,6 +74,8 @@ class Storefront:
             if not self._known:
                 raise
             self._metrics.count("stale_answers", "Answers from an old copy.", what="catalogue")
+            # Or each page would wait for a database that has just said that it cannot be asked.
+            self._fresh_until = time.monotonic() + _LOCAL_S * chance(0.1, 0.3)
             return self._known
 
     async def _load(self) -> dict[str, dict[str, Any]]:

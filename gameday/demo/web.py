@@ -212,10 +212,13 @@ class Client:
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
         fresh: bool = False,
+        whole: bool = True,
     ) -> Answer:
         """One attempt, the whole of it (connect, send, read) *within_s*; None waits for ever.
 
-        With *fresh* on a new connection: kept ones may all be dead. Raises CallTimedOut,
+        With *fresh* on a new connection: kept ones may all be dead. Unless *whole*, the first piece
+        of the body is taken for all of it: a mistake that is seldom seen, since a small answer
+        mostly comes in one. Raises CallTimedOut,
         CallRefused or CallFailed.
         """
         session = self._fresh if fresh else self._pooled
@@ -229,7 +232,7 @@ class Client:
                 timeout=aiohttp.ClientTimeout(total=within_s),
                 allow_redirects=False,
             ) as response:
-                text = await response.read()
+                text = await (response.read() if whole else response.content.readany())
                 return Answer(status=response.status, headers=response.headers, body=text)
         except TimeoutError:
             raise CallTimedOut(f"{url}: no answer in {within_s} s") from None

@@ -11,6 +11,7 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -37,7 +38,8 @@ class Step:
         """Whether it ended well and printed what it should."""
         topology = customer.shop.settings.topology
         env = {
-            "PATH": os.environ["PATH"],
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "STATE": str(customer.shop.settings.state_dir),
             "EDGE": customer.shop.url,
             "GATEWAYS": " ".join(topology.direct(f"gateway-{n}") for n in (1, 2, 3)),
             **{n.upper(): topology.direct(n) for n in ("shop", "payments", "inventory")},
@@ -124,6 +126,21 @@ def dead_gateway(customer: Customer) -> None:
     )
 
 
+def dead_database(customer: Customer) -> None:
+    os.kill(customer.shop.processes()["postgres"], signal.SIGKILL)
+    wait_until("it is seen", lambda: customer.get("/status/postgres").status_code == 503)
+
+
+def slow_inventory(customer: Customer) -> None:
+    customer.relays.delay("inventory", 0.5)
+    time.sleep(3)
+
+
+def broken_release(customer: Customer) -> None:
+    customer.post("/admin/release", {"version": "broken"}, "gateway-3")
+    wait_until("it is seen", lambda: customer.get("/status/releases").status_code == 503)
+
+
 BREAK: dict[str, Callable[[Customer], None]] = {
     "payments-slow": slow_payments,
     "connection-resets": resetting_payments,
@@ -132,9 +149,12 @@ BREAK: dict[str, Callable[[Customer], None]] = {
     "cache-cold": no_cache,
     "gateway-out": dead_gateway,
     "shop-unhealthy": slow_database,
+    "database-down": dead_database,
+    "inventory-slow": slow_inventory,
+    "bad-deploy": broken_release,
 }
 #: Where the mitigation alone must make things well, with the fault still in.
-CURED = ("payments-slow", "connection-resets")
+CURED = ("payments-slow", "connection-resets", "database-down", "inventory-slow", "bad-deploy")
 
 
 def test_every_runbook_is_followed_here() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -37,6 +38,22 @@ def test_the_naive_shop_fails_and_the_reason_names_the_checkouts(tmp_path: Path)
 
     assert code == 1, output
     assert "checkout p95 was" in result["verdict"]["reason"]
+
+
+def test_a_shop_without_inventory_sells_and_opens_a_ticket(tmp_path: Path) -> None:
+    code, output, result = demo(tmp_path, "--scenario", "inventory-down")
+
+    assert code == 0, output
+    assert "InventoryDown fired after" in output
+    books = next(f for f in result["expectations"] if f["check"] == "answer/right")
+    assert books["outcome"] == "pass"
+
+
+def test_the_naive_shop_sells_nothing_without_inventory_and_is_stopped(tmp_path: Path) -> None:
+    code, output, result = demo(tmp_path, "--naive", "--scenario", "inventory-down")
+
+    assert code == 4, output
+    assert "stopped by `errors > 50% for 10s`" in result["verdict"]["reason"]
 
 
 def test_a_demo_that_is_killed_leaves_nothing_and_bars_nobody(tmp_path: Path) -> None:
@@ -94,3 +111,51 @@ def test_every_scenario_on_embedded_and_on_real_parts(
     ended, output, _ = demo(tmp_path, *options)
 
     assert ended == code, output
+
+
+#: What the naive shop fails for: words of the expectations that do not hold, all of them.
+REASONS = {
+    "payments-slow": (1, ["checkout p95 was"]),
+    "inventory-down": (4, ["browse errors were"]),
+    "connection-resets": (1, ["checkout errors were 100 %"]),
+    "pool-exhausted": (1, ["browse errors were", "ConnPoolSaturated did not fire"]),
+    "sliced-packets": (1, ["^errors were 2"]),
+    "gateway-killed": (1, ["InstanceOutlier did not fire"]),
+    "inventory-trickles": (1, ["browse p95 was", "InventorySlow did not fire"]),
+    "retry-storm": (1, ["checkout errors were 100 %", "RetryRateHigh.* fired too"]),
+    "cache-cold": (1, ["browse errors were"]),
+    "payments-partial": (1, ["checkout errors were", "PaymentsErrors did not fire"]),
+    "database-restart": (1, ["browse errors were"]),
+    "gateway-frozen": (1, ["browse errors were", "InstanceOutlier did not fire"]),
+    "traffic-spike": (1, ["checkout p95 was|checkout errors were"]),
+    "bad-deploy": (1, ["checkout errors were 3", "ReleaseFailing did not fire"]),
+}
+
+
+def test_each_scenario_of_the_library_is_among_them() -> None:
+    from gameday.app.library import library
+
+    assert {one.name for one in library()} == set(REASONS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REASONS)
+def test_the_shop_passes(tmp_path: Path, name: str) -> None:
+    code, output, result = demo(tmp_path, "--scenario", name)
+
+    assert code == 0, output
+    books = next(f for f in result["expectations"] if f["check"] == "answer/right")
+    assert books["outcome"] == "pass"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REASONS)
+def test_the_naive_shop_fails_for_a_reason_of_its_own(tmp_path: Path, name: str) -> None:
+    wanted, reasons = REASONS[name]
+
+    code, output, result = demo(tmp_path, "--naive", "--scenario", name)
+
+    assert code == wanted, output
+    failed = [f["summary"] for f in result["expectations"] if f["outcome"] == "fail"]
+    for reason in reasons:
+        assert any(re.search(reason, text) for text in failed), f"{reason} in {failed}"
