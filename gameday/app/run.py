@@ -182,7 +182,8 @@ def _view(
         yield []
         return
     mode: Literal["tty", "plain", "json"]
-    mode = "json" if as_json else "tty" if out.isatty() else "plain"
+    screen = out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    mode = "json" if as_json else "tty" if screen else "plain"
     follower = LiveFollower(LiveView(plan, mode=mode, stream=out))
     try:
         yield [follower.emit]

@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol, TextIO
 from gameday.model.event import Event
 from gameday.model.plan import Plan
 from gameday.model.units import format_ms, format_ratio
+from gameday.report.livejson import status_of
 from gameday.report.livestate import LiveState
 from gameday.report.moments import moment_of
 from gameday.report.text import printable
@@ -189,45 +190,22 @@ def _parts(state: LiveState) -> Iterable[str]:
     numbers = state.numbers
     left = "" if state.left_ms is None else f", {state.left_ms / 1000:.0f} s left"
     yield f"{state.phase}{left}"
+    if numbers.asked_per_s is not None:
+        yield f"served {numbers.served_per_s or 0:.0f} of {numbers.asked_per_s:.0f}/s"
     if numbers.good_per_s is not None:
-        asked = "" if numbers.asked_per_s is None else f" of {numbers.asked_per_s:.0f}"
-        yield f"good {numbers.good_per_s:.0f}{asked}/s"
+        yield f"good {numbers.good_per_s:.0f}/s"
     if numbers.error_ratio is not None:
-        yield f"errors {format_ratio(numbers.error_ratio)}"
+        kinds = ", ".join(f"{kind} {n}" for kind, n in numbers.errors.items())
+        yield f"errors {format_ratio(numbers.error_ratio)}" + (f" ({kinds})" if kinds else "")
     if numbers.p95_ms is not None:
         yield f"p95 {format_ms(numbers.p95_ms)}"
     yield f"in flight {numbers.in_flight}, oldest {format_ms(numbers.oldest_ms)}"
     yield from (f"{n} {light.state}" for n, light in state.faults.items() if light.since_ms)
     yield from (f"{n} {light.state}" for n, light in state.alerts.items() if light.since_ms)
+    yield from (f"broken: {one.text}" for one in state.objectives if one.holds is False)
+    if state.stopped:
+        yield f"STOPPED {state.stopped}"
     yield from state.hints.values()
-
-
-def status_of(state: LiveState) -> dict[str, Any]:
-    """The state for machines. Times in milliseconds of run time, shares between 0 and 1."""
-    numbers = state.numbers
-    return {
-        "at_ms": state.now_ms,
-        "phase": state.phase,
-        "phase_left_ms": state.left_ms,
-        "run_left_ms": state.run_left_ms,
-        "asked_per_s": numbers.asked_per_s,
-        "good_per_s": numbers.good_per_s,
-        "error_ratio": numbers.error_ratio,
-        "p95_ms": numbers.p95_ms,
-        "in_flight": numbers.in_flight,
-        "oldest_ms": numbers.oldest_ms,
-        "queued": numbers.queued,
-        "faults": {name: light.state for name, light in state.faults.items()},
-        "alerts": {name: light.state for name, light in state.alerts.items()},
-        "stop_when": {
-            m.criterion.text: {"value": m.value, "held_ms": m.held_ms} for m in state.margins
-        },
-        "signals": {
-            text: {"state": s.state, "value": s.value, "held_ms": state.now_ms - s.since_ms}
-            for text, s in state.signals.items()
-        },
-        "hints": list(state.hints.values()),
-    }
 
 
 def _news(event: Event, state: LiveState) -> str:

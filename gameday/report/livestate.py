@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
-from itertools import pairwise
 
-from gameday.kpi.live import LiveCriterion
-from gameday.kpi.seconds import WholeSeconds
-from gameday.model.criteria import Criterion
 from gameday.model.event import Event, Phase
-from gameday.model.histogram import count, merged, quantile_ms
 from gameday.model.pipeline import PROOF_ALERT
 from gameday.model.plan import Plan
-from gameday.model.window import Tick, tick_from_json
+from gameday.model.window import tick_from_json
+from gameday.report.liveload import LAG_MS, Generator, LoadFold, Margin, Numbers, Objective, Totals
 
-OVER_S = 5
-#: A start lag above this, in the live view, is worth a word.
-LAG_MS = 50.0
+__all__ = ["Band", "Light", "LiveState", "Margin", "Numbers", "Stretch", "Watched"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -26,15 +19,6 @@ class Light:
 
     state: str
     since_ms: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Margin:
-    """How far a stop condition is from tripping: its value now, and for how long it has held."""
-
-    criterion: Criterion
-    value: float | None
-    held_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +31,21 @@ class Watched:
 
 
 @dataclass(slots=True, kw_only=True)
-class Numbers:
-    """The load over the last five whole seconds; None where nothing can be said."""
+class Stretch:
+    """A piece of a lane of the timeline: `on`, `unknown`, `pending` or `firing`."""
 
-    asked_per_s: float | None = None
-    good_per_s: float | None = None
-    error_ratio: float | None = None
-    p95_ms: float | None = None
-    in_flight: int = 0
-    oldest_ms: int = 0
-    queued: int = 0
+    what: str
+    from_ms: int
+    to_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """A phase on the timeline, past or still to come, as far as that is known now."""
+
+    name: str
+    from_ms: int
+    to_ms: int
 
 
 @dataclass(slots=True)
@@ -65,38 +54,63 @@ class LiveState:
 
     plan: Plan
     now_ms: int = 0
+    run_id: str = ""
     phase: str = "starting"
     phase_since_ms: int = 0
+    marks: list[tuple[str, int]] = field(default_factory=list)  # phase, run time
     faults: dict[str, Light] = field(default_factory=dict)
+    stages: dict[str, list[int]] = field(default_factory=dict)  # run time of each strength
     alerts: dict[str, Light] = field(default_factory=dict)
+    lanes: dict[str, list[Stretch]] = field(default_factory=dict)  # `fault/…`, `alert/…`
     fault_on_ms: int | None = None
-    numbers: Numbers = field(default_factory=Numbers)
-    margins: list[Margin] = field(default_factory=list)
     signals: dict[str, Watched] = field(default_factory=dict)
     hints: dict[str, str] = field(default_factory=dict)
     stopped: str = ""
-    _seconds: WholeSeconds = field(default_factory=WholeSeconds)
-    _asked: dict[str, int] = field(default_factory=dict)  # so far, by worker
-    _asked_last: deque[int] = field(default_factory=lambda: deque(maxlen=OVER_S + 1))
-    _last: deque[list[Tick]] = field(default_factory=lambda: deque(maxlen=OVER_S + 1))
-    _live: list[LiveCriterion] = field(default_factory=list)
+    load: LoadFold = field(init=False)
 
     def __post_init__(self) -> None:
         scenario = self.plan.scenario
         self.faults = {f.id: Light(state="off", since_ms=0) for f in scenario.faults}
         self.alerts = {a.alert: Light(state="quiet", since_ms=0) for a in scenario.expect.alerts}
-        overdue = max(1, scenario.load.timeout_ms // 2)  # as the run itself counts
-        self._live = [LiveCriterion(c, overdue_ms=overdue) for c in scenario.stop_when]
-        self.margins = [Margin(criterion=c, value=None, held_ms=0) for c in scenario.stop_when]
+        self.load = LoadFold(self.plan)
+
+    @property
+    def numbers(self) -> Numbers:
+        """The load over the last seconds."""
+        return self.load.numbers
+
+    @property
+    def totals(self) -> Totals:
+        """The load since it started."""
+        return self.load.totals
+
+    @property
+    def generator(self) -> Generator:
+        """How the load generator is."""
+        return self.load.generator
+
+    @property
+    def margins(self) -> list[Margin]:
+        """How far each stop condition on the load is from tripping."""
+        return self.load.margins
+
+    @property
+    def objectives(self) -> list[Objective]:
+        """What the phase should hold, and holds so far."""
+        return self.load.objectives()
 
     def see(self, event: Event) -> None:
         """Take one event in."""
         self.now_ms = max(self.now_ms, event.at_ms)
         group = event.kind.partition(".")[0]
         if event.kind == "load.window":
-            self._window(tick_from_json(event.data))
+            self._window(event)
+        elif event.kind == "run.opened":
+            self.run_id = event.subject
         elif event.kind == "run.phase":
             self.phase, self.phase_since_ms = event.subject, event.at_ms
+            self.marks.append((event.subject, event.at_ms))
+            self.load.phase(event.subject, event.at_ms)
         elif event.kind in ("fault.inject", "fault.revert"):
             self._fault(event)
         elif group == "alert":
@@ -107,34 +121,63 @@ class LiveState:
             self._hint(event)
 
     @property
-    def left_ms(self) -> int | None:
-        """Until the phase should end; None outside the timed phases."""
+    def lengths(self) -> dict[str, int]:
+        """How long each phase should be, in order."""
         phases = self.plan.scenario.phases
-        lengths = {
+        return {
             "warmup": phases.warmup_ms,
             "baseline": phases.baseline_ms,
             "fault": phases.fault_ms,
             "recovery": phases.recovery_ms,
         }
-        if self.phase not in lengths:
+
+    @property
+    def left_ms(self) -> int | None:
+        """Until the phase should end; None outside the timed phases, and once it is stopped."""
+        if self.phase not in self.lengths or self.stopped:
             return None
-        return max(0, self.phase_since_ms + lengths[self.phase] - self.now_ms)
+        return max(0, self.phase_since_ms + self.lengths[self.phase] - self.now_ms)
 
     @property
     def run_left_ms(self) -> int | None:
         """Until the run should end; None when that cannot be said."""
-        phases = self.plan.scenario.phases
-        order = (
-            ("warmup", phases.warmup_ms),
-            ("baseline", phases.baseline_ms),
-            ("fault", phases.fault_ms),
-            ("recovery", phases.recovery_ms),
-        )
-        names = [name for name, _ in order]
         if self.left_ms is None:
             return None
-        after = order[names.index(self.phase) + 1 :]
-        return self.left_ms + sum(length for _, length in after)
+        names = list(self.lengths)
+        after = names[names.index(self.phase) + 1 :]
+        return self.left_ms + sum(self.lengths[name] for name in after)
+
+    @property
+    def bands(self) -> list[Band]:
+        """The phases that were, as they were, and those to come, as they are planned."""
+        ends = [at_ms for _, at_ms in self.marks[1:]]
+        found = [
+            Band(name=name, from_ms=from_ms, to_ms=to_ms)
+            for (name, from_ms), to_ms in zip(self.marks, ends, strict=False)
+        ]
+        names = list(self.lengths)
+        at_ms, come = 0, names
+        if self.marks:
+            if self.phase not in self.lengths:
+                return found
+            at_ms = self.now_ms + (self.left_ms or 0)
+            found.append(Band(name=self.phase, from_ms=self.phase_since_ms, to_ms=at_ms))
+            come = [] if self.stopped else names[names.index(self.phase) + 1 :]
+        for name in come:
+            if self.lengths[name]:
+                found.append(Band(name=name, from_ms=at_ms, to_ms=at_ms + self.lengths[name]))
+                at_ms += self.lengths[name]
+        return found
+
+    def _lane(self, name: str, what: str | None, at_ms: int) -> None:
+        """From now on *name* is *what*; None: nothing."""
+        lane = self.lanes.setdefault(name, [])
+        if lane and lane[-1].to_ms is None:
+            if lane[-1].what == what:
+                return
+            lane[-1].to_ms = at_ms
+        if what is not None:
+            lane.append(Stretch(what=what, from_ms=at_ms))
 
     def _fault(self, event: Event) -> None:
         words = {
@@ -146,9 +189,19 @@ class LiveState:
         }
         state = words.get((event.kind, event.phase), "UNKNOWN")
         at_ms = int(event.data.get("confirmed_ms", event.at_ms))
+        before = self.faults.get(event.subject)
+        if before is not None and before.state == "ON" and state == "going in":
+            return  # the next strength of a fault that is in
         self.faults[event.subject] = Light(state=state, since_ms=at_ms)
-        if state == "ON" and self.fault_on_ms is None:
-            self.fault_on_ms = at_ms
+        if state == "ON":
+            self.fault_on_ms = at_ms if self.fault_on_ms is None else self.fault_on_ms
+            self.stages.setdefault(event.subject, []).append(at_ms)
+            self._lane(f"fault/{event.subject}", "on", at_ms)
+        elif state == "off, read back":
+            self._lane(f"fault/{event.subject}", None, at_ms)
+            self.load.fault_off(at_ms)
+        elif state == "UNKNOWN":
+            self._lane(f"fault/{event.subject}", "unknown", at_ms)
 
     def _alert(self, event: Event) -> None:
         if event.kind == "alert.source.down":
@@ -162,6 +215,8 @@ class LiveState:
                 self.alerts[event.subject] = Light(state=state, since_ms=event.at_ms)
         elif event.kind in ("alert.pending", "alert.firing", "alert.resolved"):
             state = event.kind.partition(".")[2]
+            now = None if state == "resolved" else state
+            self._lane(f"alert/{event.subject}", now, event.at_ms)
             if state == "resolved" and event.data.get("was") == "pending":
                 state = "quiet"  # it never fired
             before = self.alerts.get(event.subject)
@@ -191,43 +246,24 @@ class LiveState:
                 self.hints["stop"] = f"the stop signal of {event.subject} cannot be read"
             case "sentinel.lost":
                 self.hints["sentinel"] = "the sentinel is lost"
+            case "runbook.asked":
+                what = event.data.get("what", "step")
+                self.hints["person"] = f"{what} {event.subject} waits for a person: gameday step"
+            case "human.step":
+                self.hints.pop("person", None)
             case "proxy.health":
-                lag = float(event.data.get("lag_p99_ms") or 0)
-                if lag > LAG_MS:
-                    self.hints["proxy"] = f"the proxy is slow itself: p99 {lag:.0f} ms"
-                else:
-                    self.hints.pop("proxy", None)
+                self._proxy(float(event.data.get("lag_p99_ms") or 0))
 
-    def _window(self, tick: Tick) -> None:
-        for second, ticks in self._seconds.feed(tick):
-            self._whole(second, ticks)
-        newest = self._seconds.now()
-        self.numbers.in_flight = sum(t.in_flight for t in newest)
-        self.numbers.oldest_ms = max(t.oldest_ms for t in newest)
-        self.numbers.queued = sum(t.queued for t in newest)
+    def _proxy(self, lag_ms: float) -> None:
+        if lag_ms > LAG_MS:
+            self.hints["proxy"] = f"the proxy is slow itself: p99 {lag_ms:.0f} ms"
+        else:
+            self.hints.pop("proxy", None)
 
-    def _whole(self, second: int, ticks: list[Tick]) -> None:
-        """A second of which every worker has told."""
-        self._last.append(ticks)
-        readings = [live.feed(ticks, second) for live in self._live]
-        self.margins = [
-            Margin(criterion=live.criterion, value=reading.value, held_ms=reading.held_ms)
-            for live, reading in zip(self._live, readings, strict=True)
-        ]
-        recent = list(self._last)[-OVER_S:]
-        cells = [c for ticks in recent for t in ticks for c in t.cells if not c.edge]
-        good = merged(c.response for c in cells if c.good)
-        bad = sum(count(c.response) for c in cells if not c.good)
-        total = count(good) + bad
-        self._asked.update((t.worker, t.asked) for t in ticks)
-        self._asked_last.append(sum(self._asked.values()))
-        steps = [b - a for a, b in pairwise(self._asked_last)]
-        self.numbers.asked_per_s = sum(steps) / len(steps) if steps and sum(steps) else None
-        self.numbers.good_per_s = count(good) / len(recent)
-        self.numbers.error_ratio = bad / total if total else None
-        self.numbers.p95_ms = quantile_ms(good, 0.95)
-        lag = quantile_ms(merged(t.start_lag for t in ticks), 0.99) or 0.0
-        if lag > LAG_MS and self.phase == "baseline":
-            self.hints["lag"] = f"the load generator is late: p99 {lag:.0f} ms"
+    def _window(self, event: Event) -> None:
+        self.load.see(tick_from_json(event.data))
+        if self.generator.late and self.phase == "baseline":
+            worst = max(self.generator.lag_p99_ms or 0.0, self.generator.loop_lag_ms)
+            self.hints["lag"] = f"the load generator is late: {worst:.0f} ms"
         else:
             self.hints.pop("lag", None)

@@ -1,203 +1,171 @@
-"""The live view as a screen of a terminal. The only module that imports rich."""
+"""The live view as a screen of a terminal: its own screen, one write a frame, a few a second.
+
+The terminal's other screen is used, as editors do: what was there before comes back at the end,
+and a change of the size cannot leave torn lines behind.
+"""
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import TextIO
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
-from gameday.model.criteria import MetricKind
 from gameday.model.event import Event
-from gameday.model.units import format_ms, format_ratio
-from gameday.report.livestate import LiveState, Margin, Watched
+from gameday.report.livescreen import picture
+from gameday.report.livestate import LiveState
 from gameday.report.text import printable
 
 #: Often enough for a clock that runs, seldom enough not to flicker over a slow line.
 REFRESH_S = 0.25
-NEWS = 6
-#: Rows of each kind at most, so that everything fits into 24 lines.
-ROWS = 4
-_STYLES = {
-    "ON": "bold red",
-    "UNKNOWN": "bold white on red",
-    "going in": "yellow",
-    "going out": "yellow",
-    "off, read back": "green",
-    "pending": "yellow",
-    "firing": "bold magenta",
-    "resolved": "green",
-}
+#: How often also those lines are written that have not changed: somebody may have written there.
+WHOLE_S = 2.0
+NEWS = 40
+_OPEN, _CLOSE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
+#: A terminal that knows it shows nothing of a frame before all of it is there; others ignore it.
+_BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"
+_ASCII = str.maketrans({"━": "=", "─": "-", "╌": "~", "┃": "|", "…": ".", "·": ";"})
 
 
 class TtyFace:
-    """Draws at most four times a second; the last picture goes when the view is closed."""
+    """Draws at most four times a second; the terminal is as it was when the view is closed."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._console = Console(file=stream)
-        self._live = Live(
-            console=self._console, auto_refresh=False, transient=True, redirect_stdout=False,
-            redirect_stderr=_is_terminal(sys.stderr),
-        )  # fmt: skip
+        self._stream = stream
+        self._colours = Console(file=stream).color_system
+        self._plain = not _is_unicode(stream)
         self._news: deque[tuple[int, str]] = deque(maxlen=NEWS)
-        self._drawn = 0.0
+        self._drawn, self._whole = -REFRESH_S, -WHOLE_S
+        self._size = (0, 0)
+        self._lines: list[str] = []
+        self._stderr: _Held | None = None
+        self._now_ms = 0
         self._open = False
 
     def change(self, event: Event, text: str) -> None:
-        """Add a line to the news and draw at once."""
+        """Add a line to the news; it is drawn with the next frame."""
         self._news.append((event.at_ms, printable(text)))
-        self._drawn = 0.0
 
     def status(self, state: LiveState) -> None:
         """Draw, unless it was drawn just now."""
-        if not self._open:
-            self._live.start()
-            self._open = True
         now = time.monotonic()
         if now - self._drawn < REFRESH_S:
             return
-        self._drawn = now
-        self._live.update(screen(state, list(self._news)), refresh=True)
+        self._drawn, self._now_ms = now, state.now_ms
+        if not self._open:
+            self._begin()
+        size = _size(self._stream)
+        lines = self._painted(state, size)
+        whole = size != self._size or now - self._whole >= WHOLE_S
+        before = [] if whole else self._lines
+        frame = _frame(lines, before, height=size[1], clear=size != self._size)
+        self._lines, self._size = lines, size
+        self._whole = now if whole else self._whole
+        if frame:
+            self._write(_BEGIN + frame + _END)
 
     def close(self) -> None:
-        """Take the picture away and give the cursor back. Idempotent."""
+        """Give the terminal back, and what was written to stderr meanwhile. Idempotent."""
         if self._open:
-            self._live.stop()
             self._open = False
+            held, self._stderr = self._stderr, None
+            try:
+                self._write(_CLOSE)
+            finally:
+                if held is not None:
+                    held.release()
 
+    def _begin(self) -> None:
+        self._open = True
+        if _is_terminal(sys.stderr):
+            self._stderr = _Held(sys.stderr, self._said)
+            sys.stderr = self._stderr
+        self._write(_OPEN)
 
-def screen(state: LiveState, news: list[tuple[int, str]]) -> RenderableType:
-    """The whole picture, at most 22 lines."""
-    blocks: list[RenderableType] = [_head(state), _bar(state), _load(state), _lights(state)]
-    if state.margins or state.signals:
-        blocks.append(_margins(state))
-    if state.stopped:
-        blocks.append(_line(f"STOPPED {state.stopped}", "bold white on red"))
-    blocks.extend(_line(f"! {hint}", "yellow") for hint in list(state.hints.values())[:2])
-    blocks.extend(_line(f"{at_ms / 1000:7.1f} s  {text}", "dim") for at_ms, text in news)
-    return Group(*blocks)
+    def _said(self, line: str) -> None:
+        self._news.append((self._now_ms, printable(line)))
 
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
 
-def _head(state: LiveState) -> Text:
-    scenario = state.plan.scenario
-    text = Text(no_wrap=True, overflow="ellipsis")
-    text.append(f"{scenario.id}", style="bold")
-    text.append(f"  {scenario.title}")
-    return text
-
-
-def _bar(state: LiveState) -> RenderableType:
-    row = Table.grid(padding=(0, 1), expand=True)
-    row.add_column(width=10)
-    row.add_column(ratio=1)
-    row.add_column(justify="right", no_wrap=True)
-    left, run_left = state.left_ms, state.run_left_ms
-    if left is None or run_left is None:
-        row.add_row(Text(state.phase, style="bold"), "", "")
-        return row
-    spent = state.now_ms - state.phase_since_ms
-    style = "red" if state.phase == "fault" else "green"
-    bar = ProgressBar(total=max(1, spent + left), completed=max(0, spent), complete_style=style)
-    clock = f"{_seconds(left)} left, run {_seconds(run_left)}"
-    row.add_row(Text(state.phase, style=f"bold {style}"), bar, clock)
-    return row
-
-
-def _load(state: LiveState) -> Text:
-    numbers = state.numbers
-    text = Text(no_wrap=True, overflow="ellipsis")
-    text.append("load      ", style="dim")
-    if numbers.good_per_s is None:
-        text.append("waiting for the first seconds")
-        return text
-    asked = "" if numbers.asked_per_s is None else f" of {numbers.asked_per_s:.0f}"
-    text.append(f"{numbers.good_per_s:.0f}{asked}/s good")
-    if numbers.error_ratio is not None:
-        style = "bold red" if numbers.error_ratio >= 0.01 else ""
-        text.append(f"  errors {format_ratio(numbers.error_ratio)}", style=style)
-    if numbers.p95_ms is not None:
-        text.append(f"  p95 {format_ms(numbers.p95_ms)}")
-    text.append(f"  in flight {numbers.in_flight} (oldest {format_ms(numbers.oldest_ms)})")
-    return text
-
-
-def _lights(state: LiveState) -> RenderableType:
-    table = Table.grid(padding=(0, 1))
-    table.add_column(width=9, style="dim")
-    table.add_column(no_wrap=True, max_width=32, overflow="ellipsis")
-    table.add_column(no_wrap=True, max_width=24, overflow="ellipsis")
-    table.add_column(no_wrap=True)
-    targets = {spec.id: spec.target for spec in state.plan.scenario.faults}
-    for index, (fault, light) in enumerate(list(state.faults.items())[:ROWS]):
-        name = f"{fault} on {targets[fault]}" if fault in targets else fault
-        since = _since(state.now_ms - light.since_ms) if light.since_ms else ""
-        state_text = Text(light.state, style=_STYLES.get(light.state, "dim"))
-        table.add_row("" if index else "fault", name, state_text, since)
-    for index, (name, light) in enumerate(list(state.alerts.items())[:ROWS]):
-        style = _STYLES.get(light.state, "bold magenta" if light.since_ms else "dim")
-        table.add_row(
-            "" if index else "alert", name, Text(light.state, style=style), _clock(state, name)
+    def _painted(self, state: LiveState, size: tuple[int, int]) -> list[str]:
+        width, height = size
+        lines = painted(
+            picture(state, list(self._news), width=width, height=height), width, self._colours
         )
-    return table
+        return [line.translate(_ASCII) for line in lines] if self._plain else lines
 
 
-def _clock(state: LiveState, alert: str) -> str:
-    """The detection clock: it runs from the fault confirmed on until the alert fires."""
-    on_ms, light = state.fault_on_ms, state.alerts[alert]
-    if on_ms is None:
-        return ""
-    expected = next((e for e in state.plan.scenario.expect.alerts if e.alert == alert), None)
-    limit = "" if expected is None else f" of {_seconds(expected.fires_within_ms)}"
-    if light.state in ("quiet", "pending"):
-        return f"{_seconds(state.now_ms - on_ms)}{limit} …"
-    if light.state == "resolved":
-        return f"{_since(state.now_ms - light.since_ms)}"
-    return f"{_seconds(light.since_ms - on_ms)}{limit} after the fault"
+def painted(lines: list[Text], width: int, colours: str | None) -> list[str]:
+    """Each line with the codes of its colours, and what clears the rest; none is wider."""
+    console = Console(
+        file=io.StringIO(), width=width, force_terminal=True, highlight=False,
+        color_system=colours,  # type: ignore[arg-type]
+    )  # fmt: skip
+    found = []
+    for line in lines:
+        with console.capture() as text:
+            console.print(line, end="", no_wrap=True, overflow="crop", crop=True)
+        # at the last column the cursor stands on the text: clearing from there would eat it
+        rest = "\x1b[0m\x1b[K" if line.cell_len < width else "\x1b[0m"
+        found.append(text.get() + rest)
+    return found
 
 
-def _margins(state: LiveState) -> RenderableType:
-    table = Table.grid(padding=(0, 1))
-    table.add_column(width=9, style="dim")
-    table.add_column(no_wrap=True, max_width=40, overflow="ellipsis")
-    table.add_column(no_wrap=True)
-    rows = [(margin.criterion.text, _margin(margin)) for margin in state.margins]
-    rows += [(name, _signal(state, found)) for name, found in state.signals.items()]
-    for index, (name, text) in enumerate(rows[:ROWS]):
-        table.add_row("" if index else "stops if", name, text)
-    return table
+def _frame(lines: list[str], before: list[str], *, height: int, clear: bool) -> str:
+    """What has to be written so that *lines* stand where *before* stood."""
+    parts = ["\x1b[0m\x1b[2J"] if clear else []
+    for row, line in enumerate(lines):
+        if row >= len(before) or before[row] != line:
+            parts.append(f"\x1b[{row + 1};1H{line}")
+    if len(lines) < height and (not before or len(lines) < len(before)):
+        parts.append(f"\x1b[{len(lines) + 1};1H\x1b[J")
+    return "".join(parts)
 
 
-def _signal(state: LiveState, found: Watched) -> Text:
-    since = _since(state.now_ms - found.since_ms)
-    value = "" if found.value is None else f"now {found.value:g}, "
-    style = {"good": "green", "BAD": "bold red"}.get(found.state, "bold yellow")
-    return Text(f"{value}{found.state} {since}", style=style)
+class _Held(io.TextIOBase):
+    """Stands in for stderr while the picture is there: into the news now, and whole at the end."""
+
+    def __init__(self, stream: TextIO, said: Callable[[str], None]) -> None:
+        self._stream, self._said = stream, said
+        self._text: list[str] = []
+
+    def write(self, text: str) -> int:
+        self._text.append(text)
+        for line in text.splitlines():
+            if line.strip():
+                self._said(line)
+        return len(text)
+
+    def isatty(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        """Put the real one back, with what it missed."""
+        if sys.stderr is self:
+            sys.stderr = self._stream
+        self._stream.write("".join(self._text))
+        self._stream.flush()
 
 
-def _margin(margin: Margin) -> Text:
-    if margin.value is None:
-        return Text("not known yet", style="dim")
-    ratio = margin.criterion.kind is MetricKind.RATIO
-    value = format_ratio(margin.value) if ratio else format_ms(margin.value)
-    if margin.held_ms:
-        style, said = "bold red", f"now {value}, true for {_seconds(margin.held_ms)}"
-    else:
-        style, said = "green", f"now {value}"
-    return Text(said, style=style)
+def _size(stream: TextIO) -> tuple[int, int]:
+    """Columns and lines, as they are now."""
+    try:
+        size = os.get_terminal_size(stream.fileno())
+    except (OSError, ValueError):
+        return 80, 24
+    return (size.columns or 80, size.lines or 24)
 
 
-def _line(text: str, style: str) -> Text:
-    return Text(printable(text), style=style, no_wrap=True, overflow="ellipsis")
-
-
-def _since(ms: int) -> str:
-    return f"for {_seconds(ms)}"
+def _is_unicode(stream: TextIO) -> bool:
+    return (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
@@ -206,7 +174,3 @@ def _is_terminal(stream: TextIO | None) -> bool:
         return stream is not None and stream.isatty()
     except (OSError, ValueError):
         return False
-
-
-def _seconds(ms: int) -> str:
-    return f"{max(0, ms) / 1000:.0f} s"
