@@ -195,9 +195,14 @@ def _rates(series: Series) -> Panel:
         "color": {"domain": domain, "range": [colour for _, _, colour, *_ in lines]},
         "strokeDash": {"domain": domain, "range": [dash for *_, dash, _ in lines]},
     }
+    rates = [rate for b in series.bins for rate in (b.asked, b.ended) if rate is not None]
+    top = max([1.0, *rates]) * 1.08  # a line along the edge is not seen
     y: Json = {
-        "field": "good", "type": "quantitative", "axis": _few(None), "scale": {"zero": True},
-    }  # fmt: skip
+        "field": "good",
+        "type": "quantitative",
+        "axis": _few(None),
+        "scale": {"domain": [0, float(f"{top:.4g}")], "nice": False},
+    }
     return Panel(
         name="rates",
         title="Requests a second, by their intended start",

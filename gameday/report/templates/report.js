@@ -106,6 +106,8 @@
       names: [...new Set(sets.quantiles.map((r) => r.q))],
       slos: [...new Set(sets.burn.map((p) => p.slo))],
     };
+    // the library gives the box another role and name; it keeps its own
+    const own = ["role", "aria-label", "aria-roledescription"].map((name) => [name, box.getAttribute(name)]);
     let view = null;
     let origin = [0, 0];
     let cursor = -1;
@@ -142,9 +144,13 @@
       view = result.view;
       const first = view.scenegraph().root.items[0].items.find((m) => m.marktype === "group");
       origin = [view.origin()[0] + (first ? first.items[0].x || 0 : 0), 0];
+      const canvas = box.querySelector("canvas");
+      canvas.setAttribute("role", "img");
+      canvas.setAttribute("aria-label", spec.description);
+      for (const [name, value] of own) value === null ? box.removeAttribute(name) : box.setAttribute(name, value);
       view.addSignalListener("zoom_t", (_, range) => tell(range));
       view.addEventListener("pointermove", (event) => {
-        const place = box.querySelector("canvas").getBoundingClientRect();
+        const place = canvas.getBoundingClientRect();
         point(+view.scale("x").invert(event.clientX - place.left - origin[0]));
       });
       if (shown) zoom(shown[0], shown[1]);
@@ -202,6 +208,15 @@
       keys[event.key]();
     });
     onTheme.push(() => {
+      for (const [name, value] of colours()) view.signal(name, value);
+      view.runAsync();
+    });
+    const paper = { ink: "#000000", soft: "#333333", faint: "#bbbbbb", ground: "#ffffff" };
+    addEventListener("beforeprint", () => {
+      for (const name of Object.keys(paper)) view.signal(name, paper[name]);
+      view.run();
+    });
+    addEventListener("afterprint", () => {
       for (const [name, value] of colours()) view.signal(name, value);
       view.runAsync();
     });
