@@ -45,6 +45,7 @@ def _facts(proof: Proof) -> dict[str, Any]:
         "steady_after_ms": proof.steady_ms,
         "resolved_after_ms": proof.resolved_ms,
         "escalated_after_ms": proof.escalated_ms,
+        "escalate_within_ms": proof.runbook.escalate_after_ms,
         "worthless": list(proof.worthless),
         "notes": list(proof.notes),
         "steps": [_row(one) for one in proof.steps],

@@ -316,7 +316,7 @@ class _Look:
 
     def _escalated_ms(self) -> int | None:
         started = of(self._done, Arm.FAULT)
-        called = [d for d in of(self._done, Arm.ESCALATE) if d.answered in ("done", "changed")]
+        called = [d for d in of(self._done, Arm.ESCALATE) if d.passed is True]
         if not started or not called or called[-1].ended_ms is None:
             return None
         return called[-1].ended_ms - started[0].begun_ms
@@ -326,6 +326,9 @@ class _Look:
         if after_ms is not None and limit_ms is not None:
             late = "in time" if after_ms <= limit_ms else "too late"
             yield f"escalated after {format_ms(after_ms)}, {late}: it says {format_ms(limit_ms)}"
+        elif (missed := of(self._done, Arm.ESCALATE)) and after_ms is None:
+            says = "" if limit_ms is None else f", although it says after {format_ms(limit_ms)}"
+            yield f"it was not escalated{says}: `{missed[-1].step.name}`: {missed[-1].why}"
         acted = of(self._done, Arm.MITIGATE)
         if acted and not self._runbook.of("rollback"):
             yield "what its mitigation changed has no step that rolls it back"

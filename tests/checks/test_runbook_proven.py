@@ -278,6 +278,32 @@ def test_a_runbook_without_a_mitigation_that_can_be_run_fails() -> None:
     assert said(judged(book=book)) == ("diagnoses_only", Outcome.FAIL)
 
 
+@pytest.mark.parametrize(
+    ("said", "limit_ms", "after_ms", "note"),
+    [
+        # the diagnosis with the fault in begins at 19.1 s, the call ends at 33.14 s
+        ({"passed": True, "answered": "done"}, 14_000, 14_040, "too late: it says 14 s"),
+        ({"passed": True, "answered": "changed"}, 14_100, 14_040, "in time: it says 14.1 s"),
+        ({"passed": True, "exit": 0}, 14_100, 14_040, "in time"),  # a script may call, too
+        (UNKNOWN, 14_000, None, "it was not escalated, although it says after 14 s: `call`"),
+        (UNKNOWN, None, None, "it was not escalated: `call`: nobody answered within 1 s"),
+        (SKIPPED, 14_000, None, ""),
+        ({"passed": True}, None, 14_040, ""),
+    ],
+)
+def test_escalation_is_timed_against_the_limit_of_the_runbook(
+    said: Mapping[str, Any], limit_ms: int | None, after_ms: int | None, note: str
+) -> None:
+    steps = (*BOOK.steps, step("escalate", "call"))
+    book = replace(BOOK, steps=steps, escalate_after_ms=limit_ms)
+    facts = judged({("escalate", "call"): said}, book=book).facts
+
+    assert (facts["escalated_after_ms"], facts["escalate_within_ms"]) == (after_ms, limit_ms)
+    told = [text for text in facts["notes"] if "escalated" in text]
+    assert len(told) == bool(note)
+    assert all(note in text for text in told)
+
+
 def test_what_people_did_is_said() -> None:
     steps = tuple(
         replace(one, manual=True) if one.phase == "mitigate" else one for one in BOOK.steps

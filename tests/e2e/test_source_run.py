@@ -130,4 +130,9 @@ def test_grafana_says_that_it_fired_and_pagerduty_that_it_was_delivered(
     assert reads["pager"]["judged"] is False
     [incident] = reads["pager"]["episodes"]
     assert incident["acknowledged_wall_ms"] is not None
+    [ladder] = result["ladders"]
+    [taken] = [rung for rung in ladder["rungs"] if rung["name"] == "acknowledged"]
+    assert (taken["state"], taken["source"], taken["what"]) == ("measured", "pager", "`Q1` there")
+    [tta] = [number for number in result["alert_numbers"] if number["name"] == "tta"]
+    assert "(told: pager)" in tta["text"]
     small_lab.assert_clean()

@@ -25,6 +25,7 @@ from gameday.model.alerting import AlertNote, AlertVerdict, AlertWord, MissReaso
 from gameday.model.event import Phase, Timeline
 from gameday.model.plan import Plan
 from gameday.model.project import AlertingSpec
+from gameday.model.report import State
 from gameday.model.scenario import AlertExpectation
 from gameday.model.verdict import Finding, Outcome
 
@@ -35,6 +36,7 @@ import checks_support as sample
 pytestmark = pytest.mark.real
 
 END_MS = sample.END_S * 1000 + 200  # of what is watched: all of the run
+TAKEN_S = sample.FAULT_S + 14  # somebody silences `Stuck`, which has paged long before
 PAGE = {"severity": "page"}
 
 
@@ -136,6 +138,7 @@ class Whole:
 
     played: Played
     silence: str
+    taken: tuple[str, int, int]  # a silence made in the run: its id, made between these run times
     apart: dict[str, Played | str]
 
 
@@ -145,6 +148,9 @@ def whole_run(folder: Path, real_server: Callable[..., str]) -> Whole:
     apart: dict[str, Played | str] = {}
     try:
         stack.at(sample.FAULT_S + 0.01, lambda: stack.target.fault(0.5))
+        stack.at(TAKEN_S)
+        before_ms = stack.now_ms()
+        taken = (stack.silence("Stuck", "ACK! on it"), before_ms, stack.now_ms())
         stack.at(sample.RECOVERY_S + 0.01, lambda: stack.target.fault(0.0))
         stack.at(END_MS / 1000)
         played = judged(stack, EXPECTED)
@@ -160,7 +166,7 @@ def whole_run(folder: Path, real_server: Callable[..., str]) -> Whole:
             else:
                 apart[name] = judged(stack, EXPECTED[:1])
                 step_clock(server.process.pid, 0)
-        return Whole(played=played, silence=silence, apart=apart)
+        return Whole(played=played, silence=silence, taken=taken, apart=apart)
     finally:
         stack.close()
 
@@ -175,6 +181,7 @@ def test_every_word_is_given_to_what_really_happened(
     every_note(whole)
     every_other_firing(whole)
     the_ladder_knows_the_settings(whole)
+    a_silence_made_in_the_run_is_an_acknowledgement(whole)
     clocks_apart(whole, "alertmanager")
     clocks_apart(whole, "prometheus")
 
@@ -264,6 +271,33 @@ def the_ladder_knows_the_settings(whole: Whole) -> None:
     assert rungs["firing"].slowest
     assert (rungs["delivered"].gap_ms or 0) < 3_000
     assert all((r.since_ms or 0) >= 8_000 for r in (rungs["firing"], rungs["delivered"]))
+
+
+def a_silence_made_in_the_run_is_an_acknowledgement(whole: Whole) -> None:
+    """Of the alert that it holds, from when it began; one from before it fired is none."""
+    played = whole.played
+    silence, before_ms, after_ms = whole.taken
+    found = {ladder.alert: ladder for ladder in ladders(played.plan, played.timeline)}
+    rungs = {rung.name: rung for rung in found["Stuck"].rungs}
+    taken, verdict = rungs["acknowledged"], played.of("Stuck")
+
+    assert (taken.source, taken.what) == (
+        "alertmanager", f"silence {silence}, whose comment says ack",
+    )  # fmt: skip
+    confirmed_ms = sample.FAULT_S * 1000 + 40
+    assert taken.since_ms is not None
+    assert taken.error_ms is not None
+    at_ms = confirmed_ms + taken.since_ms
+    assert before_ms - 600 <= at_ms <= after_ms + 600, "its clock is known to half a second"
+    assert (taken.after, taken.gap_ms) == (
+        "delivered", taken.since_ms - (rungs["delivered"].since_ms or 0),
+    )  # fmt: skip
+    assert verdict.acknowledged_after_ms == taken.since_ms
+    assert verdict.acknowledged_by == "alertmanager"
+    for name in ("Silenced", "Caught"):
+        [other] = [r for r in found[name].rungs if r.name == "acknowledged"]
+        assert other.state is State.NOT_MEASURED
+        assert "no silence was made for it at `alertmanager` after it fired" in other.why
 
 
 def clocks_apart(whole: Whole, server: str) -> None:

@@ -104,22 +104,27 @@ class VerdictStack:
         """Start everything, silence `Silenced`, and watch. Returns the id of the silence."""
         self.alertmanager.start()
         self.prometheus.start()
-        silence = post(
-            f"{self.alertmanager.url}/api/v2/silences",
-            {
-                "matchers": [
-                    {"name": "alertname", "value": "Silenced", "isRegex": False, "isEqual": True}
-                ],
-                "startsAt": "2020-01-01T00:00:00Z", "endsAt": "2099-01-01T00:00:00Z",
-                "createdBy": "test", "comment": "test",
-            },
-        )["silenceID"]  # fmt: skip
+        silence = self.silence("Silenced")
         url = f"{self.prometheus.url}/api/v1/query?query=rate(http_requests_total[3s])"
         until("two scrapes", lambda: get(url)["data"]["result"])
         until("the rules are in place in time", self._load_rules, 60)
         for watcher in (self.receiver, *self.sources.values()):
             watcher.start(self._emit)
-        return str(silence)
+        return silence
+
+    def silence(self, alert: str, comment: str = "test") -> str:
+        """Silence an alert from now on, as a person does. Returns the id of the silence."""
+        made = post(
+            f"{self.alertmanager.url}/api/v2/silences",
+            {
+                "matchers": [
+                    {"name": "alertname", "value": alert, "isRegex": False, "isEqual": True}
+                ],
+                "startsAt": "2020-01-01T00:00:00Z", "endsAt": "2099-01-01T00:00:00Z",
+                "createdBy": "test", "comment": comment,
+            },
+        )  # fmt: skip
+        return str(made["silenceID"])
 
     def _load_rules(self) -> bool:
         """Choose the moment of the fault; False if that took too long to be of use."""
