@@ -251,7 +251,9 @@ def spent(result: Any) -> tuple[float, float]:
     return begin, begin + result["duration_ms"] / 1000
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL]
+)
 def test_a_pytest_that_is_ended_takes_the_fault_out(small_lab: Lab, number: int) -> None:
     """By the operator, or by a CI server that has no more patience: the run ends with it."""
     scenarios = write_set(small_lab, {"a": {}})
