@@ -78,6 +78,9 @@ def why_none(
         elif read is None or "acknowledged" not in read.data["can"]:
             unable.append(f"`{name}`")
         elif any(ours for _, ours in _rows(timeline, expected, name, asked_ms)):
+            if _was_away(timeline, name, asked_ms):
+                parts.append(f"`{name}` could not be read for a while, and may forget it")
+                continue
             sight = seen.sight_of(timeline, name)
             return sight.until_ms, f"nobody acknowledged it at `{name}` while we looked"
         else:
@@ -87,6 +90,13 @@ def why_none(
     if timeline.first("human.ack", after_ms=asked_ms) is not None:
         parts.append("what was acknowledged by hand names another alert, or none")
     return None, f"nobody told gameday of an acknowledgement: {', '.join(filter(None, parts))}"
+
+
+def _was_away(timeline: Timeline, name: str, since_ms: int) -> bool:
+    """Whether a source could not be read at some time: pagers forget who took what is over."""
+    last = timeline.latest(("alert.source.down", "alert.source.up"), name, at_ms=since_ms)
+    down = last is not None and last.kind == "alert.source.down"
+    return down or timeline.first("alert.source.down", name, after_ms=since_ms) is not None
 
 
 def _by_hand(plan: Plan, timeline: Timeline, expected: AlertExpectation) -> Iterator[Ack]:

@@ -227,6 +227,18 @@ def test_a_pager_that_lists_it_without_one_was_looked_at_until_its_last_read() -
     assert found == (60_000, "nobody acknowledged it at `pager` while we looked")
 
 
+@pytest.mark.parametrize("times", [[(12_000, "down"), (14_000, "up")], [(20_000, "down")]])
+def test_a_pager_that_was_away_may_have_forgotten_one(times: list[tuple[int, str]]) -> None:
+    marks = [Event(at_ms=at, kind=f"alert.source.{how}", subject="pager") for at, how in times]
+    until_ms, text = why(*marks, pager(incident()), alerting=ALL)
+
+    assert until_ms is None
+    assert "`pager` could not be read for a while, and may forget it" in text
+    well = [Event(at_ms=at, kind=f"alert.source.{how}", subject="pager")
+            for at, how in [(2_000, "down"), (3_000, "up")]]  # fmt: skip
+    assert why(*well, pager(incident()), alerting=ALL)[0] == 60_000
+
+
 def test_what_could_not_be_read_and_what_named_nothing_is_told() -> None:
     gone = read("pager", error="refused")
     failed = replace(gone, phase=Phase.FAILED)
