@@ -76,8 +76,9 @@ def since_when(report: Report) -> list[Line]:
             felt.append((on_ms + impact.since_ms, ladder.fault))
     if felt:
         at_ms, fault = min(felt)
-        after = format_ms(max(0, at_ms - in_from[fault]))
-        text = f"users felt it from {when(report, at_ms)}, {after} after fault `{fault}` was in"
+        after_ms = max(0, at_ms - in_from[fault])
+        soon = f"{format_ms(after_ms)} after" if after_ms else "as soon as"
+        text = f"users felt it from {when(report, at_ms)}, {soon} fault `{fault}` was in"
         return [Line(text=text, link="detection")]
     if in_from:
         fault, on_ms = min(in_from.items(), key=lambda one: one[1])
@@ -159,10 +160,12 @@ def _mend(report: Report) -> Iterable[Line]:
 
 
 def _mending(report: Report, kind: str, finding: Finding) -> str:
-    if kind == "alert":
-        return f"mend the alert: {finding.summary}"
-    if kind == "runbook":
-        return f"mend the runbook: {finding.summary}"
+    if finding.check == "alert/quiet":
+        return f"see why it fired, then mend it or expect it: {finding.summary}"
+    if kind in ("alert", "runbook"):
+        return f"mend the {kind}: {finding.summary}"
+    if kind == "answer":
+        return f"put right what {report.scenario.service} answered: {finding.summary}"
     phase = f" in the {finding.subject} phase" if finding.subject in _PHASES else ""
     return f"see where {report.scenario.service} lost its users{phase}, then mend that"
 

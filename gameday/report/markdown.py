@@ -70,7 +70,7 @@ def render(report: Report) -> str:
 
 def _answer(report: Report) -> Iterable[str]:
     scenario = report.scenario
-    yield f"# {answer_word(report)}: {_text(scenario.title or scenario.id)}"
+    yield f"# {answer_word(report)}: {one_line(scenario.title or scenario.id)}"
     yield ""
     yield f"**{_sentence(report.verdict.reason)}**"
     yield ""
@@ -78,12 +78,12 @@ def _answer(report: Report) -> Iterable[str]:
         yield f"- {_sentence(line)}"
     yield f"- {_safety(report)}"
     yield ""
-    yield f"> {_text(scenario.hypothesis)}"
+    yield f"> {one_line(scenario.hypothesis)}"
     yield ""
     profile = f", profile {scenario.profile}" if scenario.profile else ""
     yield (
-        f"Scenario `{scenario.id}`{profile} · service {_text(scenario.service)} · owner "
-        f"{_text(scenario.owner)} · environment {_text(report.environment)} · "
+        f"Scenario `{scenario.id}`{profile} · service {one_line(scenario.service)} · owner "
+        f"{one_line(scenario.owner)} · environment {one_line(report.environment)} · "
         f"{report.started or 'start unknown'} · {format_ms(report.duration_ms)} · "
         f"exit code {int(report.verdict.exit_code)}"
     )
@@ -104,7 +104,7 @@ def _leftovers(report: Report) -> Iterable[str]:
     yield "## What may still be broken"
     yield ""
     for left in report.leftovers:
-        yield f"- {_text(left.text)}. Undo it with:"
+        yield f"- {one_line(left.text)}. Undo it with:"
         yield ""
         yield "  ```sh"
         yield f"  {left.command}"
@@ -175,12 +175,12 @@ def _ladders(report: Report) -> Iterable[str]:
     yield "## From the fault to steady"
     for ladder in report.ladders:
         yield ""
-        name = f": {_text(ladder.alert)}" if ladder.alert else ""
+        name = f": {one_line(ladder.alert)}" if ladder.alert else ""
         receiver = f", receiver `{ladder.receiver}`" if ladder.receiver else ""
         yield f"### `{ladder.fault}`{name}{receiver}"
         yield ""
         yield from _table(
-            ("", "after the fault was in", "gap", "may be earlier by", ""), _rungs(ladder)
+            ("", "after the fault was in", "gap", "may be earlier by", ""), rung_rows(ladder)
         )
         for line in (ladder.floor, ladder.compared):
             if line:
@@ -194,7 +194,7 @@ def _runbooks(report: Report) -> Iterable[str]:
         yield "## Whether the runbooks cured it"
     for one in found:
         yield ""
-        yield f"### {_text(one.subject)}"
+        yield f"### {one_line(one.subject)}"
         yield ""
         yield _sentence(one.summary)
         for line in runbooks.lines(one):
@@ -211,7 +211,7 @@ def _runbooks(report: Report) -> Iterable[str]:
         )
 
 
-def _rungs(ladder: Ladder) -> list[tuple[str, ...]]:
+def rung_rows(ladder: Ladder) -> list[tuple[str, ...]]:
     """In order of time, each with the gap to what it waits for; the slowest wait in bold."""
     known = [r for r in ladder.rungs if r.state is State.MEASURED and r.since_ms is not None]
     known.sort(key=lambda r: (r.since_ms or 0, list(RUNGS).index(r.name)))
@@ -255,7 +255,7 @@ def _phases(report: Report) -> Iterable[str]:
         yield "No phase was reached."
         return
     head = ("phase", "requests", "n", "failed", "good", "p50", "p95", "p99", "not judged (edge)")
-    yield from _table(head, [_phase(row) for row in report.phases])
+    yield from _table(head, [phase_row(row) for row in report.phases])
     kinds = sorted({kind for row in report.phases for kind in row.failures})
     if kinds:
         yield ""
@@ -265,7 +265,8 @@ def _phases(report: Report) -> Iterable[str]:
                 yield f"- failures in the {row.phase} phase: {told}"
 
 
-def _phase(row: PhaseRow) -> tuple[str, ...]:
+def phase_row(row: PhaseRow) -> tuple[str, ...]:
+    """What users got of one subject in one phase."""
     short = "" if row.complete else " (cut short)"
     return (
         f"{row.phase} ({row.seconds} s{short})" if row.subject == "all" else "",
@@ -306,7 +307,7 @@ def _comparison(report: Report) -> Iterable[str]:
     yield ""
     lacking = Counter(row.why for row in found.numbers if row.why)
     for why, count in sorted(lacking.items()):
-        yield f"- not compared, {count} of {len(found.numbers)} numbers: {_text(why)}"
+        yield f"- not compared, {count} of {len(found.numbers)} numbers: {one_line(why)}"
     level = format_ratio(1 - found.false_alarms)
     yield (
         "- The intervals count what runs differ by anyway: without a change, all of them together "
@@ -326,8 +327,8 @@ def _faults(report: Report) -> Iterable[str]:
             f"`{row.id}`",
             row.target,
             row.what,
-            _confirmed(row.on_ms, row.on_error_ms),
-            _confirmed(row.off_ms, row.off_error_ms),
+            confirmed(row.on_ms, row.on_error_ms),
+            confirmed(row.off_ms, row.off_error_ms),
             undone.get(row.id, "-"),
         )
         for row in report.faults
@@ -351,12 +352,13 @@ def _how(report: Report) -> Iterable[str]:
     for note in report.notes:
         yield f"- {_sentence(note)}"
     for part in report.parts:
-        yield f"- {part.name}: {_text(part.text)}"
+        yield f"- {part.name}: {one_line(part.text)}"
     yield f"- gameday {report.gameday or '(version unknown)'}, seed {report.seed}"
     yield f"- made from the run directory alone; again with `gameday report {report.run_id}`"
 
 
-def _confirmed(at_ms: int | None, error_ms: int | None) -> str:
+def confirmed(at_ms: int | None, error_ms: int | None) -> str:
+    """When a fault was read back as in or gone, and how long before that it was asked."""
     if at_ms is None:
         return "**never**"
     return f"{_clock(at_ms)} (asked {format_ms(error_ms or 0)} before)"
@@ -377,17 +379,17 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str]:
     yield "| " + " | ".join(head) + " |"
     yield "|" + "---|" * len(head)
     for row in rows:
-        yield "| " + " | ".join(_text(cell).replace("|", "\\|") for cell in row) + " |"
+        yield "| " + " | ".join(one_line(cell).replace("|", "\\|") for cell in row) + " |"
 
 
 def _sentence(text: str) -> str:
     """With a capital and a full stop, unless it starts with a name."""
-    text = _text(text)
+    text = one_line(text)
     if text[:1].isalpha() and not text[1:2].isdigit():  # `p95` stays as it is
         text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else text + "."
 
 
-def _text(text: str) -> str:
+def one_line(text: str) -> str:
     """On one line, and never HTML of somebody else's."""
     return re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", printable(" ".join(text.split())))

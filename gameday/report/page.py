@@ -171,7 +171,7 @@ def _ladder(number: int, ladder: Ladder) -> Table:
         caption=f"Detection ladder of fault {ladder.fault}{name}",
         title=f"`{ladder.fault}`{name}{receiver}",
         head=("", "after the fault was in", "gap", "may be earlier by", "went into"),
-        rows=markdown._rungs(ladder),
+        rows=markdown.rung_rows(ladder),
         notes=[text for text in (ladder.floor, ladder.compared) if text],
     )
 
@@ -234,7 +234,7 @@ def _objectives(report: Report) -> Section:
             id="table-phases",
             caption="What users got in each phase",
             head=head,
-            rows=[markdown._phase(row) for row in report.phases],
+            rows=[markdown.phase_row(row) for row in report.phases],
         )
     ]
     kinds = [
@@ -308,8 +308,8 @@ def _safety(report: Report, plan: Plan, timeline: Timeline) -> Section:
                 f"`{row.id}`",
                 row.target,
                 row.what,
-                markdown._confirmed(row.on_ms, row.on_error_ms),
-                markdown._confirmed(row.off_ms, row.off_error_ms),
+                markdown.confirmed(row.on_ms, row.on_error_ms),
+                markdown.confirmed(row.off_ms, row.off_error_ms),
                 undone.get(row.id, "-"),
             )
             for row in report.faults

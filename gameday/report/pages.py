@@ -89,7 +89,7 @@ def _with_picture(report: Report, drawing: Drawing | None, why: str) -> str:
     if drawing is not None:
         line = f"[![The run at a glance]({PNG})]({SVG})"
     elif why and not why.startswith("`"):
-        line = f"The figure could not be drawn: {markdown._text(why)}."
+        line = f"The figure could not be drawn: {markdown.one_line(why)}."
     else:
         return text
     return text.replace("\n## ", f"\n{line}\n\n## ", 1)

@@ -122,8 +122,9 @@
       const narrow = box.clientWidth < 560;
       const labels = narrow ? 92 : spec.config.axisY.minExtent;
       made.config.axisY.minExtent = made.config.axisY.maxExtent = labels;
+      if (narrow) Object.assign(made.config.title, { frame: "bounds", fontSize: 11.5 });
       for (const panel of made.vconcat) {
-        panel.width = Math.max(160, box.clientWidth - labels - 34);
+        panel.width = Math.max(160, box.clientWidth - labels - 26);
         if (narrow) delete panel.title.subtitle;
         for (const layer of panel.layer) {
           const axis = layer.encoding.y && layer.encoding.y.axis;

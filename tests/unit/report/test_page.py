@@ -17,11 +17,12 @@ from checks_support import alert, change, cut, drop, good_run, plan, timeline
 from test_reports_golden import RUNS, naive, report_of
 
 from gameday.app import pages as app_pages
-from gameday.app.judge import Judged
+from gameday.app.judge import Judged, report_command
 from gameday.app.rundir import RunDir
 from gameday.model.event import Timeline
+from gameday.model.verdict import Outcome
+from gameday.report import answer, pages, write_all
 from gameday.report import page as page_module
-from gameday.report import pages, write_all
 from gameday.report.drawing import Drawing, DrawingError
 from gameday.report.html import badge, json_in_html, policy, prose, sentence
 from gameday.report.index import render_runs
@@ -175,8 +176,8 @@ def test_the_first_screen_of_a_failure_answers_four_questions(tmp_path: Path) ->
     assert "Mend the alert" in read.text("what-next")
     assert "gameday run scenarios/payments-slow.yaml --profile smoke" in read.text("what-next")
     assert read.text("safety-line").startswith("Faults out and read back at 0:33.0 (")
-    answer = read.ids().index("answer")
-    assert all(read.ids().index(one) < answer + 16 for one in ("what-failed", "what-next"))
+    top = read.ids().index("answer")
+    assert all(read.ids().index(one) < top + 16 for one in ("what-failed", "what-next"))
 
 
 def test_what_may_be_broken_stands_on_top_with_the_command(tmp_path: Path) -> None:
@@ -379,3 +380,41 @@ def test_the_page_of_all_runs_is_written_beside_them(tmp_path: Path) -> None:
     assert page == tmp_path / "index.html"
     assert text.index("2026-11-22 11:00:00") < text.index("2026-11-22 10:00:00")
     assert app_pages.write_index(tmp_path).read_text() == text
+
+
+def test_the_page_is_shown_in_the_browser_or_its_place_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    def browser(url: str) -> bool:
+        asked.append(url)
+        return len(asked) == 1
+
+    monkeypatch.setattr("webbrowser.open", browser)
+    for _ in range(2):
+        code = report_command("last", reports=tmp_path, open_it=True, index_only=True)
+        assert code == 0
+
+    told = capsys.readouterr()
+    assert asked == [(tmp_path / "index.html").as_uri()] * 2
+    assert told.out.count(f"wrote {tmp_path / 'index.html'}") == 2
+    assert told.err.count("no browser could be opened") == 1
+
+
+def test_each_kind_of_failure_has_a_next_step_of_its_own() -> None:
+    report = report_of(RUNS["failed"]())
+    kinds = {
+        "answer/right": "put right what shop answered: x",
+        "alert/quiet": "see why it fired, then mend it or expect it: x",
+        "alert/fired": "mend the alert: x",
+        "runbook/linked": "mend the runbook: x",
+        "slo/criterion": "see where shop lost its users, then mend that",
+    }
+    for check, wanted in kinds.items():
+        finding = replace(report.expectations[-1], check=check, subject="", summary="x")
+        failed = replace(finding, outcome=Outcome.FAIL)
+        steps = answer.next_steps(replace(report, expectations=(failed, failed)))
+
+        assert [step.text for step in steps][:1] == [wanted]
+        assert len(steps) == 2, "told once, then the run again"
