@@ -7,11 +7,12 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self, TextIO
 
 from gameday.app.check import PlanRequest, expand
+from gameday.app.exports import Exports, exporting
 from gameday.app.judge import Judged, judge_run, write_reports
 from gameday.app.rundir import RunDir, create
 from gameday.engine.core import Done
@@ -32,6 +33,7 @@ class RunRequest:
     server_process: Mapping[str, Any] | None = None  # of a given Toxiproxy, where that is known
     change_id: str | None = None
     operator: str | None = None
+    exports: Exports = field(default_factory=Exports)
 
     @classmethod
     def many(
@@ -49,6 +51,7 @@ class RunRequest:
         operator: str | None = None,
         run_runbooks: bool = False,
         control: bool = False,
+        exports: Exports = Exports(),  # noqa: B008 - a frozen value
     ) -> list[Self]:
         """One request a scenario file, directories searched."""
         return [
@@ -67,6 +70,7 @@ class RunRequest:
                 go=go,
                 change_id=change_id,
                 operator=operator,
+                exports=exports,
             )
             for path in expand(paths)
         ]
@@ -119,15 +123,15 @@ def run_one(
         beside_plan=("--toxiproxy",) if request.toxiproxy else (),
     )
     admission = admit(plan, policy, toxiproxy=request.toxiproxy, reports=request.reports)
-    where = create(request.reports, plan.scenario.id)
-    _keep_inputs(where, plan)
-    with restored():
+    with exporting(plan, request.exports) as told, restored():
+        where = create(request.reports, plan.scenario.id)
+        _keep_inputs(where, plan)
         with _view(plan, out, as_json=as_json, quiet=quiet) as listeners:
             try:
                 options = RigOptions(
                     toxiproxy=request.toxiproxy,
                     server_process=request.server_process,
-                    listeners=listeners,
+                    listeners=[*listeners, *told],
                     admission=admission,
                 )
                 done = play(plan, where, options)

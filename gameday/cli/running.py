@@ -24,6 +24,24 @@ Tags = Annotated[
     str | None,
     typer.Option("-m", help="Only scenarios with these tags, e.g. `smoke and not docker`."),
 ]
+FailOn = Annotated[
+    str, typer.Option("--fail-on", help="From `fail`, `inconclusive` or `warning` on.")
+]
+Retry = Annotated[
+    int, typer.Option("--retry", help="Try again so often; a pass by it is told as flaky.")
+]
+StepSummary = Annotated[
+    Path | None,
+    typer.Option("--step-summary", help="Append Markdown; $GITHUB_STEP_SUMMARY unless given."),
+]
+Metrics = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics",
+        metavar="[HOST:]PORT",
+        help="Serve metrics of the run to Prometheus, on this machine unless HOST is given.",
+    ),
+]
 
 
 def check(
@@ -70,20 +88,15 @@ def run_command(
     run_runbooks: RunRunbooks = False,
     control: Control = False,
     tags: Tags = None,
-    fail_on: Annotated[
-        str, typer.Option("--fail-on", help="From `fail`, `inconclusive` or `warning` on.")
-    ] = "inconclusive",
-    retry: Annotated[
-        int, typer.Option("--retry", help="Try again so often; a pass by it is told as flaky.")
-    ] = 0,
-    step_summary: Annotated[
-        Path | None,
-        typer.Option("--step-summary", help="Append Markdown; $GITHUB_STEP_SUMMARY unless given."),
-    ] = None,
+    fail_on: FailOn = "inconclusive",
+    retry: Retry = 0,
+    step_summary: StepSummary = None,
+    metrics: Metrics = None,
     json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the verdict.")] = False,
 ) -> int:
     """Run scenarios: load, faults, alerts, runbooks, a verdict, and the faults gone."""
+    from gameday.app.exports import Exports
     from gameday.app.run import RunRequest
     from gameday.app.runset import SetOptions, run_set
 
@@ -100,6 +113,7 @@ def run_command(
         operator=operator,
         run_runbooks=run_runbooks,
         control=control,
+        exports=Exports(metrics=metrics),
     )
     options = SetOptions(
         tags=tags,

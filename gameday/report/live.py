@@ -70,10 +70,26 @@ class LiveView:
         self._face.close()
 
 
+class View(Protocol):
+    """What a `LiveFollower` feeds."""
+
+    def see(self, event: Event) -> None:
+        """Take one event in."""
+
+    def tick(self, now_ms: int) -> None:
+        """It is *now_ms* of run time, though nothing happened."""
+
+    def dropped(self, count: int) -> None:
+        """So many events were not handed over."""
+
+    def close(self) -> None:
+        """End. Idempotent."""
+
+
 class LiveFollower:
     """Feeds a view from a thread of its own. `emit` never blocks and never raises."""
 
-    def __init__(self, view: LiveView, *, size: int = 2_000, every_s: float = 0.25) -> None:
+    def __init__(self, view: View, *, size: int = 2_000, every_s: float = 0.25) -> None:
         self._view, self._every_s = view, every_s
         self._queue: queue.Queue[Event | None] = queue.Queue(maxsize=size)
         self._closing = threading.Event()

@@ -18,7 +18,7 @@ def status_of(state: LiveState) -> dict[str, Any]:
         **_load(state),
         "faults": {name: light.state for name, light in state.faults.items()},
         "alerts": {name: light.state for name, light in state.alerts.items()},
-        "detection": _detection(state),
+        "detection": detection_of(state),
         "objectives": {
             one.text: {"value": one.value, "holds": one.holds, "said": one.said}
             for one in state.objectives
@@ -66,7 +66,7 @@ def _load(state: LiveState) -> dict[str, Any]:
     }
 
 
-def _detection(state: LiveState) -> dict[str, Any]:
+def detection_of(state: LiveState) -> dict[str, Any]:
     """How long ago the fault of each expected alert came, until it fired; with the limit."""
     found: dict[str, Any] = {}
     for expected in state.plan.scenario.expect.alerts:

@@ -1,0 +1,74 @@
+"""What a real run tells other systems while it goes on."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import yaml
+from lab_support import GAMEDAY, Lab, process
+from set_support import quick_scenario
+
+
+def scenario(lab: Lab) -> Path:
+    path = lab.write()
+    path.write_text(yaml.safe_dump(quick_scenario("short"), sort_keys=False))
+    return path
+
+
+class Scraper:
+    """Asks for the metrics of a run again and again, until they are gone."""
+
+    def __init__(self, stderr: Path) -> None:
+        self._stderr = stderr
+        self.texts: list[str] = []
+        self.ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self.ended.wait(0.1):
+            found = re.search(r"metrics at (\S+)", self._stderr.read_text())
+            if found is None:
+                continue
+            try:
+                with urllib.request.urlopen(found[1], timeout=5) as answer:
+                    self.texts.append(answer.read().decode())
+            except (OSError, urllib.error.URLError):
+                continue  # before the first, or after the last
+
+    def close(self) -> None:
+        self.ended.set()
+        self._thread.join(10)
+
+    def saw(self, line: str) -> bool:
+        return any(re.search(rf"^{line}$", text, re.MULTILINE) for text in self.texts)
+
+
+def test_a_run_is_scraped_while_it_goes_on(small_lab: Lab) -> None:
+    scenario(small_lab)
+    stderr = small_lab.directory / "stderr.txt"
+    command = [*GAMEDAY, "run", "scenario.yaml", "--profile", "smoke", "--metrics", "0", "-q"]
+    with stderr.open("w") as err, process(
+        command, cwd=small_lab.directory, env=dict(os.environ),
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=err,
+    ) as child:  # fmt: skip
+        scraper = Scraper(stderr)
+        try:
+            code = child.wait(120)
+        finally:
+            scraper.close()
+
+    assert code in (0, 3), stderr.read_text()
+    assert scraper.saw('gameday_phase{phase="baseline"} 1')
+    assert scraper.saw('gameday_fault_active{fault="late",target="back"} 1')
+    assert scraper.saw(r"gameday_arrivals_asked_total [1-9]\d*")
+    last = scraper.texts[-1]
+    assert 'gameday_fault_active{fault="late",target="back"} 0' in last, "served until the end"
+    assert "gameday_metrics_events_dropped_total 0" in last
+    assert f'run_id="{small_lab.last_run.name}"' in last
