@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -71,16 +72,28 @@ def _not_meant(asked: RunAsked, chosen: str) -> bool:
 
 def played(asked: RunAsked, store: Path) -> ScenarioRun:
     """The run of this test session, whichever process asks first. *store* is the session's own."""
-    kept = store / f"{asked.path.as_posix().replace('/', '!')[-200:]}.json"
-    with locked([str(kept)], asked.wait_s):
-        if kept.exists():
-            return _restored(json.loads(kept.read_text(encoding="utf-8")))
-        try:
-            run = run_scenario(asked)
-        except GamedayError as error:
-            run = ScenarioRun(exit_code=error.exit_code, reason=error_text(error).strip())
-        kept.write_text(json.dumps(_stored(run)), encoding="utf-8")
-        return run
+    kept = store / f"{hashlib.sha256(repr(asked).encode()).hexdigest()}.json"
+    try:
+        with locked([str(kept)], asked.wait_s):
+            if kept.exists():
+                return _restored(json.loads(kept.read_text(encoding="utf-8")))
+            run = _run(asked)
+            kept.write_text(json.dumps(_stored(run)), encoding="utf-8")
+            return run
+    except GamedayError as error:
+        return ScenarioRun(exit_code=error.exit_code, reason=_reason(error))
+
+
+def _run(asked: RunAsked) -> ScenarioRun:
+    """The run, or why there is none: what one process was refused, the others are too."""
+    try:
+        return run_scenario(asked)
+    except GamedayError as error:
+        return ScenarioRun(exit_code=error.exit_code, reason=_reason(error))
+
+
+def _reason(error: GamedayError) -> str:
+    return error_text(error).removeprefix("gameday: ").strip()
 
 
 def _stored(run: ScenarioRun) -> Mapping[str, object]:
@@ -146,5 +159,5 @@ def _text(run: ScenarioRun, found: Finding) -> str:
 
 def _short(text: str) -> str:
     """On one line."""
-    flat = " ".join(text.removeprefix("gameday: ").split()) or "the run said nothing"
+    flat = " ".join(text.split()) or "the run said nothing"
     return flat if len(flat) <= _SHORT else flat[: _SHORT - 1] + "…"

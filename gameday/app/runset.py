@@ -132,8 +132,9 @@ def _once(request: RunRequest, plan: Plan, options: SetOptions) -> Try:
     try:
         result = run_one(request, plan, as_json=options.as_json, quiet=options.quiet)
     except GamedayError as error:
-        sys.stderr.write(error_text(error))
-        return Try(exit_code=error.exit_code, reason=error_text(error).strip())
+        text = error_text(error)
+        sys.stderr.write(text)
+        return Try(exit_code=error.exit_code, reason=text.removeprefix("gameday: ").strip())
     except KeyboardInterrupt:
         return Try(exit_code=ExitCode.INTERRUPTED, reason="interrupted before it began")
     return _try(result.exit_code, result.judged.report)

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from gameday.app.check import PlanRequest, make_plan
-from gameday.errors import GamedayError
+from gameday.errors import GamedayError, UsageError
 from gameday.model.plan import Plan
 from gameday.model.verdict import ExitCode, Finding, Outcome
 
@@ -155,7 +156,8 @@ def _ended(code: int, out: str, err: str, reports: Path) -> ScenarioRun:
     told = (out + err)[-_OUTPUT_MAX:]
     last = _last(out)
     if last is None:
-        reason = err.strip() or f"`gameday run` ended with {code} and said nothing"
+        said = err.strip().removeprefix("gameday: ")
+        reason = said or f"`gameday run` ended with {code} and said nothing"
         return ScenarioRun(exit_code=exit_code, reason=reason, output=told)
     run_dir = reports / str(last["run_id"])
     try:
@@ -238,8 +240,7 @@ def locked(names: Iterable[str], wait_s: float) -> Iterator[None]:
     Always taken in the same order, and given back by the system when the process ends. Raises
     InconclusiveError when one is not free within *wait_s*.
     """
-    folder = Path(tempfile.gettempdir()) / f"gameday-locks-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder = _lock_folder()
     until = time.monotonic() + wait_s
     with contextlib.ExitStack() as held:
         for name in sorted(names):
@@ -252,6 +253,19 @@ def locked(names: Iterable[str], wait_s: float) -> Iterator[None]:
                     )
                 time.sleep(_POLL_S)
         yield
+
+
+def _lock_folder() -> Path:
+    """Ours alone: one that somebody else made could make us wait for ever."""
+    folder = Path(tempfile.gettempdir()) / f"gameday-locks-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        mine = folder.lstat()
+    except OSError as error:
+        raise UsageError(f"`{folder}` cannot be made: {error.strerror}; set TMPDIR") from None
+    if mine.st_uid != os.getuid() or not stat.S_ISDIR(mine.st_mode):
+        raise UsageError(f"`{folder}` belongs to somebody else; remove it, or set TMPDIR")
+    return folder
 
 
 def _try(number: int) -> bool:

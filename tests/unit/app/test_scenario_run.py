@@ -22,6 +22,7 @@ from gameday.app.scenario_run import (
     targets_of,
 )
 from gameday.checks import judge
+from gameday.errors import UsageError
 from gameday.model.verdict import ExitCode, Outcome
 
 
@@ -90,6 +91,18 @@ def test_runs_share_a_target_by_its_address_and_not_by_its_name() -> None:
     for fault in scenario.faults:
         assert environment.targets[fault.target].listen in found
     assert not found & set(environment.targets), "names are those of one project only"
+
+
+def test_locks_in_a_place_of_somebody_else_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scenario_run.tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "other").mkdir()
+    place = tmp_path / f"gameday-locks-{scenario_run.os.getuid()}"
+    place.symlink_to(tmp_path / "other")
+
+    with pytest.raises(UsageError, match="belongs to somebody else"), locked(["a"], 0):
+        pass
 
 
 HOLD = """
