@@ -239,9 +239,9 @@ def recover(
 
 @app.command()
 def schema(
-    which: Annotated[str, typer.Argument(help="`scenario` or `project`.")] = "scenario",
+    which: Annotated[str, typer.Argument(help="`scenario`, `project` or `result`.")] = "scenario",
 ) -> int:
-    """Print the JSON Schema of a file, for editors."""
+    """Print the JSON Schema of a file, for editors and for those who read `result.json`."""
     from gameday.app.check import schema_command
 
     return schema_command(which)

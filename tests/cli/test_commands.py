@@ -134,7 +134,7 @@ def test_shell_completion_knows_the_commands(tmp_path: Path) -> None:
         (("load", "import", "har", "nowhere.har"), 2, "`nowhere.har` cannot be read"),
         (("load", "import", "postman", "x"), 2, "No such command"),
         (("load", "import", "openapi", "x", "--by", "y"), 2, "`y` is no way to group"),
-        (("schema", "report"), 2, "`report` is no file of ours"),
+        (("schema", "report"), 2, "`report` has no schema"),
         (("recover",), 0, "no run in `reports` left anything in place"),
         (("doctor",), 0, "toxiproxy"),
     ],
@@ -188,6 +188,14 @@ def test_schemas_are_json(tmp_path: Path) -> None:
 
         assert ended.returncode == 0
         assert json.loads(ended.stdout)["$schema"]
+
+
+def test_the_schema_of_results_is_the_published_file(tmp_path: Path) -> None:
+    ended = call("schema", "result", cwd=tmp_path)
+    published = Path(__file__).parents[2] / "gameday" / "report" / "result.schema.json"
+
+    assert ended.returncode == 0
+    assert ended.stdout == published.read_text(encoding="utf-8")
 
 
 def test_a_toxiproxy_that_is_not_there_is_one_clear_message(project: Path) -> None:

@@ -137,7 +137,7 @@ def _page() -> str:
         "One file a run, for machines: everything that `report.md` says, field by field.",
         "`schema` is the version of this page, 1.",
         "Within a version fields may be added; none is renamed, removed or given another meaning.",
-        "The JSON Schema is `gameday/report/result.schema.json`.",
+        "`gameday schema result` prints the JSON Schema, `gameday/report/result.schema.json`.",
         "A number that is not known is `null`, never 0.",
         "`gameday judge RUN --json` prints it; `gameday report RUN` writes it again.",
     ]
