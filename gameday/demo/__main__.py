@@ -6,13 +6,13 @@ import argparse
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
 from gameday.demo.project import ENDABLE, STATE
-from gameday.demo.releases import VERSIONS, ReleaseError, release
+from gameday.demo.releases import VERSIONS, ReleaseError, release, watch
 from gameday.demo.shop import Shop, ShopError
 from gameday.demo.topology import GATEWAYS, default_topology
 from gameday.demo.wishes import restart_part
@@ -43,9 +43,16 @@ def main(arguments: list[str]) -> int:
         one.add_argument("name", choices=GATEWAYS)
         one.add_argument("--state", type=Path, default=Path(STATE), help="as of `restart`")
     release_command.add_argument("version", choices=VERSIONS)
+    watch_command = commands.add_parser("watch", help="have the balancer look at the gateways")
+    watch_command.add_argument("what", choices=("on", "off", "state"))
+    watch_command.add_argument("--state", type=Path, default=Path(STATE), help="as of `restart`")
     options = parser.parse_args(arguments)
+    if options.command == "watch":
+        wanted = {"on": True, "off": False, "state": None}[options.what]
+        return told(lambda: watch(options.state, wanted))
     if options.command in ("release", "released"):
-        return deploy(options.state, options.name, getattr(options, "version", None))
+        version = getattr(options, "version", None)
+        return told(lambda: release(options.state, options.name, version))
     if options.command == "restart":
         return restart(options.state, options.name)
     return serve(options.state, naive=options.naive, proxied=options.proxied)
@@ -59,10 +66,10 @@ def restart(state: Path, name: str) -> int:
     return 1 if problem else 0
 
 
-def deploy(state: Path, name: str, version: str | None) -> int:
-    """Deploy, or ask what is deployed, and print it. Returns an exit code."""
+def told(ask: Callable[[], str]) -> int:
+    """Print what *ask* gives, or why there is nothing. Returns an exit code."""
     try:
-        print(release(state, name, version))  # noqa: T201
+        print(ask())  # noqa: T201
     except ReleaseError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1

@@ -17,6 +17,7 @@ from gameday.demo.settings import Settings, report_status
 from gameday.demo.topology import GATEWAYS
 from gameday.demo.web import (
     Answer,
+    BadRequest,
     Call,
     CallFailed,
     CallTimedOut,
@@ -32,6 +33,8 @@ MAX_BUSY = 256
 BUGS = 0.1
 _TRY_WITHIN_S = 2.0
 _CHECK_EVERY_S, _CHECK_WITHIN_S, _CHECKS_TO_FAIL = 1.0, 0.5, 2
+#: A round of checks that is older than this is none.
+_LOOK_WITHIN_S = 4.0
 _FAILURES_TO_EJECT, _EJECT_S, _EJECT_MOST_S = 5, 5.0, 30.0
 #: Answers that speak against the gateway itself; 503 is an honest refusal, not a fault.
 _TROUBLE = (500, 502, 504)
@@ -100,6 +103,8 @@ class Balancer:
         )
         for upstream in self.pool.upstreams:
             metrics.expect(upstream.name)
+        self.watching = True
+        self._looked_at = time.monotonic()
         self._acknowledged = settings.acknowledged.open("a", encoding="utf-8")
 
     async def forward(self, call: Call) -> Reply:
@@ -232,8 +237,35 @@ class Balancer:
     async def watch(self) -> None:
         """Check all gateways, for ever."""
         while True:
-            await asyncio.gather(*(self.check(upstream) for upstream in self.pool.upstreams))
+            if self.watching:
+                await asyncio.gather(*(self.check(upstream) for upstream in self.pool.upstreams))
+                self._looked_at = time.monotonic()
+                self._metrics.gauge(
+                    "balancer_last_look_timestamp_seconds", "When all gateways were looked at."
+                ).set(time.time())
             await asyncio.sleep(_CHECK_EVERY_S)
+
+    async def watch_status(self, _: Call) -> Reply:
+        """`GET /status/watch`: 503 when nobody has looked at the gateways for a while.
+
+        The naive shop does not ask who looks after those who look.
+        """
+        age_s = time.monotonic() - self._looked_at
+        if age_s > _LOOK_WITHIN_S and not self._settings.naive:
+            return busy_reply(f"nobody has looked at the gateways for {age_s:.0f} s")
+        return Reply(data={"watch": "on"})
+
+    async def watch_set(self, call: Call) -> Reply:
+        """`POST /admin/watch` with `{"on": false}`: the watch stops, as by a bug of its own."""
+        on = call.json().get("on")
+        if not isinstance(on, bool):
+            raise BadRequest("`on` must be true or false")
+        self.watching = on
+        return await self.watch_show(call)
+
+    async def watch_show(self, _: Call) -> Reply:
+        """`GET /admin/watch`."""
+        return Reply(data={"watch": "on" if self.watching else "off"})
 
 
 async def run(settings: Settings, name: str, stopped: asyncio.Event) -> None:
@@ -244,6 +276,9 @@ async def run(settings: Settings, name: str, stopped: asyncio.Event) -> None:
     server.add(
         Route(method="GET", path="/status/gateways", handler=balancer.gateways, shed=False),
         Route(method="GET", path="/status/releases", handler=balancer.releases, shed=False),
+        Route(method="GET", path="/status/watch", handler=balancer.watch_status, shed=False),
+        Route(method="GET", path="/admin/watch", handler=balancer.watch_show, shed=False),
+        Route(method="POST", path="/admin/watch", handler=balancer.watch_set, shed=False),
     )
     for method, path in (
         ("GET", "/products"),

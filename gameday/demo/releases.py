@@ -46,6 +46,17 @@ class Release:
 
 def release(state_dir: Path, name: str, version: str | None) -> str:
     """Deploy *version* to the gateway *name*, or none; what runs there. Raises ReleaseError."""
+    data = None if version is None else {"version": version}
+    return str(_asked(state_dir, name, "/admin/release", data)["version"])
+
+
+def watch(state_dir: Path, on: bool | None) -> str:
+    """Have the balancer look at the gateways, or not; whether it does. Raises ReleaseError."""
+    data = None if on is None else {"on": on}
+    return str(_asked(state_dir, "shop", "/admin/watch", data)["watch"])
+
+
+def _asked(state_dir: Path, name: str, path: str, data: Any) -> dict[str, Any]:
     try:
         settings = read_settings((state_dir / "shop.json").resolve())
         address = settings.topology.direct(name)
@@ -54,11 +65,11 @@ def release(state_dir: Path, name: str, version: str | None) -> str:
     host, port = address.rsplit(":", 1)
     connection = HTTPConnection(host, int(port), timeout=_WITHIN_S)
     try:
-        if version is None:
-            connection.request("GET", "/admin/release")
+        if data is None:
+            connection.request("GET", path)
         else:
-            body = json.dumps({"version": version})
-            connection.request("POST", "/admin/release", body, {"Content-Type": "application/json"})
+            head = {"Content-Type": "application/json"}
+            connection.request("POST", path, json.dumps(data), head)
         answer = connection.getresponse()
         said: dict[str, Any] = json.loads(answer.read())
     except (OSError, HTTPException, ValueError) as error:
@@ -67,7 +78,7 @@ def release(state_dir: Path, name: str, version: str | None) -> str:
         connection.close()
     if answer.status != 200:
         raise ReleaseError(f"`{name}` answered {answer.status}: {said.get('error', '')}")
-    return str(said["version"])
+    return said
 
 
 class ReleaseError(Exception):

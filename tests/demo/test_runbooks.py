@@ -141,6 +141,11 @@ def broken_release(customer: Customer) -> None:
     wait_until("it is seen", lambda: customer.get("/status/releases").status_code == 503)
 
 
+def no_watch(customer: Customer) -> None:
+    customer.post("/admin/watch", {"on": False}, "shop")
+    wait_until("it is seen", lambda: customer.get("/status/watch").status_code == 503)
+
+
 BREAK: dict[str, Callable[[Customer], None]] = {
     "payments-slow": slow_payments,
     "connection-resets": resetting_payments,
@@ -152,9 +157,17 @@ BREAK: dict[str, Callable[[Customer], None]] = {
     "database-down": dead_database,
     "inventory-slow": slow_inventory,
     "bad-deploy": broken_release,
+    "monitoring-down": no_watch,
 }
 #: Where the mitigation alone must make things well, with the fault still in.
-CURED = ("payments-slow", "connection-resets", "database-down", "inventory-slow", "bad-deploy")
+CURED = (
+    "payments-slow",
+    "connection-resets",
+    "database-down",
+    "inventory-slow",
+    "bad-deploy",
+    "monitoring-down",
+)
 
 
 def test_every_runbook_is_followed_here() -> None:

@@ -56,7 +56,7 @@ def prepared(stand: Stand) -> Path:
         "GATEWAYS": " ".join(topology.direct(f"gateway-{n}") for n in (1, 2, 3)),
     }
     project = yaml.safe_load((stand.directory / "gameday.yaml").read_text())
-    project["environments"]["local"]["commands"] = ["bash"]
+    project["environments"]["local"]["commands"] = ["bash", "python3"]
     dead = f"http://{topology.direct('shop')}/runbooks/payments-slow"
     project["alerts"]["PaymentsSlow"]["runbook"] = dead
     project["runbook_hosts"] = ["127.0.0.1"]
