@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-LIMIT_S = 90
+LIMIT_S = 60
 #: Pixels of the PNG for each unit of the figure.
 SCALE = 1.5
 _ID = re.compile(r"""(\bid="|url\(#|href="#)((?:clip|gradient_)\d+)""")
