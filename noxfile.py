@@ -70,6 +70,14 @@ def benchmarks(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """The docs as a site, in `site/`; a page, link or anchor that leads nowhere is a failure."""
+    session.install("-e.[docs]")
+    env = {"NO_MKDOCS_2_WARNING": "1"}
+    session.run("mkdocs", "build", "--strict", *session.posargs, env=env)
+
+
+@nox.session(default=False)
 def build(session: nox.Session) -> None:
     """Build a wheel, install it alone, and check that it starts."""
     session.install("build")

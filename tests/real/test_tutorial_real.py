@@ -1,53 +1,33 @@
 """The tutorial on one's own Prometheus: its files, its commands and what it shows, as printed.
 
-What is taken from the page: a fenced block below a line that is a file's name in back-quotes and a
-colon is that file; each line of a `console` block is a command, one that ends with ` &` is a server
-that stays; a `text` block is what the command before it prints, line by line with others in
-between, wrapped elsewhere, and with other numbers. Nothing is changed but the ports.
+What is taken from the page, and how it is compared, is in `page_support`. Nothing is changed but
+the ports.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from alerts_support import get, until
+from page_support import FENCE, assert_shown, environment
 from ports_support import free_port
 
 pytestmark = pytest.mark.real
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial-alert.md"
 PORTS = ("8001", "8002", "18002", "8474", "9090", "9093", "9099")
-FENCE = re.compile(r"(?:^`([\w.-]+)`:\n\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-#: A number with its unit; an exit code is no such number.
-NUMBER = re.compile(r"(?<!exit code )(?<![\w.])\d+(?:\.\d+)*(?:\+ds)?(?: (?:ms|s)\b)?")
 
 
 def with_free_ports(text: str) -> tuple[str, dict[str, int]]:
     free = {port: free_port() for port in PORTS}
     return re.sub(rf"\b({'|'.join(PORTS)})\b", lambda found: str(free[found[1]]), text), free
-
-
-def words_of(text: str) -> str:
-    """Without numbers, and without line breaks and spaces, which depend on them."""
-    return f" {' '.join(NUMBER.sub('#', text).split())} "
-
-
-def assert_shown(shown: str, printed: str) -> None:
-    """Every line that is *shown* was *printed*, in that order."""
-    rest = words_of(printed)
-    for line in filter(str.strip, shown.splitlines()):
-        _, found, rest = rest.partition(words_of(line))
-        assert found, f"not printed: {line}\n\n{printed}"
-        rest = f" {rest}"
 
 
 @contextmanager
@@ -86,8 +66,7 @@ def test_the_page_as_printed(tmp_path: Path, real_server: Callable[..., str]) ->
     for program in ("prometheus", "prometheus-alertmanager", "promtool"):
         real_server(program)
     text, ports = with_free_ports(PAGE.read_text(encoding="utf-8"))
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    env = {**os.environ, "PATH": path}
+    env = environment()
     printed: str | None = None
     compared = 0
     with servers(tmp_path, env) as start:
