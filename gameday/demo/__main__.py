@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Event
 
 from gameday.demo.project import ENDABLE, STATE
-from gameday.demo.releases import VERSIONS, ReleaseError, release, watch
+from gameday.demo.releases import VERSIONS, ReleaseError, buy, release, watch
 from gameday.demo.shop import Shop, ShopError
 from gameday.demo.topology import GATEWAYS, default_topology
 from gameday.demo.wishes import restart_part
@@ -39,7 +39,8 @@ def main(arguments: list[str]) -> int:
     )
     release_command = commands.add_parser("release", help="deploy a release to a gateway")
     released_command = commands.add_parser("released", help="say which release a gateway runs")
-    for one in (release_command, released_command):
+    buy_command = commands.add_parser("buy", help="order something at one gateway itself")
+    for one in (release_command, released_command, buy_command):
         one.add_argument("name", choices=GATEWAYS)
         one.add_argument("--state", type=Path, default=Path(STATE), help="as of `restart`")
     release_command.add_argument("version", choices=VERSIONS)
@@ -50,6 +51,8 @@ def main(arguments: list[str]) -> int:
     if options.command == "watch":
         wanted = {"on": True, "off": False, "state": None}[options.what]
         return told(lambda: watch(options.state, wanted))
+    if options.command == "buy":
+        return told(lambda: buy(options.state, options.name))
     if options.command in ("release", "released"):
         version = getattr(options, "version", None)
         return told(lambda: release(options.state, options.name, version))

@@ -56,7 +56,19 @@ def watch(state_dir: Path, on: bool | None) -> str:
     return str(_asked(state_dir, "shop", "/admin/watch", data)["watch"])
 
 
+def buy(state_dir: Path, name: str) -> str:
+    """Order something at the gateway *name* itself; the status. Raises ReleaseError."""
+    return str(_exchange(state_dir, name, "/checkout", {"sku": "A1"})[0])
+
+
 def _asked(state_dir: Path, name: str, path: str, data: Any) -> dict[str, Any]:
+    status, said = _exchange(state_dir, name, path, data)
+    if status != 200:
+        raise ReleaseError(f"`{name}` answered {status}: {said.get('error', '')}")
+    return said
+
+
+def _exchange(state_dir: Path, name: str, path: str, data: Any) -> tuple[int, dict[str, Any]]:
     try:
         settings = read_settings((state_dir / "shop.json").resolve())
         address = settings.topology.direct(name)
@@ -76,9 +88,7 @@ def _asked(state_dir: Path, name: str, path: str, data: Any) -> dict[str, Any]:
         raise ReleaseError(f"`{name}` does not answer: {error or type(error).__name__}") from None
     finally:
         connection.close()
-    if answer.status != 200:
-        raise ReleaseError(f"`{name}` answered {answer.status}: {said.get('error', '')}")
-    return said
+    return answer.status, said
 
 
 class ReleaseError(Exception):

@@ -69,6 +69,7 @@ def test_a_bad_release_costs_no_order_and_goes_back(shop: Customer) -> None:
     assert command(shop, "released", "gateway-1") == (0, "good\n")
     assert command(shop, "release", "gateway-1", "broken") == (0, "broken\n")
     assert shop.post("/checkout", {"sku": "A1"}, "gateway-1").status_code == 500
+    assert command(shop, "buy", "gateway-1") == (0, "500\n")
     assert [shop.buy().status_code for _ in range(15)] == [200] * 15
     assert shop.get("/status/releases").status_code == 503
 
