@@ -62,6 +62,7 @@ class RigOptions:
     toxiproxy: str | None = None
     server_process: Mapping[str, Any] | None = None  # of a given server, if whoever gave it knows
     listeners: Sequence[Callable[[Event], None]] = ()
+    watchers: Sequence[Watcher] = ()  # more of them, for the whole run
     admission: Admission | None = None  # what was asked before
 
 
@@ -278,7 +279,8 @@ class _Rig:
             self._plan.scenario.stop_signals,
             prometheus_url=self._plan.environment.alerting.prometheus_url,
         )
-        return Watching(always=[self._receiver, *sources, *health, signals], probes=probes)  # type: ignore[list-item]
+        always = [self._receiver, *sources, *health, signals, *self._options.watchers]
+        return Watching(always=always, probes=probes)  # type: ignore[arg-type]
 
     def _acts(
         self,

@@ -131,7 +131,8 @@ def run_one(
                 options = RigOptions(
                     toxiproxy=request.toxiproxy,
                     server_process=request.server_process,
-                    listeners=[*listeners, *told],
+                    listeners=[*listeners, *told.listeners],
+                    watchers=told.watchers,
                     admission=admission,
                 )
                 done = play(plan, where, options)

@@ -42,6 +42,14 @@ Metrics = Annotated[
         help="Serve metrics of the run to Prometheus, on this machine unless HOST is given.",
     ),
 ]
+Grafana = Annotated[
+    str | None,
+    typer.Option(
+        "--grafana",
+        metavar="URL",
+        help="Annotate phases and faults there; the token is in GAMEDAY_GRAFANA_TOKEN.",
+    ),
+]
 
 
 def check(
@@ -92,6 +100,7 @@ def run_command(
     retry: Retry = 0,
     step_summary: StepSummary = None,
     metrics: Metrics = None,
+    grafana: Grafana = None,
     json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the verdict.")] = False,
 ) -> int:
@@ -113,7 +122,7 @@ def run_command(
         operator=operator,
         run_runbooks=run_runbooks,
         control=control,
-        exports=Exports(metrics=metrics),
+        exports=Exports(metrics=metrics, grafana=grafana),
     )
     options = SetOptions(
         tags=tags,

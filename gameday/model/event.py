@@ -65,6 +65,7 @@ NOTE_KINDS = frozenset(
         "signal.sample", "budget.read", "preflight.passed",
         "gate.opened", "human.note", "human.ack", "human.decide",
         "runbook.asked", "runbook.opened", "runbook.mitigated", "human.step",
+        "export.failed",
     }
 )  # fmt: skip
 

@@ -65,6 +65,7 @@ _NOTES: Mapping[str, Callable[[Event], str]] = {
     "human.step": lambda e: (
         f"{e.data.get('role', '')} says `{e.subject}` is {e.data.get('answer', '')}"
     ),
+    "export.failed": lambda e: f"warning: {e.subject} was not told: {e.data.get('error', '')}",
     "human.note": lambda e: f"{e.subject} notes: {e.data.get('text', '')}",
     "human.ack": lambda e: f"{e.subject} acknowledges: {e.data.get('text', '')}",
     "human.decide": lambda e: f"{e.subject} decides: {e.data.get('text', '')}",

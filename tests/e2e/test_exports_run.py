@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -13,6 +15,9 @@ from pathlib import Path
 import yaml
 from lab_support import GAMEDAY, Lab, process
 from set_support import quick_scenario
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "contract"))
+from grafana_fake import TOKEN, grafana
 
 
 def scenario(lab: Lab) -> Path:
@@ -50,12 +55,13 @@ class Scraper:
         return any(re.search(rf"^{line}$", text, re.MULTILINE) for text in self.texts)
 
 
-def test_a_run_is_scraped_while_it_goes_on(small_lab: Lab) -> None:
+def test_a_run_is_scraped_and_annotated_while_it_goes_on(small_lab: Lab) -> None:
     scenario(small_lab)
     stderr = small_lab.directory / "stderr.txt"
     command = [*GAMEDAY, "run", "scenario.yaml", "--profile", "smoke", "--metrics", "0", "-q"]
-    with stderr.open("w") as err, process(
-        command, cwd=small_lab.directory, env=dict(os.environ),
+    with grafana() as fake, stderr.open("w") as err, process(
+        [*command, "--grafana", fake.url], cwd=small_lab.directory,
+        env={**os.environ, "GAMEDAY_GRAFANA_TOKEN": TOKEN},
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=err,
     ) as child:  # fmt: skip
         scraper = Scraper(stderr)
@@ -72,3 +78,26 @@ def test_a_run_is_scraped_while_it_goes_on(small_lab: Lab) -> None:
     assert 'gameday_fault_active{fault="late",target="back"} 0' in last, "served until the end"
     assert "gameday_metrics_events_dropped_total 0" in last
     assert f'run_id="{small_lab.last_run.name}"' in last
+    found = fake.by_text()
+    assert {"phase baseline", "phase fault", "fault late confirmed on"} <= set(found)
+    fault = found["fault late confirmed on"]
+    assert 1_000 < fault["timeEnd"] - fault["time"] < 60_000
+    assert f"run:{small_lab.last_run.name}" in fault["tags"]
+
+
+def test_a_grafana_that_is_gone_is_a_warning_and_no_verdict(small_lab: Lab) -> None:
+    scenario(small_lab)
+    ended = subprocess.run(
+        [*GAMEDAY, "run", "scenario.yaml", "--profile", "smoke", "--grafana", "http://127.0.0.1:9"],
+        cwd=small_lab.directory, env={**os.environ, "GAMEDAY_GRAFANA_TOKEN": TOKEN},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+    assert ended.returncode in (0, 3), ended.stderr
+    lines = (small_lab.last_run / "journal.jsonl").read_text().splitlines()
+    failed = [e for e in map(json.loads, lines) if e["kind"] == "export.failed"]
+    assert {e["subject"] for e in failed} == {"grafana"}
+    assert "annotations are missing" in failed[-1]["data"]["error"], "what came at the end, too"
+    assert "warning: grafana was not told" in ended.stdout
+    assert "warning: grafana was not told" in (small_lab.last_run / "report.md").read_text()
+    assert TOKEN not in "\n".join(lines)
