@@ -1,12 +1,16 @@
-"""`report.md`: for a pull request or a wiki. The answer first, then the evidence for it."""
+"""`report.md`: for a pull request or a wiki. The answer first, then the evidence for it.
+
+It is to be read as a comment: what held is behind its heading, and it is never longer than GitHub
+takes.
+"""
 
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from gameday.model.alerting import AlertWord
 from gameday.model.report import Change, Ladder, PhaseRow, Report, Rung, State
 from gameday.model.units import format_ms, format_ratio
 from gameday.model.verdict import Finding, Outcome
@@ -19,7 +23,10 @@ from gameday.report.compared import (
     value_text,
 )
 from gameday.report.console import answer_word, rung_text, stop_lines, undo_text
-from gameday.report.text import encodable, printable
+from gameday.report.mdtext import Part, at_start, clock, one_line, page, sentence, table
+from gameday.report.text import encodable
+
+__all__ = ["CHANGES", "RUNGS", "WORDS", "confirmed", "one_line", "phase_row", "render", "rung_rows"]
 
 WORDS = {
     Outcome.PASS: "✅ pass",
@@ -48,37 +55,50 @@ CHANGES = {
 }
 
 
-def render(report: Report) -> str:
-    """The whole page."""
-    parts = (
-        _answer(report),
-        _leftovers(report),
-        _expectations(report),
-        _validity(report),
-        _alerts(report),
-        _ladders(report),
-        _runbooks(report),
-        _phases(report),
-        _comparison(report),
-        _faults(report),
-        _timeline(report),
-        _how(report),
-    )
-    blocks = ["\n".join(part) for part in parts]
-    return "\n\n".join(block for block in blocks if block) + "\n"
+def render(report: Report, picture: str = "") -> str:
+    """The whole page; *picture* is a line of Markdown that stands under the answer."""
+    return page(_parts(report, picture))
+
+
+def _parts(report: Report, picture: str) -> Iterable[Part]:
+    """What has to be read is open; the evidence for it is folded. The weight says what goes first.
+
+    Raises nothing: what a run has not got is left out.
+    """
+    yield Part(lines=[*_answer(report), *(["", picture] if picture else [])])
+    yield Part(title="What may still be broken", lines=[*_leftovers(report)])
+    yield from _expectations(report)
+    yield _validity(report)
+    yield Part(
+        title="State to put back by hand", lines=[*_undo(report)],
+        folded=True, weight=10, whole=True,
+    )  # fmt: skip
+    yield _folded(7, "Whether the alerts caught it", _alerts(report), _caught(report))
+    yield _folded(4, "From the fault to steady", _ladders(report))
+    yield _folded(8, "Whether the runbooks cured it", _runbooks(report))
+    yield _folded(3, "What users got", _phases(report))
+    yield _comparison(report)
+    yield _folded(5, "What was broken", _faults(report))
+    yield _folded(11, "Timeline", _timeline(report))
+    yield _folded(9, "How we know", _how(report))
+
+
+def _folded(weight: int, title: str, lines: Iterable[str], more: str = "") -> Part:
+    title = f"{title}: {more}" if more else title
+    return Part(title=title, lines=[*lines], folded=True, weight=weight)
 
 
 def _answer(report: Report) -> Iterable[str]:
     scenario = report.scenario
     yield f"# {answer_word(report)}: {one_line(scenario.title or scenario.id)}"
     yield ""
-    yield f"**{_sentence(report.verdict.reason)}**"
+    yield f"**{sentence(report.verdict.reason)}**"
     yield ""
     for line in (*stop_lines(report), *report.verdict.facts):
-        yield f"- {_sentence(line)}"
+        yield f"- {sentence(line)}"
     yield f"- {_safety(report)}"
     yield ""
-    yield f"> {one_line(scenario.hypothesis)}"
+    yield f"> {at_start(scenario.hypothesis)}"
     yield ""
     profile = f", profile {scenario.profile}" if scenario.profile else ""
     yield (
@@ -95,48 +115,54 @@ def _safety(report: Report) -> str:
     off = [row.off_ms for row in report.faults if row.off_ms is not None]
     if not off:
         return "Nothing was left broken."
-    return f"Every fault was taken out and read back as gone, {_clock(max(off))} into the run."
+    return f"Every fault was taken out and read back as gone, {clock(max(off))} into the run."
 
 
 def _leftovers(report: Report) -> Iterable[str]:
-    if not report.leftovers:
-        return
-    yield "## What may still be broken"
-    yield ""
     for left in report.leftovers:
         yield f"- {one_line(left.text)}. Undo it with:"
         yield ""
         yield "  ```sh"
         yield f"  {left.command}"
         yield "  ```"
+
+
+def _undo(report: Report) -> Iterable[str]:
+    for left in report.leftovers:
         if left.undo:
+            yield f"`{one_line(left.subject)}`, if the command cannot do it:"
             yield ""
-            yield "  State to put back, if that is not possible:"
-            yield ""
-            yield "  ```json"
+            yield "```json"
             text = encodable(json.dumps(left.undo, indent=2, sort_keys=True, ensure_ascii=False))
-            yield from (f"  {line}" for line in text.split("\n"))
-            yield "  ```"
+            yield from text.split("\n")
+            yield "```"
 
 
-def _expectations(report: Report) -> Iterable[str]:
-    yield "## What was expected"
-    yield ""
-    yield from _findings(report.expectations)
-    if report.verdict.outcome is not Outcome.FAIL and any(
-        f.outcome is Outcome.FAIL for f in report.expectations
-    ):
-        yield ""
-        yield "The run proves nothing (below), so what failed here is not counted as a failure."
+def _expectations(report: Report) -> Iterable[Part]:
+    """What did not hold stands open, what held behind its heading."""
+    held = [f for f in report.expectations if f.outcome in (Outcome.PASS, Outcome.SKIP)]
+    other = [f for f in report.expectations if f not in held]
+    other.sort(key=lambda f: f.outcome is not Outcome.FAIL)
+    failed = any(f.outcome is Outcome.FAIL for f in other)
+    lines = [*_findings(other)] if other or not held else []
+    if report.verdict.outcome is not Outcome.FAIL and failed:
+        lines += ["", "The run proves nothing, so what did not hold is not counted as a failure."]
+    title = "What did not hold" if failed else "What is not known" if other else "What was expected"
+    yield Part(title=title, lines=lines, weight=1)
+    skipped = sum(f.outcome is Outcome.SKIP for f in held)
+    count = f"all {len(held)} expectations" if not other else f"{len(held)}"
+    if skipped:
+        count = f"{len(held) - skipped}, and {skipped} did not apply"
+    yield _folded(2, "What held", _findings(held) if held else (), count)
 
 
-def _validity(report: Report) -> Iterable[str]:
+def _validity(report: Report) -> Part:
     bad = [f for f in report.validity if f.outcome not in (Outcome.PASS, Outcome.SKIP)]
-    yield "## Whether this run could show anything"
-    yield ""
-    yield "It could not." if bad else "It could."
-    yield ""
-    yield from _findings([*bad, *(f for f in report.validity if f not in bad)])
+    rest = [f for f in report.validity if f not in bad]
+    title = "Whether this run could show anything"
+    if not bad:
+        return _folded(6, title, _findings(rest), "it could")
+    return Part(title=f"{title}: it could not", lines=[*_findings([*bad, *rest])], weight=1)
 
 
 def _findings(findings: Sequence[Finding]) -> Iterable[str]:
@@ -144,17 +170,15 @@ def _findings(findings: Sequence[Finding]) -> Iterable[str]:
         yield "Nothing was asked."
         return
     rows = [(WORDS[f.outcome], f.expectation, f.summary, f"`{f.check}`") for f in findings]
-    yield from _table(("", "expected", "found", "check"), rows)
+    yield from table(("", "expected", "found", "check"), rows)
 
 
 def _alerts(report: Report) -> Iterable[str]:
     """One word an expected alert, and what every other firing was."""
     if not report.alerts and not report.other_alerts:
         return
-    yield "## Whether the alerts caught it"
-    yield ""
     if report.alerts:
-        yield from _table(("verdict", "alert", "why", "notes"), alerts.rows(report))
+        yield from table(("verdict", "alert", "why", "notes"), alerts.rows(report))
     else:
         yield "No alert was expected."
     others = alerts.other_rows(report)
@@ -162,46 +186,49 @@ def _alerts(report: Report) -> Iterable[str]:
         yield ""
         yield "What else fired, from the first fault to the end of recovery (run time):"
         yield ""
-        yield from _table(("", "alert", "fired", "ended", "notifications"), others)
+        yield from table(("", "alert", "fired", "ended", "notifications"), others)
     numbers = alerts.number_rows(report)
     if numbers:
         yield ""
-        yield from _table(("number", "", "n", "95 % interval", "what was counted"), numbers)
+        yield from table(("number", "", "n", "95 % interval", "what was counted"), numbers)
+
+
+def _caught(report: Report) -> str:
+    """How many expected alerts did: `1 of 2`."""
+    caught = sum(one.verdict is AlertWord.CAUGHT for one in report.alerts)
+    return f"{caught} of {len(report.alerts)}" if report.alerts else ""
 
 
 def _ladders(report: Report) -> Iterable[str]:
-    if not report.ladders:
-        return
-    yield "## From the fault to steady"
-    for ladder in report.ladders:
-        yield ""
+    for number, ladder in enumerate(report.ladders):
+        if number:
+            yield ""
         name = f": {one_line(ladder.alert)}" if ladder.alert else ""
         receiver = f", receiver `{ladder.receiver}`" if ladder.receiver else ""
         yield f"### `{ladder.fault}`{name}{receiver}"
         yield ""
-        yield from _table(
+        yield from table(
             ("", "after the fault was in", "gap", "may be earlier by", ""), rung_rows(ladder)
         )
         for line in (ladder.floor, ladder.compared):
             if line:
                 yield ""
-                yield _sentence(line)
+                yield sentence(line)
 
 
 def _runbooks(report: Report) -> Iterable[str]:
     found = runbooks.proofs(report)
-    if found:
-        yield "## Whether the runbooks cured it"
-    for one in found:
-        yield ""
+    for number, one in enumerate(found):
+        if number:
+            yield ""
         yield f"### {one_line(one.subject)}"
         yield ""
-        yield _sentence(one.summary)
+        yield sentence(one.summary)
         for line in runbooks.lines(one):
-            yield f"- {_sentence(line)}"
+            yield f"- {sentence(line)}"
         if rows := runbooks.rows(one):
             yield ""
-            yield from _table(runbooks.HEAD, rows)
+            yield from table(runbooks.HEAD, rows)
     if found and report.runbook_coverage:
         yield ""
         yield (
@@ -249,13 +276,11 @@ def _went_into(rung: Rung) -> str:
 
 
 def _phases(report: Report) -> Iterable[str]:
-    yield "## What users got"
-    yield ""
     if not report.phases:
         yield "No phase was reached."
         return
     head = ("phase", "requests", "n", "failed", "good", "p50", "p95", "p99", "not judged (edge)")
-    yield from _table(head, [phase_row(row) for row in report.phases])
+    yield from table(head, [phase_row(row) for row in report.phases])
     kinds = sorted({kind for row in report.phases for kind in row.failures})
     if kinds:
         yield ""
@@ -279,12 +304,20 @@ def phase_row(row: PhaseRow) -> tuple[str, ...]:
     )
 
 
-def _comparison(report: Report) -> Iterable[str]:
-    """Against earlier runs; the table only where there is something in it."""
+def _comparison(report: Report) -> Part:
+    """Against earlier runs; open only where something got worse."""
+    title = "Against earlier runs"
+    change = report.comparison.change
+    lines = [*_compared(report)]
+    if change is Change.WORSE:
+        return Part(title=title, lines=lines, weight=4)
+    return _folded(4, title, lines, CHANGES[change])
+
+
+def _compared(report: Report) -> Iterable[str]:
+    """The table only where there is something in it."""
     found = report.comparison
-    yield "## Against earlier runs"
-    yield ""
-    yield _sentence(comparison_text(found))
+    yield sentence(comparison_text(found))
     rows = [
         (
             CHANGES[row.change],
@@ -303,7 +336,7 @@ def _comparison(report: Report) -> Iterable[str]:
         return
     yield ""
     head = ("", "phase", "requests", "", "before", "now", "change", "interval of the change")
-    yield from _table((*head, "runs"), rows)
+    yield from table((*head, "runs"), rows)
     yield ""
     lacking = Counter(row.why for row in found.numbers if row.why)
     for why, count in sorted(lacking.items()):
@@ -319,8 +352,6 @@ def _comparison(report: Report) -> Iterable[str]:
 def _faults(report: Report) -> Iterable[str]:
     if not report.faults:
         return
-    yield "## What was broken"
-    yield ""
     undone = {undo.fault: undo_text(undo) for undo in report.safety.undos}
     rows = [
         (
@@ -334,23 +365,19 @@ def _faults(report: Report) -> Iterable[str]:
         for row in report.faults
     ]
     head = ("fault", "target", "what", "confirmed on", "confirmed off", "taken out in")
-    yield from _table(head, rows)
+    yield from table(head, rows)
 
 
 def _timeline(report: Report) -> Iterable[str]:
     if not report.timeline:
         return
-    yield "## Timeline"
-    yield ""
-    rows = [(_clock(m.at_ms), m.text, "" if m.seq is None else f"{m.seq}") for m in report.timeline]
-    yield from _table(("run time", "what", "line"), rows)
+    rows = [(clock(m.at_ms), m.text, "" if m.seq is None else f"{m.seq}") for m in report.timeline]
+    yield from table(("run time", "what", "line"), rows)
 
 
 def _how(report: Report) -> Iterable[str]:
-    yield "## How we know"
-    yield ""
     for note in report.notes:
-        yield f"- {_sentence(note)}"
+        yield f"- {sentence(note)}"
     for part in report.parts:
         yield f"- {part.name}: {one_line(part.text)}"
     yield f"- gameday {report.gameday or '(version unknown)'}, seed {report.seed}"
@@ -361,35 +388,8 @@ def confirmed(at_ms: int | None, error_ms: int | None) -> str:
     """When a fault was read back as in or gone, and how long before that it was asked."""
     if at_ms is None:
         return "**never**"
-    return f"{_clock(at_ms)} (asked {format_ms(error_ms or 0)} before)"
+    return f"{clock(at_ms)} (asked {format_ms(error_ms or 0)} before)"
 
 
 def _error(error_ms: int | None) -> str:
     return "" if not error_ms else format_ms(error_ms)
-
-
-def _clock(ms: int) -> str:
-    """Run time as `1:05.3`."""
-    tenths = round(abs(ms) / 100)
-    sign = "-" if ms < 0 and tenths else ""
-    return f"{sign}{tenths // 600}:{tenths % 600 / 10:04.1f}"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str]:
-    yield "| " + " | ".join(head) + " |"
-    yield "|" + "---|" * len(head)
-    for row in rows:
-        yield "| " + " | ".join(one_line(cell).replace("|", "\\|") for cell in row) + " |"
-
-
-def _sentence(text: str) -> str:
-    """With a capital and a full stop, unless it starts with a name."""
-    text = one_line(text)
-    if text[:1].isalpha() and not text[1:2].isdigit():  # `p95` stays as it is
-        text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "!", "?")) else text + "."
-
-
-def one_line(text: str) -> str:
-    """On one line, and never HTML of somebody else's."""
-    return re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", printable(" ".join(text.split())))

@@ -85,11 +85,9 @@ def _drawn(
 
 def _with_picture(report: Report, drawing: Drawing | None, why: str) -> str:
     """`report.md` with the picture, or with why there is none, after the answer."""
-    text = markdown.render(report)
+    line = ""
     if drawing is not None:
         line = f"[![The run at a glance]({PNG})]({SVG})"
     elif why and not why.startswith("`"):
         line = f"The figure could not be drawn: {markdown.one_line(why)}."
-    else:
-        return text
-    return text.replace("\n## ", f"\n{line}\n\n## ", 1)
+    return markdown.render(report, line)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gameday.model.report import Report
+from gameday.model.report import Change, Report
 from gameday.model.verdict import Outcome
 from gameday.report import console
 
@@ -82,6 +82,7 @@ def _blocks(report: Report) -> Iterator[Block]:
     yield Block(weight=4, lines=[*console.validity(report)])
     yield Block(weight=7, lines=[*console.alert_words(report)])
     yield Block(weight=6, lines=[*console.detection_table(report)])
-    yield Block(weight=9, lines=["", *console.compared(report)])
+    worse = report.comparison.change is Change.WORSE
+    yield Block(weight=1 if worse else 9, lines=["", *console.compared(report)])
     yield Block(weight=10, lines=list(console.parts(report)))
     yield Block(weight=KEPT, lines=[console.exit_line(report)])

@@ -105,7 +105,7 @@ def test_each_runbook_gets_the_word_that_it_deserves(small_lab: Lab) -> None:
     assert [row["passed"] for row in steps(found["nothing"], "undo")] == [True]
     assert [row["passed"] for row in steps(found["helps"], "rollback")] == [True]
     report = (small_lab.last_run / "report.md").read_text()
-    assert "## Whether the runbooks cured it" in report
+    assert "<summary>Whether the runbooks cured it" in report
     assert "| fault | `late` | yes |" in report
     coverage = small_lab.result()["runbook_coverage"]
     assert {one["name"]: (one["count"], one["n"]) for one in coverage} == {

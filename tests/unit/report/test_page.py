@@ -240,7 +240,7 @@ def test_writing_again_gives_the_same_bytes_and_leaves_no_drafts(tmp_path: Path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     assert {"report.html", "overview.svg", "overview.png"} <= set(before)
     assert b"[![The run at a glance](overview.png)](overview.svg)" in before["report.md"]
-    assert before["report.md"].index(b"overview.png") < before["report.md"].index(b"\n## ")
+    assert before["report.md"].index(b"overview.png") < before["report.md"].index(b"<details>")
 
 
 def test_a_figure_that_cannot_be_drawn_is_told_and_nothing_else_is_lost(tmp_path: Path) -> None:

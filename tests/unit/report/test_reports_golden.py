@@ -188,7 +188,7 @@ def test_what_may_be_broken_comes_before_all_else() -> None:
     texts = render_all(report_of(RUNS["dirty"]()))
 
     assert "gameday recover r1" in texts["summary.txt"].split("ok  ")[0]
-    assert texts["report.md"].index("gameday recover r1") < texts["report.md"].index("## What was ")
+    assert texts["report.md"].index("gameday recover r1") < texts["report.md"].index("What held")
     assert '"proxy": "payments"' in texts["report.md"]
 
 
@@ -197,10 +197,10 @@ def test_a_stop_is_told_on_top_with_the_time_to_safe() -> None:
     why = "0 is below 1, for 5 s"
     safe = "1.2 s after the stop: the fault confirmed off"
 
-    top = texts["report.md"].split("## ")[0]
+    top = texts["report.md"].split("\n\nScenario ")[0]
     assert top.count(why) == 1, "told once"
     assert f"Safe {safe}" in top
-    assert "1.19 s (2 tries)" in texts["report.md"].split("## What was broken")[1]
+    assert "1.19 s (2 tries)" in texts["report.md"].split(">What was broken<")[1]
     head = texts["summary.txt"].split("ok  ")[0]
     assert why in head
     assert safe in head
@@ -216,7 +216,8 @@ def test_a_stop_is_told_on_top_with_the_time_to_safe() -> None:
 def test_a_stop_that_did_not_come_clean_still_says_why_it_was_stopped() -> None:
     texts = render_all(report_of(stopped(off=False)))
 
-    for text in (texts["report.md"].split("## ")[0], texts["summary.txt"].split("ok  ")[0]):
+    tops = (texts["report.md"].split("\n\nScenario ")[0], texts["summary.txt"].split("ok  ")[0])
+    for text in tops:
         assert "0 is below 1, for 5 s" in " ".join(text.split())
         assert "ot shown to be safe within 2.89 s of the stop" in " ".join(text.split())
     assert "time_to_safe_ms" in texts["junit.xml"]
@@ -243,7 +244,7 @@ def test_what_would_flatter_an_alert_is_said_of_the_result() -> None:
 
 
 def test_samples_of_signals_are_no_news() -> None:
-    assert "signal" not in render_all(report_of(stopped()))["report.md"].split("## Timeline")[1]
+    assert "signal" not in render_all(report_of(stopped()))["report.md"].split(">Timeline<")[1]
 
 
 def test_writing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
