@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from gameday.checks.case import Case
 from gameday.kpi.alert_others import is_reference
-from gameday.kpi.control import load_began_ms
+from gameday.kpi.control import load_began_ms, load_first_ms
 from gameday.kpi.seen import Sighting
 from gameday.model.units import format_ms
 from gameday.model.verdict import Finding, Outcome
@@ -39,7 +39,8 @@ def check(case: Case) -> Iterator[Finding]:
         yield _found(name, Outcome.FAIL, _told(name, firings, start_ms), *firings)
     if names:
         return
-    blind = case.sight.blind_in(start_ms, end_ms)
+    # a load takes a while to begin, and alerts that look at it have nothing to see until then
+    blind = case.sight.blind_in(load_first_ms(case.timeline) or start_ms, end_ms)
     if blind:
         yield _found("alerts", Outcome.INCONCLUSIVE, f"no alert was seen, but {blind}")
     elif case.sight.until_ms < end_ms or not recovery.complete:

@@ -14,6 +14,13 @@ def load_began_ms(timeline: Timeline) -> int | None:
     return None if began is None else began.at_ms
 
 
+def load_first_ms(timeline: Timeline) -> int | None:
+    """Where the first second of the load begins: alerts on the load can see nothing before it."""
+    started = timeline.last("load.start", phase=Phase.OK)
+    said = None if started is None else started.data.get("first_second")
+    return load_began_ms(timeline) if said is None else int(said) * 1000
+
+
 def false_pages(others: Sequence[OtherEpisode]) -> AlertNumber:
     """How often an alert fired without a fault; those from before the load are not counted."""
     found = [o for o in others if o.word in (OtherWord.UNEXPECTED, OtherWord.FORBIDDEN)]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from checks_support import BASELINE_S, good_run, plan, timeline
+import pytest
+from checks_support import BASELINE_S, ORIGIN, change, good_run, plan, timeline
 
 from gameday.checks import judge
-from gameday.model.event import Event, Timeline
+from gameday.model.event import Event, Phase, Timeline
 from gameday.model.plan import Plan
 from gameday.model.scenario import ControlSpec, Expectations
 from gameday.model.verdict import Outcome
@@ -80,6 +81,25 @@ def test_one_that_fired_before_the_load_is_not_its_fault() -> None:
 
     assert [f.outcome for f in verdict.findings if f.check == "control/quiet"] == [Outcome.PASS]
     assert {n.value for n in build(made, seen, verdict).alert_numbers} == {0.0}
+
+
+def late_load(seconds: int, blind_ms: int) -> Timeline:
+    """The load's first second is *seconds*; its alerts saw nothing before *blind_ms*."""
+    late = change("load.start", phase=Phase.OK, first_second=seconds)
+    gaps = [[ORIGIN - 1_000, ORIGIN + blind_ms]]
+    blind = change("alert.read", phase=Phase.OK, gaps=gaps)
+    return timeline(good_run(), without_fault, late, blind)
+
+
+@pytest.mark.parametrize(
+    ("blind_ms", "outcome"), [(6_000, Outcome.PASS), (6_001, Outcome.INCONCLUSIVE)]
+)
+def test_a_load_that_took_long_to_begin_hides_no_alert_of_its_own(
+    blind_ms: int, outcome: Outcome
+) -> None:
+    findings = judge(control_plan(), late_load(6, blind_ms)).findings
+
+    assert [f.outcome for f in findings if f.check == "control/quiet"] == [outcome]
 
 
 def test_one_that_was_cut_short_proves_nothing() -> None:
