@@ -9,15 +9,19 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from gameday.errors import UsageError
+from gameday.app.judge import Judged
+from gameday.app.rundir import find
+from gameday.errors import GamedayError, UsageError
 from gameday.model.event import Event
 from gameday.model.plan import Plan
 from gameday.model.secret import SecretRef
+from gameday.model.verdict import ExitCode
 from gameday.ports import Watcher
-from gameday.secrets import resolve
+from gameday.secrets import masked, resolve
 
 if TYPE_CHECKING:
     from gameday.adapters.grafana_annotations import GrafanaAnnotations
@@ -28,10 +32,15 @@ GRAFANA_TOKEN = "GAMEDAY_GRAFANA_TOKEN"  # noqa: S105 - a name, and no token
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exports:
-    """Where to: `metrics` is an address to listen on, `grafana` the address of a Grafana."""
+    """Where to.
+
+    `metrics` is an address to listen on, `grafana` and `otlp_endpoint` those of a Grafana and of a
+    collector of traces.
+    """
 
     metrics: str | None = None
     grafana: str | None = None
+    otlp_endpoint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +54,51 @@ class Telling:
 @contextlib.contextmanager
 def exporting(plan: Plan, exports: Exports) -> Iterator[Telling]:
     """Around a run. Raises RefusedError or UsageError before anything is begun."""
+    if exports.otlp_endpoint is not None:
+        from gameday.adapters.otlp import checked_endpoint
+
+        checked_endpoint(exports.otlp_endpoint)
     grafana = _grafana(plan, exports)
     watchers = () if grafana is None else (grafana,)
     listeners = () if grafana is None else (grafana.see,)
     with _metrics(plan, exports) as more:
         yield Telling(listeners=(*more, *listeners), watchers=watchers)
+
+
+def send_afterwards(judged: Judged, exports: Exports) -> bool:
+    """Send the trace of a run that is over, where that is asked for; whether it was taken."""
+    if exports.otlp_endpoint is None:
+        return True
+    from gameday.adapters.otlp import send_trace
+
+    try:
+        send_trace(exports.otlp_endpoint, _trace(judged))
+    except GamedayError as error:
+        sys.stderr.write(f"gameday: the trace was not sent: {masked(str(error))}\n")
+        return False
+    return True
+
+
+def trace_command(run: str, *, reports: Path, file: Path | None, endpoint: str | None) -> ExitCode:
+    """Write the trace of a run to *file*, send it to *endpoint*, or both."""
+    from gameday.app.judge import judge_run
+
+    judged = judge_run(find(run, reports))
+    if file is not None:
+        try:
+            file.write_text(_trace(judged), encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise UsageError(f"`{file}` cannot be written: {error.strerror}") from None
+        sys.stdout.write(f"wrote {file}\n")
+    if not send_afterwards(judged, Exports(otlp_endpoint=endpoint)):
+        return ExitCode.INCONCLUSIVE
+    return ExitCode.PASS
+
+
+def _trace(judged: Judged) -> str:
+    from gameday.report.otlp import render
+
+    return render(judged.plan, judged.timeline, judged.report.verdict)
 
 
 def _grafana(plan: Plan, exports: Exports) -> GrafanaAnnotations | None:

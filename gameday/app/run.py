@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, TextIO
 
 from gameday.app.check import PlanRequest, expand
-from gameday.app.exports import Exports, exporting
+from gameday.app.exports import Exports, exporting, send_afterwards
 from gameday.app.judge import Judged, judge_run, write_reports
 from gameday.app.rundir import RunDir, create
 from gameday.engine.core import Done
@@ -147,6 +147,7 @@ def run_one(
         text = result_line(judged.report) if as_json else render(judged.report, str(where.path))
         tell(out, text)
         finish_pages(where, judged)
+    send_afterwards(judged, request.exports)
     return RunResult(where=where, judged=judged, done=done)
 
 

@@ -18,6 +18,7 @@ from gameday.cli.options import (
     Control,
     Env,
     Json,
+    OtlpEndpoint,
     Profile,
     Project,
     Reports,
@@ -207,8 +208,16 @@ def report(
     index: Annotated[
         bool, typer.Option("--index", help="Only the page of all runs, `reports/index.html`.")
     ] = False,
+    otlp: Annotated[
+        Path | None, typer.Option("--otlp", help="Only the run as a trace (OTLP, JSON), to a file.")
+    ] = None,
+    otlp_endpoint: OtlpEndpoint = None,
 ) -> int:
     """Write the reports of a run again, byte for byte, from its directory."""
+    if otlp is not None or otlp_endpoint is not None:
+        from gameday.app.exports import trace_command
+
+        return int(trace_command(run, reports=reports, file=otlp, endpoint=otlp_endpoint))
     from gameday.app.judge import report_command
 
     return int(report_command(run, reports=reports, open_it=open_, index_only=index))

@@ -30,6 +30,14 @@ RunRunbooks = Annotated[
 Control = Annotated[
     bool, typer.Option("--control", help="The same without its faults: no alert may fire.")
 ]
+OtlpEndpoint = Annotated[
+    str | None,
+    typer.Option(
+        "--otlp-endpoint",
+        metavar="URL",
+        help="Send the run as a trace there (OTLP over HTTP), once it is over.",
+    ),
+]
 Change = Annotated[
     str | None, typer.Option("--change", help="The change under which this is, e.g. `CHG-123`.")
 ]

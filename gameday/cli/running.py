@@ -12,6 +12,7 @@ from gameday.cli.options import (
     Control,
     Env,
     Json,
+    OtlpEndpoint,
     Profile,
     Project,
     Reports,
@@ -101,6 +102,7 @@ def run_command(
     step_summary: StepSummary = None,
     metrics: Metrics = None,
     grafana: Grafana = None,
+    otlp_endpoint: OtlpEndpoint = None,
     json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the verdict.")] = False,
 ) -> int:
@@ -122,7 +124,7 @@ def run_command(
         operator=operator,
         run_runbooks=run_runbooks,
         control=control,
-        exports=Exports(metrics=metrics, grafana=grafana),
+        exports=Exports(metrics=metrics, grafana=grafana, otlp_endpoint=otlp_endpoint),
     )
     options = SetOptions(
         tags=tags,

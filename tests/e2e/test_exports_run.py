@@ -13,10 +13,11 @@ import urllib.request
 from pathlib import Path
 
 import yaml
-from lab_support import GAMEDAY, Lab, process
+from lab_support import GAMEDAY, Lab, process, run_gameday
 from set_support import quick_scenario
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "contract"))
+from collector_fake import collector
 from grafana_fake import TOKEN, grafana
 
 
@@ -55,12 +56,12 @@ class Scraper:
         return any(re.search(rf"^{line}$", text, re.MULTILINE) for text in self.texts)
 
 
-def test_a_run_is_scraped_and_annotated_while_it_goes_on(small_lab: Lab) -> None:
+def test_a_run_is_scraped_and_annotated_and_its_trace_sent(small_lab: Lab) -> None:
     scenario(small_lab)
     stderr = small_lab.directory / "stderr.txt"
     command = [*GAMEDAY, "run", "scenario.yaml", "--profile", "smoke", "--metrics", "0", "-q"]
-    with grafana() as fake, stderr.open("w") as err, process(
-        [*command, "--grafana", fake.url], cwd=small_lab.directory,
+    with grafana() as fake, collector() as traces, stderr.open("w") as err, process(
+        [*command, "--grafana", fake.url, "--otlp-endpoint", traces.url], cwd=small_lab.directory,
         env={**os.environ, "GAMEDAY_GRAFANA_TOKEN": TOKEN},
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=err,
     ) as child:  # fmt: skip
@@ -83,12 +84,21 @@ def test_a_run_is_scraped_and_annotated_while_it_goes_on(small_lab: Lab) -> None
     fault = found["fault late confirmed on"]
     assert 1_000 < fault["timeEnd"] - fault["time"] < 60_000
     assert f"run:{small_lab.last_run.name}" in fault["tags"]
+    ((_, _, sent),) = traces.posts
+    for name in ("one.json", "two.json"):
+        again = run_gameday("report", "last", "--otlp", name, cwd=small_lab.directory)
+        assert again.returncode == 0, again.stderr
+        assert (small_lab.directory / name).read_bytes() == sent, "the same bytes each time"
+    ((resource,),) = [json.loads(sent)["resourceSpans"]]
+    spans = {span["name"] for span in resource["scopeSpans"][0]["spans"]}
+    assert {"run short", "phase fault", "fault late"} <= spans
 
 
-def test_a_grafana_that_is_gone_is_a_warning_and_no_verdict(small_lab: Lab) -> None:
+def test_who_is_gone_is_a_warning_and_no_verdict(small_lab: Lab) -> None:
     scenario(small_lab)
     ended = subprocess.run(
-        [*GAMEDAY, "run", "scenario.yaml", "--profile", "smoke", "--grafana", "http://127.0.0.1:9"],
+        [*GAMEDAY, "run", "scenario.yaml", "--profile", "smoke", "--grafana", "http://127.0.0.1:9",
+         "--otlp-endpoint", "http://127.0.0.1:9"],
         cwd=small_lab.directory, env={**os.environ, "GAMEDAY_GRAFANA_TOKEN": TOKEN},
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
@@ -98,6 +108,7 @@ def test_a_grafana_that_is_gone_is_a_warning_and_no_verdict(small_lab: Lab) -> N
     failed = [e for e in map(json.loads, lines) if e["kind"] == "export.failed"]
     assert {e["subject"] for e in failed} == {"grafana"}
     assert "annotations are missing" in failed[-1]["data"]["error"], "what came at the end, too"
+    assert "gameday: the trace was not sent: the collector at" in ended.stderr
     assert "warning: grafana was not told" in ended.stdout
     assert "warning: grafana was not told" in (small_lab.last_run / "report.md").read_text()
     assert TOKEN not in "\n".join(lines)
