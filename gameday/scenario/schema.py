@@ -140,4 +140,4 @@ def _renamed(schema: Any) -> Any:
 
 
 def _name(name: str) -> str:
-    return name.replace("Doc", "")
+    return name.removesuffix("Doc")

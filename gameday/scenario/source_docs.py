@@ -180,7 +180,7 @@ class HttpSourceDoc:
     ] = None
     lookback: Annotated[
         int | None,
-        f.between(0, 15 * 86_400_000, "at most `15d`"),
+        f.between(0, 7 * 86_400_000, "at most `7d`"),
         about("how far before the run is asked, for alerts that were firing already"),
     ] = None
     delay: Annotated[

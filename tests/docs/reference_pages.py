@@ -275,7 +275,7 @@ def rules_of(schema: Mapping[str, Any]) -> list[str]:
 
 def section(part: Part, schema: Mapping[str, Any], *, top: bool) -> str:
     """One document class: where it stands, its rules, its keys."""
-    own = schema if top else schema["$defs"][part.cls.__name__.replace("Doc", "")]
+    own = schema if top else schema["$defs"][part.cls.__name__.removesuffix("Doc")]
     required = set(own.get("required", ()))
     rows = [_TABLE]
     for key, annotation, default, what in fields_of(part.cls):
