@@ -134,7 +134,7 @@ def next_steps(report: Report) -> list[Line]:
     if again:
         profile = f" --profile {report.scenario.profile}" if report.scenario.profile else ""
         lines.append(Line(text=f"run it again after each change: `{again}{profile}`"))
-    return lines
+    return list({line.text: line for line in reversed(lines)}.values())[::-1]  # each once
 
 
 def _urgent(report: Report) -> Iterable[Line]:

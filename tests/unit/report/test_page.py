@@ -349,7 +349,7 @@ def _json(report: Any) -> str:
 
 def test_all_runs_stand_newest_first_with_their_colour() -> None:
     text = render_runs([*results("passed", "failed", "dirty", "invalid"), ("odd", None, "")])
-    rows = re.findall(r'<tr data-tone="(\w+)" data-scenario="([^"]*)">', text)
+    rows = re.findall(r'<tr role="row" data-tone="(\w+)" data-scenario="([^"]*)">', text)
 
     assert [tone for tone, _ in rows] == ["unknown", "dirty", "fail", "pass", "unknown"]
     assert rows[0][1] == "payments-slow"
