@@ -51,9 +51,11 @@ def judge_run(where: RunDir) -> Judged:
 def write_reports(where: RunDir) -> tuple[Judged, list[Path]]:
     """Judge, and write every report file but those that have to be drawn."""
     from gameday.report import write_all
+    from gameday.report.postmortem import draft_of
 
     judged = judge_run(where)
-    return judged, write_all(where.path, judged.report)
+    draft = draft_of(judged.timeline, judged.report)
+    return judged, write_all(where.path, judged.report, draft)
 
 
 def judge_command(run: str, *, reports: Path, as_json: bool) -> ExitCode:

@@ -34,6 +34,7 @@ RAW = (
     ("overview.svg", "the figure as a picture"),
     ("overview.png", "the same for chat"),
     ("report.md", "this report for a pull request or a wiki"),
+    ("postmortem.md", "a draft of a postmortem, for people to finish"),
     ("junit.xml", "for CI"),
 )
 

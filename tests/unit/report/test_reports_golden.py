@@ -32,6 +32,7 @@ from gameday.model.report import Report
 from gameday.model.window import Tick
 from gameday.report import render_all, schema, write_all
 from gameday.report.build import build
+from gameday.report.postmortem import draft_of
 
 ROOT = Path(__file__).parents[3]
 GOLDEN = ROOT / "tests" / "golden" / "reports"
@@ -89,7 +90,9 @@ RUNS: dict[str, Callable[[], Timeline]] = {
 
 @pytest.mark.parametrize("name", RUNS)
 def test_the_reports_are_as_committed(name: str) -> None:
-    for file, text in render_all(report_of(RUNS[name]())).items():
+    run = RUNS[name]()
+    report = report_of(run)
+    for file, text in render_all(report, draft_of(run, report)).items():
         path = GOLDEN / name / file
         if os.environ.get("GAMEDAY_UPDATE") == "1":
             path.parent.mkdir(parents=True, exist_ok=True)

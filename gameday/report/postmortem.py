@@ -1,0 +1,362 @@
+"""`postmortem.md`: a draft in which every sentence names the journal's events it rests on.
+
+Written by rules from the record alone: it says what was seen, in roles and never in names, and asks
+people for what no record can know. A sentence without evidence cannot be written: `Said` has its
+numbers, and what is for people to write is an `Ask`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from gameday.kpi import seen
+from gameday.model.event import Timeline
+from gameday.model.report import Report, State
+from gameday.model.units import format_ms, format_ratio
+from gameday.model.verdict import Finding, Outcome
+from gameday.report import answer
+from gameday.report.console import answer_word, safe_text, undo_text
+from gameday.report.mdtext import at_start, clock, one_line
+from gameday.report.postmortem_cites import Cites
+
+#: Business days after the end of the run within which it is published: S4 and PagerDuty say 3 to 5.
+DUE_HURT, DUE_ELSE = 3, 5
+#: More moments than these nobody reads; `report.md` has them all.
+MOMENTS_MAX = 400
+#: The most numbers that one sentence lists.
+CITED_MAX = 12
+FILL_IN = "**To fill in:**"
+HEADING = "# DRAFT postmortem"
+_PEOPLE = ("human.note", "human.ack", "human.decide", "human.step", "runbook.opened", "gate.opened")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """One sentence, and the numbers of the events it rests on; `todo`: an action item."""
+
+    text: str
+    seqs: tuple[int, ...]
+    todo: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What people have to write."""
+
+    text: str
+    seqs: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chapter:
+    """One heading and what stands under it; the first has none."""
+
+    title: str
+    lines: tuple[Said | Ask, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Postmortem:
+    """The whole draft."""
+
+    title: str
+    chapters: tuple[Chapter, ...]
+
+
+def draft_of(timeline: Timeline, report: Report) -> Postmortem:
+    """The draft of a run. A chapter that cannot be made says so; the others stand."""
+    cites = Cites(timeline)
+    makers: Sequence[tuple[str, Callable[[], Iterable[Said | Ask]]]] = (
+        ("", lambda: _top(cites, report)),
+        ("Summary", lambda: _summary(cites, report)),
+        ("Impact", lambda: _impact(cites, report)),
+        ("Detection", lambda: _detection(cites, report)),
+        ("Response", lambda: _response(cites, report)),
+        ("Timeline", lambda: _timeline(cites, report)),
+        ("What went well", lambda: _found(cites, report, well=True)),
+        ("What went badly", lambda: _found(cites, report, well=False)),
+        ("Contributing factors", lambda: _factors(cites, report)),
+        ("Action items", lambda: _actions(cites, report)),
+    )
+    return Postmortem(
+        title=report.scenario.title or report.scenario.id,
+        chapters=tuple(Chapter(title=t, lines=tuple(_made(make, cites))) for t, make in makers),
+    )
+
+
+def _made(make: Callable[[], Iterable[Said | Ask]], cites: Cites) -> list[Said | Ask]:
+    try:
+        return list(make())
+    except Exception as error:  # noqa: BLE001 - what is dirty must be told anyway
+        what = f"{type(error).__name__}: {error}"
+        text = f"this chapter could not be made, by a bug of ours, please report it: {what}"
+        return [Said(text=text, seqs=cites.whole)]
+
+
+def render(draft: Postmortem) -> str:
+    """The file."""
+    lines = [f"{HEADING}: {one_line(draft.title)}"]
+    for chapter in draft.chapters:
+        lines += ["", f"## {chapter.title}"] if chapter.title else []
+        lines += ["", *(_line(one) for one in chapter.lines)]
+    return "\n".join(lines) + "\n"
+
+
+def _line(one: Said | Ask) -> str:
+    if isinstance(one, Ask):
+        return f"- [ ] {FILL_IN} {one_line(one.text)}{_cited(one.seqs)}"
+    text = at_start(one.text).rstrip(" .")
+    if text[:1].isalpha() and not text[1:2].isdigit():
+        text = text[:1].upper() + text[1:]
+    return f"- {'[ ] ' if one.todo else ''}{text}{_cited(one.seqs)}."
+
+
+def _cited(seqs: Sequence[int]) -> str:
+    """In code, so that no viewer takes a number for that of an issue."""
+    if not seqs:
+        return ""
+    names = [f"#{seq}" for seq in seqs]
+    if len(names) > CITED_MAX:
+        half = CITED_MAX // 2
+        names = [*names[:half], "…", *names[-half:]]
+    return f" `[{', '.join(names)}]`"
+
+
+def _top(cites: Cites, report: Report) -> Iterator[Said | Ask]:
+    n = len(cites.timeline)
+    text = (
+        f"**DRAFT**: written by rules from the {n} events in the journal of run `{report.run_id}`"
+    )
+    yield Said(text=f"{text}, and to be read and changed by people", seqs=cites.whole)
+    if cites.timeline.last("run.closed") is None:
+        text = "**Incomplete**: the journal ends in the middle of the run, at "
+        text += f"{clock(report.duration_ms)}, so what came after is missing here"
+        yield Said(text=text, seqs=cites.end)
+    for left in report.leftovers:
+        text = f"**May still be broken**: {left.text}; `{left.command}` takes it out"
+        yield Said(text=text, seqs=cites.of(_OPENED, left.subject))
+    yield _due(cites, report)
+
+
+_OPENED = ("fault.inject", "fault.revert", "target.open", "target.close")
+
+
+def _due(cites: Cites, report: Report) -> Said:
+    """Until when it is to be published, if anything asks for it."""
+    hurt = next((fault for fault, _ in _felt(report)), None)
+    bad = [f for f in report.expectations if f.outcome is Outcome.FAIL]
+    seqs = [*cites.stop, *cites.findings(bad[:1])]
+    if hurt is not None:
+        days, why = DUE_HURT, "users felt the fault"
+        seqs += [*cites.of(("fault.inject",), hurt)]
+    elif bad or report.safety.stopped_by:
+        days, why = DUE_ELSE, "an expectation did not hold" if bad else "the run was stopped"
+    else:
+        text = "nothing asks for a postmortem: no expectation failed, the run was not stopped, "
+        text += "and users were not measured to feel it"
+        return Said(text=text, seqs=cites.whole)
+    text = f"to be published within {days} business days of the end of the run, because {why}"
+    date = _business_day(report, days)
+    if date:
+        text += f": by {date} (Monday to Friday in UTC; holidays are not known here)"
+    return Said(text=text, seqs=cites.tidy([*seqs, *cites.end]))
+
+
+def _business_day(report: Report, days: int) -> str:
+    if not report.started:
+        return ""
+    day = datetime.strptime(report.started, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    day += timedelta(milliseconds=report.duration_ms)
+    while days:
+        day += timedelta(days=1)
+        days -= day.weekday() < 5
+    return f"{day:%Y-%m-%d}"
+
+
+def _felt(report: Report) -> Iterator[tuple[str, int]]:
+    """Each fault that users were measured to feel, with the run time from which on."""
+    on = {row.id: row.on_ms for row in report.faults}
+    for ladder in report.ladders:
+        rung = next((r for r in ladder.rungs if r.name == "impact"), None)
+        on_ms = on.get(ladder.fault)
+        if rung is None or rung.state is not State.MEASURED or on_ms is None:
+            continue
+        yield ladder.fault, on_ms + (rung.since_ms or 0)
+
+
+def _summary(cites: Cites, report: Report) -> Iterator[Said | Ask]:
+    scenario = report.scenario
+    for row in report.faults:
+        seqs = cites.of(("fault.inject",), row.id)
+        if row.on_ms is None:
+            text = f"fault `{row.id}` ({row.what}) on `{row.target}` was never confirmed to be in"
+            yield Said(text=text, seqs=seqs or cites.whole)
+            continue
+        text = f"fault `{row.id}` ({row.what}) was put into `{row.target}`, below the service "
+        text += f"{scenario.service} in the environment {report.environment}, and read back as in "
+        yield Said(text=f"{text}at {answer.when(report, row.on_ms)}", seqs=seqs)
+    decided = [f for f in (*report.expectations, *report.validity) if f.outcome is not Outcome.SKIP]
+    worst = [f for f in decided if f.outcome is not Outcome.PASS] or decided
+    text = f"the run ended as {answer_word(report)}: {report.verdict.reason}"
+    yield Said(text=text, seqs=cites.tidy([*cites.findings(worst), *cites.end]))
+    if report.scenario.hypothesis:
+        text = f"it was believed before the run: “{scenario.hypothesis}”"
+        yield Said(text=text, seqs=cites.of(("run.opened",)) or cites.whole)
+    yield Ask(text="the story in three sentences, for somebody who was not there")
+
+
+def _impact(cites: Cites, report: Report) -> Iterator[Said | Ask]:
+    for row in report.phases:
+        if row.subject != "all" or not row.n:
+            continue
+        kinds = ", ".join(f"{n} {kind}" for kind, n in row.failures.items())
+        text = f"in the {row.phase} phase, {row.n - row.good} of {row.n} requests failed"
+        text += f" ({format_ratio(row.error_ratio or 0)}{': ' if kinds else ''}{kinds})"
+        if row.p95_ms is not None:
+            text += f"; 95 % of the good answers came within {format_ms(row.p95_ms)}"
+        yield Said(text=text, seqs=cites.phase(row.phase))
+    for fault, at_ms in dict(_felt(report)).items():
+        text = f"users felt fault `{fault}` from {answer.when(report, at_ms)} on"
+        seqs = [*cites.of(("fault.inject",), fault), *cites.load_at(at_ms)]
+        yield Said(text=text, seqs=cites.tidy(seqs))
+    for event in cites.timeline.of("budget.read"):
+        left = event.data.get("left")
+        if isinstance(left, (int, float)):
+            when = event.data.get("when", "start")
+            text = f"{format_ratio(float(left))} of the error budget was left at the {when}"
+            yield Said(text=text, seqs=(event.seq,))
+    yield Ask(text="what users saw, in their words; what was lost and what could be put right")
+
+
+def _detection(cites: Cites, report: Report) -> Iterator[Said | Ask]:
+    for one in report.alerts:
+        text = f"`{one.name}` was expected and is {one.verdict.text}: {one.reason}"
+        if one.delivered_after_ms is not None:
+            text += f"; it was delivered {format_ms(one.delivered_after_ms)} after the fault was in"
+        seqs = cites.tidy(one.evidence) or cites.of(("alert.read",)) or cites.whole
+        yield Said(text=text, seqs=seqs)
+    if not report.alerts:
+        yield Said(text="no alert was expected", seqs=cites.of(("run.opened",)) or cites.whole)
+    for other in report.other_alerts:
+        text = f"`{other.alert}` fired at {clock(other.firing_ms)}, and is {other.word.value}"
+        seqs = cites.tidy(other.evidence) or cites.of(("alert.read",)) or cites.whole
+        yield Said(text=text, seqs=seqs)
+    yield Ask(text="what told people first, and what would have told them had it not been a test")
+
+
+def _response(cites: Cites, report: Report) -> Iterator[Said | Ask]:
+    safety = report.safety
+    if safety.stopped_by:
+        why = safety.reason or safety.stopped_by
+        yield Said(text=f"the run was stopped by `{safety.stopped_by}`: {why}", seqs=cites.stop)
+        seqs = [*cites.stop, *(s for n in safety.in_place for s in cites.of(("fault.revert",), n))]
+        yield Said(text=safe_text(safety), seqs=cites.tidy(seqs) or cites.whole)
+    yield from _people(cites, report)
+    for event in cites.timeline.of("runbook.mitigated"):
+        text = f"runbook `{event.data.get('runbook', '')}` helped against fault `{event.subject}`"
+        yield Said(text=text, seqs=(event.seq,))
+    for undo in safety.undos:
+        if undo.took_ms is not None:
+            text = (
+                f"fault `{undo.fault}` was read back as gone {undo_text(undo)} after it was asked"
+            )
+            if undo.state is State.CENSORED:
+                text = (
+                    f"fault `{undo.fault}` was asked off, and {undo_text(undo)} read back as gone"
+                )
+            yield Said(text=text, seqs=cites.of(("fault.revert",), undo.fault) or cites.whole)
+    if not any(cites.timeline.of(kind) for kind in _PEOPLE):
+        yield Said(text="nobody told gameday of anything that people did", seqs=cites.whole)
+    yield Ask(text="who was called, by role; what they looked at first, and what held them up")
+
+
+def _people(cites: Cites, report: Report) -> Iterator[Said]:
+    """Acknowledgements and opened runbooks, by who told of them: a source, never a person."""
+    for ladder in report.ladders:
+        for rung in ladder.rungs:
+            if rung.state is not State.MEASURED or not rung.source:
+                continue
+            what = "was acknowledged" if rung.name == "acknowledged" else "had its runbook opened"
+            text = f"{ladder.alert} {what} {format_ms(rung.since_ms or 0)} after the fault was in"
+            on_ms = next((r.on_ms or 0 for r in report.faults if r.id == ladder.fault), 0)
+            cited = cites.told(rung.name, rung.source, on_ms + (rung.since_ms or 0))
+            yield Said(text=f"{text}, told by {rung.source}: {rung.what}", seqs=cited)
+
+
+def _timeline(cites: Cites, report: Report) -> Iterator[Said | Ask]:
+    sources = _of_sources(cites.timeline)
+    shown = report.timeline[:MOMENTS_MAX]
+    for moment in shown:
+        seqs = (moment.seq,) if moment.seq is not None else sources.get(moment.at_ms, ())
+        text = f"{clock(moment.at_ms)} {moment.text}"
+        yield Said(text=text, seqs=cites.tidy(seqs) or cites.of(("alert.read",)) or cites.whole)
+    left = len(report.timeline) - len(shown)
+    if left:
+        yield Said(text=f"{left} more moments are in `report.html`", seqs=cites.end)
+    noted = cites.of(("human.note", "human.ack", "human.decide", "human.step"))
+    if noted:
+        text = "words of people stand above as they wrote them: put roles where they name somebody"
+        yield Ask(text=text, seqs=noted)
+    yield Ask(text="what happened that gameday could not see: calls, chats, decisions, with times")
+
+
+def _of_sources(timeline: Timeline) -> dict[int, tuple[int, ...]]:
+    """Run time -> evidence of what was made from the raw samples of alert sources."""
+    found: dict[int, tuple[int, ...]] = {}
+    if timeline.first("run.opened") is None:
+        return found
+    for one in seen.sightings_of(timeline):
+        for at_ms in (one.firing_ms, one.ended_ms):
+            if at_ms is not None:
+                found[at_ms] = (*found.get(at_ms, ()), *one.evidence)
+    return found
+
+
+def _found(cites: Cites, report: Report, *, well: bool) -> Iterator[Said | Ask]:
+    """What held, or what did not and what is not known; a run that proves nothing says so."""
+    proves = report.verdict.outcome in (Outcome.PASS, Outcome.FAIL)
+    every = report.expectations if well and proves else (*report.expectations, *report.validity)
+    wanted = (Outcome.PASS,) if well else (Outcome.FAIL, Outcome.INCONCLUSIVE)
+    for finding in (f for f in every if f.outcome in wanted):
+        word = "not known: " if finding.outcome is Outcome.INCONCLUSIVE else ""
+        if finding.outcome is Outcome.FAIL and not proves:
+            word = "seen in a run that proves nothing: "
+        yield Said(text=f"{word}{finding.summary}", seqs=cites.findings([finding]))
+    ask = (
+        "what else helped, and where there was luck" if well else "what else hurt, or was confusing"
+    )
+    yield Ask(text=ask)
+
+
+def _factors(cites: Cites, report: Report) -> Iterator[Said | Ask]:
+    """Questions of how, never of who."""
+    for finding in _bad(report):
+        yield Ask(
+            text=f"how did it come to this: {finding.summary}", seqs=cites.findings([finding])
+        )
+    for fault, _ in _felt(report):
+        text = f"how did fault `{fault}` reach users, and what kept it from hurting more?"
+        yield Ask(text=text, seqs=cites.of(("fault.inject",), fault))
+    yield Ask(text="what about the system, the tools or the way of working made this likely?")
+    yield Ask(text="where else would the same happen?")
+
+
+def _bad(report: Report) -> list[Finding]:
+    every = (*report.expectations, *report.validity)
+    return [f for f in every if f.outcome is Outcome.FAIL]
+
+
+def _actions(cites: Cites, report: Report) -> Iterator[Said | Ask]:
+    for finding in _bad(report):
+        text = f"make it hold: {finding.expectation or finding.check} (now: {finding.summary})"
+        yield Said(text=text, seqs=cites.findings([finding]), todo=True)
+        yield Ask(text="owner (a team or a role) and date of the item above")
+    if _bad(report) and report.scenario.file:
+        text = "an item is done when the same scenario passes: "
+        text += f"`gameday run {report.scenario.file}`"
+        yield Said(text=text, seqs=cites.of(("run.opened",)) or cites.whole)
+    yield Ask(
+        text="what comes to mind after some days; that nothing is to be done is an answer too"
+    )
