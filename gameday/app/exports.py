@@ -136,3 +136,5 @@ def _metrics(plan: Plan, exports: Exports) -> Iterator[list[Callable[[Event], No
     finally:
         follower.close()
         endpoint.close()
+        if follower.error is not None:
+            sys.stderr.write(f"gameday: the metrics were not whole: {follower.error!r}\n")
