@@ -48,11 +48,12 @@ def what_failed(report: Report) -> list[Line]:
     proves_nothing = report.verdict.outcome is not Outcome.FAIL
     failed = [f for f in report.expectations if f.outcome is Outcome.FAIL]
     held = sum(f.outcome is Outcome.PASS for f in report.expectations)
-    lines = [Line(text=f.summary, link=section_of(f)) for f in failed[:FAILED_MAX]]
+    shown = FAILED_MAX if len(failed) > FAILED_MAX + 1 else len(failed)  # never `and 1 more`
+    lines = [Line(text=f.summary, link=section_of(f)) for f in failed[:shown]]
     if failed and proves_nothing:
         lines = [Line(text=f"{line.text} (not counted)", link=line.link) for line in lines]
-    if len(failed) > FAILED_MAX:
-        lines.append(Line(text=f"and {len(failed) - FAILED_MAX} more", link="findings"))
+    if len(failed) > shown:
+        lines.append(Line(text=f"and {len(failed) - shown} more", link="findings"))
     unknown = sum(f.outcome is Outcome.INCONCLUSIVE for f in report.expectations)
     if unknown:
         plural = "s" if unknown > 1 else ""

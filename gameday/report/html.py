@@ -84,6 +84,12 @@ def render_index(rows: Sequence[Mapping[str, str]], scenarios: Sequence[str]) ->
     )
 
 
+def filled(template: str, **values: Any) -> str:
+    """A page of ours without a script: *template* with its style, and no network."""
+    style = Markup(_file("style.css"))  # noqa: S704 - our own file
+    return _environment().get_template(template).render(style=style, policy=policy([]), **values)
+
+
 def json_in_html(value: Any) -> str:
     """*value* as JSON that cannot end the element it stands in."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -106,11 +112,22 @@ def prose(text: str) -> Markup:
     parts, end = [], 0
     for found in _PROSE.finditer(text):
         parts.append(escape(text[end : found.start()]))
-        name, inner = ("code", found[1]) if found[1] is not None else ("strong", found[2])
-        parts.append(Markup("<{0}>{1}</{0}>").format(Markup(name), inner))  # noqa: S704 - ours
+        if found[1] is not None:
+            parts.append(Markup("<code>{}</code>").format(_words(found[1])))
+        else:
+            parts.append(Markup("<strong>{}</strong>").format(found[2]))
         end = found.end()
     parts.append(escape(text[end:]))
     return Markup("").join(parts)
+
+
+def _words(command: str) -> Markup:
+    """Escaped; an option such as `--profile` is not broken after its dashes."""
+    words = (
+        Markup('<span class="word">{}</span>').format(word) if word.startswith("--") else word
+        for word in command.split(" ")
+    )
+    return Markup(" ").join(words)
 
 
 def badge(text: str) -> Markup:

@@ -221,11 +221,12 @@ def _violations(found: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 @contextlib.contextmanager
 def opened(
-    browser: Browser, file: Path, size: tuple[int, int], *, dark: bool = False
+    browser: Browser, file: Path, size: tuple[int, int], *, dark: bool = False, scale: float = 1
 ) -> Iterator[Opened]:
     """*file* in a window of *size*, once its figure stands (if it has one)."""
     context = browser.new_context(
         viewport={"width": size[0], "height": size[1]},
+        device_scale_factor=scale,
         color_scheme="dark" if dark else "light",
         reduced_motion="reduce",
     )

@@ -8,6 +8,7 @@ from test_reports_golden import RUNS, report_of
 
 from gameday.model.verdict import Outcome
 from gameday.report import answer
+from gameday.report.html import prose
 
 
 def test_a_next_step_that_two_failures_share_is_told_once() -> None:
@@ -21,3 +22,25 @@ def test_a_next_step_that_two_failures_share_is_told_once() -> None:
 
     assert steps[0] == "see where shop lost its users in the fault phase, then mend that"
     assert [step.partition(":")[0] for step in steps[1:]] == ["run it again after each change"]
+
+
+def test_a_line_is_not_spent_on_saying_that_there_is_one_more() -> None:
+    report = report_of(RUNS["failed"]())
+    failed = next(f for f in report.expectations if f.outcome is Outcome.FAIL)
+    told = {}
+    for count in (3, 4, 5):
+        many = tuple(replace(failed, summary=f"failure {n}") for n in range(count))
+        told[count] = [line.text for line in answer.what_failed(replace(report, expectations=many))]
+
+    assert told[3] == ["failure 0", "failure 1", "failure 2"]
+    assert told[4] == [*told[3], "failure 3"]
+    assert told[5] == [*told[3], "and 2 more"]
+
+
+def test_an_option_stays_in_one_piece_and_stays_text() -> None:
+    found = prose("do `gameday run <b> --profile smoke`")
+
+    assert found == (
+        'do <code>gameday run &lt;b&gt; <span class="word">--profile</span> smoke</code>'
+    )
+    assert prose("`--a<i>`") == '<code><span class="word">--a&lt;i&gt;</span></code>'
