@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 from gameday.app.planview import show_plan
 from gameday.app.policy_gate import Gate, PolicyRequest, check_policy
 from gameday.app.preflight import Preflight, look_around
-from gameday.errors import AdapterError, RefusedError
+from gameday.errors import AdapterError, RefusedError, UsageError
 from gameday.model.event import Event
 from gameday.model.plan import Plan
 from gameday.policy.people import breaks_nothing
 from gameday.recovery import find_dirty_runs
+
+VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,7 @@ def admit(
 
     Where that is only that servers do not answer, it is an `AdapterError`.
     """
+    version = _version(policy)
     gate = check_policy(plan, policy)
     looked = look_around(plan, toxiproxy=toxiproxy, reports=reports)
     dirty = _dirty_words(reports)
@@ -46,9 +50,22 @@ def admit(
             "environment": plan.environment.name,
             "change_id": policy.change_id,
             **gate.opened,
+            **version,
         },
         notes=tuple(_notes(plan, gate, looked)),
     )
+
+
+def _version(asked: PolicyRequest) -> dict[str, str]:
+    """Which version of the service is tested, if that was told. Raises `UsageError`."""
+    if not asked.service_version:
+        return {}
+    if VERSION.fullmatch(asked.service_version) is None:
+        raise UsageError(
+            f"`--service-version {asked.service_version}` is no version: "
+            "write letters, digits and `. _ + - /`, such as `2.4.1` or a commit"
+        )
+    return {"service_version": asked.service_version}
 
 
 def _dirty_words(reports: Path) -> list[str]:

@@ -23,11 +23,15 @@ OPERATOR_ENV = "GAMEDAY_OPERATOR"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyRequest:
-    """What the command line says. `beside_plan` names options given that the plan does not have."""
+    """What the command line says. `beside_plan` names options given that the plan does not have.
+
+    `service_version` is a fact about the place, of which no rule asks.
+    """
 
     go: bool = False
     change_id: str | None = None
     operator: str | None = None
+    service_version: str | None = None
     beside_plan: tuple[str, ...] = ()
 
 

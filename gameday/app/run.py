@@ -33,6 +33,7 @@ class RunRequest:
     server_process: Mapping[str, Any] | None = None  # of a given Toxiproxy, where that is known
     change_id: str | None = None
     operator: str | None = None
+    service_version: str | None = None
     exports: Exports = field(default_factory=Exports)
 
     @classmethod
@@ -49,6 +50,7 @@ class RunRequest:
         go: bool,
         change_id: str | None = None,
         operator: str | None = None,
+        service_version: str | None = None,
         run_runbooks: bool = False,
         control: bool = False,
         exports: Exports = Exports(),  # noqa: B008 - a frozen value
@@ -70,6 +72,7 @@ class RunRequest:
                 go=go,
                 change_id=change_id,
                 operator=operator,
+                service_version=service_version,
                 exports=exports,
             )
             for path in expand(paths)
@@ -120,6 +123,7 @@ def run_one(
         go=request.go,
         change_id=request.change_id,
         operator=request.operator,
+        service_version=request.service_version,
         beside_plan=("--toxiproxy",) if request.toxiproxy else (),
     )
     admission = admit(plan, policy, toxiproxy=request.toxiproxy, reports=request.reports)

@@ -38,6 +38,15 @@ OtlpEndpoint = Annotated[
         help="Send the run as a trace there (OTLP over HTTP), once it is over.",
     ),
 ]
+ServiceVersion = Annotated[
+    str | None,
+    typer.Option(
+        "--service-version",
+        envvar="GAMEDAY_SERVICE_VERSION",
+        show_envvar=False,
+        help="Which version of the service is tested; GAMEDAY_SERVICE_VERSION unless given.",
+    ),
+]
 Change = Annotated[
     str | None, typer.Option("--change", help="The change under which this is, e.g. `CHG-123`.")
 ]

@@ -18,6 +18,7 @@ from gameday.cli.options import (
     Reports,
     RunRunbooks,
     Seed,
+    ServiceVersion,
     Toxiproxy,
 )
 
@@ -94,6 +95,7 @@ def run_command(
     operator: Annotated[
         str | None, typer.Option("--operator", help="Who runs it; GAMEDAY_OPERATOR, else git's.")
     ] = None,
+    service_version: ServiceVersion = None,
     run_runbooks: RunRunbooks = False,
     control: Control = False,
     tags: Tags = None,
@@ -122,6 +124,7 @@ def run_command(
         go=go,
         change_id=change,
         operator=operator,
+        service_version=service_version,
         run_runbooks=run_runbooks,
         control=control,
         exports=Exports(metrics=metrics, grafana=grafana, otlp_endpoint=otlp_endpoint),

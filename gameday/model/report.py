@@ -262,6 +262,10 @@ class Report:
     gameday: str = _doc("version of gameday that made the run")
     run_id: str = _doc("name of the run directory")
     environment: str = _doc("of the project file")
+    service_version: str = field(
+        default="",
+        metadata={"doc": "of the service under test, as told to the run; empty if it was not told"},
+    )
     started: str = _doc("wall time of run time 0, RFC 3339, UTC; empty if the journal is too short")
     duration_ms: int = _doc("run time of the last event")
     seed: int = _doc("of the plan")

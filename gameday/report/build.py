@@ -65,6 +65,7 @@ def build(
         gameday=str(opened.data.get("gameday", "")) if opened is not None else "",
         run_id=opened.subject if opened is not None else "",
         environment=plan.environment.name,
+        service_version=_service_version(opened),
         started=_started(timeline),
         duration_ms=timeline.end_ms,
         seed=plan.seed,
@@ -128,6 +129,10 @@ def _numbers(
     if plan.scenario.control is not None:
         return (false_pages(others),)
     return alert_numbers(alerts, others)
+
+
+def _service_version(opened: Event | None) -> str:
+    return str(opened.data.get("service_version") or "") if opened is not None else ""
 
 
 def _started(timeline: Timeline) -> str:
@@ -237,6 +242,9 @@ def _facts(
 
 
 def _parts(timeline: Timeline) -> Iterable[Part]:
+    version = _service_version(timeline.first("run.opened"))
+    if version:
+        yield Part(name="service", text=f"version {version}")
     event = timeline.last("run.parts")
     for name, value in sorted(event.data.items()) if event is not None else ():
         if value:
