@@ -164,6 +164,11 @@ def read(path: Path) -> JournalFile:
         raw = path.read_bytes()
     except OSError as error:
         raise _cannot("read", path, error) from error
+    return of_bytes(raw)
+
+
+def of_bytes(raw: bytes) -> JournalFile:
+    """The same for the content of a journal that does not lie in a file of its own."""
     lines = raw.split(b"\n")
     tail = lines.pop()  # what follows the last line end: empty unless the file was cut
     numbered = list(enumerate(lines, start=1))

@@ -11,14 +11,12 @@ import hashlib
 import json
 import os
 import re
-import stat
-import subprocess
 import tempfile
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from gameday.adapters.ssh_keygen import VERIFY_S, regular, sign_text, ssh_keygen
 from gameday.errors import RefusedError, UsageError
 from gameday.policy import Approval
 from gameday.policy.values import is_person
@@ -29,9 +27,6 @@ MAX_BYTES = 64 * 1024
 #: A role, in a file name and on a command line.
 ROLE = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 CHANGE = re.compile(r"[!-~]{1,100}")
-VERIFY_S = 10.0
-#: Somebody may have to type the passphrase of the key, or touch it.
-SIGN_S = 120.0
 #: Approvals of one plan that are looked at; more are no record, but a mistake.
 MOST = 50
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -76,13 +71,7 @@ def sign(text: bytes, key: Path) -> bytes:
 
     May ask for a passphrase on the terminal. Raises `RefusedError` with what ssh-keygen said.
     """
-    command = ["-Y", "sign", "-f", str(key), "-n", NAMESPACE]
-    code, out, said = _ssh_keygen(command, text, within_s=SIGN_S)
-    if code != 0 or not out.startswith(b"-----BEGIN SSH SIGNATURE-----"):
-        raise RefusedError(
-            f"nothing was signed with `{key}`: {said or 'ssh-keygen gave no reason'}"
-        )
-    return out
+    return sign_text(text, key, namespace=NAMESPACE)
 
 
 def verify(text: bytes, signature: Path, *, approver: str, signers: Path) -> None:
@@ -92,14 +81,14 @@ def verify(text: bytes, signature: Path, *, approver: str, signers: Path) -> Non
     """
     name = _shown(signature.name)
     signers = signers.absolute()
-    _regular(signers, f"the file of allowed signers `{signers.name}`")
-    _regular(signature, f"the signature `{name}`")
+    regular(signers, f"the file of allowed signers `{signers.name}`")
+    regular(signature, f"the signature `{name}`")
     base = ["-n", NAMESPACE, "-s", str(signature.absolute())]
-    code, _, said = _ssh_keygen(["-Y", "check-novalidate", *base], text, within_s=VERIFY_S)
+    code, _, said = ssh_keygen(["-Y", "check-novalidate", *base], text, within_s=VERIFY_S)
     if code != 0:
         raise RefusedError(f"`{name}` is no signature of this approval: {said or 'it is altered'}")
     command = ["-Y", "verify", "-f", str(signers), "-I", approver, *base]
-    code, _, said = _ssh_keygen(command, text, within_s=VERIFY_S)
+    code, _, said = ssh_keygen(command, text, within_s=VERIFY_S)
     if code != 0:
         why = said.replace(str(signers), signers.name)
         raise RefusedError(
@@ -201,19 +190,9 @@ def _replace(path: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
-def _regular(path: Path, what: str) -> None:
-    """A pipe or a device would be waited for, or never end."""
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise RefusedError(f"{what} cannot be read: {error.strerror}") from None
-    if not stat.S_ISREG(found.st_mode) or found.st_size > 16 * MAX_BYTES:
-        raise RefusedError(f"{what} cannot be read: it is no file of a sensible size")
-
-
 def _bytes(path: Path) -> bytes:
     name = _shown(path.name)
-    _regular(path, f"`{name}`")
+    regular(path, f"`{name}`")
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
@@ -237,29 +216,6 @@ def _canonical(data: Any) -> bytes:
         data, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
     )
     return text.encode("ascii") + b"\n"
-
-
-def _ssh_keygen(
-    arguments: Sequence[str], text: bytes, *, within_s: float
-) -> tuple[int, bytes, str]:
-    """Exit code, output, and its last word on the error stream that says something."""
-    try:
-        ended = subprocess.run(  # noqa: S603 - a fixed program and arguments, no shell
-            ["ssh-keygen", *arguments],  # noqa: S607 - whichever OpenSSH is on PATH
-            input=text,
-            capture_output=True,
-            timeout=within_s,
-            check=False,
-        )
-    except FileNotFoundError:
-        raise RefusedError(
-            "approvals need `ssh-keygen`, which is not on PATH: install the OpenSSH client"
-        ) from None
-    except subprocess.TimeoutExpired:
-        raise RefusedError(f"`ssh-keygen` did not end within {within_s:g} s") from None
-    lines = ended.stderr.decode("utf-8", errors="replace").splitlines()
-    said = [s for line in lines if (s := line.strip()) and not s.startswith("Signing data")]
-    return ended.returncode, ended.stdout, said[-1][:300] if said else ""
 
 
 def _is_ms(value: object) -> bool:

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from gameday.cli.evidence import evidence_app
 from gameday.cli.load import load_app
 from gameday.cli.options import (
     Change,
@@ -43,6 +44,7 @@ app = typer.Typer(
 proxy_app = typer.Typer(help="The embedded Toxiproxy-compatible server.", no_args_is_help=True)
 app.add_typer(proxy_app, name="proxy")
 app.add_typer(load_app, name="load")
+app.add_typer(evidence_app, name="evidence")
 app.add_typer(runbook_app, name="runbook")
 app.add_typer(scenarios_app, name="scenarios")
 for _command in (note, ack, stop, gate, opened, step):

@@ -1,0 +1,227 @@
+"""What belongs to the evidence of a run, gathered from its directory and its project."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gameday.adapters.evidence_archive import read_bytes
+from gameday.app.rundir import RunDir
+from gameday.errors import RefusedError, UsageError
+from gameday.journal import JournalFile, of_bytes
+from gameday.model.event import Timeline
+from gameday.model.plan import Plan
+from gameday.programme.evidence.about import about, series
+from gameday.programme.evidence.manifest import (
+    ABOUT,
+    APPROVALS,
+    BYTES_MAX,
+    FILES_MAX,
+    FINDINGS,
+    JOURNAL,
+    PLAN,
+    RUN,
+    SERIES,
+    Missing,
+    json_text,
+    name_problem,
+)
+from gameday.scenario.planfile import load_plan
+
+#: Files of a run directory that belong to it, and why it matters when one is not there. Everything
+#: else in it (tokens of the control socket, process ids, locks) is nobody's business.
+_RUN_FILES = {
+    "journal.jsonl": "",
+    "plan.json": "",
+    "scenario.yaml": "the scenario as it was written",
+    "result.json": "the result: `gameday report` makes it",
+    "report.html": "the page: `gameday report` makes it",
+    "report.md": "the report: `gameday report` makes it",
+    "junit.xml": "",
+    "summary.txt": "",
+    "history.json": "",
+    "overview.svg": "",
+    "overview.png": "",
+    "postmortem.md": "",
+}
+_FILE_MAX = 256 * 1024 * 1024
+_FINDING_MAX = 8 * 1024 * 1024
+_APPROVAL_MAX = 64 * 1024
+_LOOKED_AT_MAX = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """The files of a bundle without its manifest; what should be among them and is not."""
+
+    run_id: str
+    plan: Plan
+    timeline: Timeline
+    files: dict[str, bytes]
+    missing: tuple[Missing, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where else to look: None means in the project of the run (`approvals`, `findings`)."""
+
+    approvals: Path | None = None
+    findings: Path | None = None
+
+
+def collect(where: RunDir, places: Places) -> Collected:
+    """Everything that is there of a run. Raises `RefusedError` where nothing can be vouched for.
+
+    That is a run that is still under way, a journal whose chain is broken, or a run directory with
+    links in it.
+    """
+    refuse_running(where)
+    missing: list[Missing] = []
+    files = dict(_run_files(where, missing))
+    journal = of_bytes(files[JOURNAL])
+    if journal.problem is not None or not journal.events:
+        why = journal.problem or "it holds no event"
+        raise RefusedError(
+            f"the journal of `{where.run_id}` is damaged: {why}; a bundle would vouch for it"
+        )
+    plan = _plan(files[PLAN], where)
+    timeline = Timeline(journal.events)
+    _say_torn(journal, missing)
+    files |= {ABOUT: json_text(about(plan, timeline)), SERIES: series(timeline).encode()}
+    files |= _approvals(plan, timeline, places.approvals, missing)
+    files |= _findings(where.run_id, plan, places.findings, missing)
+    if not any(path.startswith(f"{RUN}evidence/") for path in files):
+        missing.append(Missing(what=f"{RUN}evidence/", why="no raw payload was stored"))
+    _refuse_size(files)
+    return Collected(
+        run_id=where.run_id, plan=plan, timeline=timeline, files=files, missing=tuple(missing)
+    )
+
+
+def refuse_running(where: RunDir) -> None:
+    """Raise `RefusedError` while the run goes on."""
+    from gameday.processes import Life
+    from gameday.sentinel import owner
+
+    if owner.runner_life(where.path) is Life.ALIVE:
+        raise RefusedError(f"run `{where.run_id}` is still under way: wait until it has ended")
+
+
+def findings_naming(run_id: str, place: Path) -> list[Path]:
+    """The files in *place* (a file or a folder) that name the run.
+
+    Raises `RefusedError` if one cannot be read: then it is not known which runs are named.
+    """
+    return [path for path, raw in _finding_files(place) if run_id.encode() in raw]
+
+
+def findings_place(directory: Path, given: Path | None) -> Path | None:
+    """Where findings lie: as given, else `findings` or `findings.yaml` of the project, if there."""
+    if given is not None:
+        if not given.exists():
+            raise UsageError(f"there is no `{given}`: `--findings` is a file or a folder")
+        return given
+    found = (directory / name for name in ("findings", "findings.yaml"))
+    return next((path for path in found if path.exists()), None)
+
+
+def _run_files(where: RunDir, missing: list[Missing]) -> Iterator[tuple[str, bytes]]:
+    for name, why in _RUN_FILES.items():
+        path = where.path / name
+        if path.is_symlink() or path.exists():
+            yield RUN + name, read_bytes(path, _FILE_MAX)
+        elif name in ("journal.jsonl", "plan.json"):
+            raise UsageError(f"`{where.path}` is no run directory: it has no `{name}`")
+        elif why:
+            missing.append(Missing(what=RUN + name, why=why))
+    raw = where.evidence
+    if raw.is_symlink():
+        raise RefusedError(f"`{raw}` is a link: refused")
+    for path in sorted(raw.rglob("*")) if raw.is_dir() else ():
+        if path.is_symlink() or not path.is_dir():
+            yield RUN + path.relative_to(where.path).as_posix(), read_bytes(path, _FILE_MAX)
+
+
+def _plan(raw: bytes, where: RunDir) -> Plan:
+    try:
+        return load_plan(raw.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise UsageError(f"`{where.plan}` is not text") from None
+
+
+def _say_torn(journal: JournalFile, missing: list[Missing]) -> None:
+    if journal.torn or journal.skipped:
+        missing.append(Missing(what=JOURNAL, why="its writer was ended in the middle of a line"))
+    if not any(event.kind == "run.closed" for event in journal.events):
+        missing.append(Missing(what=JOURNAL, why="the run was never closed"))
+
+
+def _approvals(
+    plan: Plan, timeline: Timeline, given: Path | None, missing: list[Missing]
+) -> dict[str, bytes]:
+    """The approval files that counted, found by the SHA-256 that the journal has of them."""
+    opened = timeline.first("run.opened")
+    named = opened.data.get("approvals", []) if opened else []
+    wanted = {str(row.get("sha256")): str(row.get("role")) for row in named}
+    folder = given or Path(plan.directory, plan.environment.policy.approvals.folder)
+    found: dict[str, bytes] = {}
+    if wanted and folder.is_dir():
+        for path in sorted(folder.glob("*.json"))[:_LOOKED_AT_MAX]:
+            raw = _small(path, _APPROVAL_MAX)
+            if raw is not None and wanted.pop(hashlib.sha256(raw).hexdigest(), ""):
+                found[APPROVALS + path.name] = raw
+                signature = _small(path.with_suffix(".json.sig"), _APPROVAL_MAX)
+                if signature is not None:
+                    found[f"{APPROVALS}{path.name}.sig"] = signature
+    for sha256, role in wanted.items():
+        why = (
+            f"the approval as {role} ({sha256[:12]}…) is not in `{folder.name}`; see `--approvals`"
+        )
+        missing.append(Missing(what=APPROVALS, why=why))
+    return found
+
+
+def _findings(
+    run_id: str, plan: Plan, given: Path | None, missing: list[Missing]
+) -> dict[str, bytes]:
+    place = findings_place(Path(plan.directory), given)
+    if place is None:
+        missing.append(Missing(what=FINDINGS, why="the project has no findings; see `--findings`"))
+        return {}
+    top = place if place.is_dir() else place.parent
+    named = findings_naming(run_id, place)
+    if not named:
+        missing.append(Missing(what=FINDINGS, why=f"nothing in `{place.name}` names this run"))
+    return {
+        FINDINGS + path.relative_to(top).as_posix(): read_bytes(path, _FINDING_MAX)
+        for path in named
+    }
+
+
+def _finding_files(place: Path) -> Iterator[tuple[Path, bytes]]:
+    paths = [place] if not place.is_dir() else sorted(p for p in place.rglob("*") if not p.is_dir())
+    if len(paths) > _LOOKED_AT_MAX:
+        raise RefusedError(f"`{place}` has more than {_LOOKED_AT_MAX} files: name another place")
+    for path in paths:
+        yield path, read_bytes(path, _FINDING_MAX)
+
+
+def _small(path: Path, most: int) -> bytes | None:
+    try:
+        return read_bytes(path, most)
+    except RefusedError:
+        return None
+
+
+def _refuse_size(files: dict[str, bytes]) -> None:
+    size = sum(map(len, files.values()))
+    if size > BYTES_MAX or len(files) > FILES_MAX - 2:
+        raise RefusedError(
+            f"the evidence is {size} bytes in {len(files)} files; a bundle holds up to {BYTES_MAX} "
+            f"bytes in {FILES_MAX - 2} files"
+        )
+    wrong = next((why for path in files if (why := name_problem(path))), None)
+    if wrong:
+        raise RefusedError(f"the evidence of this run cannot be bundled: {wrong}")
