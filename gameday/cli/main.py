@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from gameday.cli.compare import compare
 from gameday.cli.evidence import evidence_app
 from gameday.cli.load import load_app
 from gameday.cli.options import (
@@ -223,6 +224,9 @@ def report(
     from gameday.app.judge import report_command
 
     return int(report_command(run, reports=reports, open_it=open_, index_only=index))
+
+
+app.command()(compare)
 
 
 @app.command()

@@ -191,9 +191,9 @@ def _p95(pair: _Pair, tail: float) -> Compared:
         pair,
         now=pair.now.p95_ms,
         before=math.exp(centre),
-        change=_fold(change),
-        low=_fold(change - half),
-        high=_fold(change + half),
+        change=fold(change),
+        low=fold(change - half),
+        high=fold(change + half),
     )
 
 
@@ -258,24 +258,33 @@ def _between(values: Sequence[float], chance: float, pair: _Pair, tail: float) -
 
 
 def _log_variance(seen: Seen) -> float:
-    low, high = seen.p95_low_ms or 1, seen.p95_high_ms or 1
-    return float((math.log(high / low) / (2 * INTERVAL_Z)) ** 2 + _ROUNDING**2)
+    return log_variance(seen.p95_low_ms or 1, seen.p95_high_ms or 1)
 
 
-def _fold(log: float) -> float:
+def log_variance(low_ms: float, high_ms: float) -> float:
+    """Variance of the logarithm of a percentile with this 95 % interval, and of its bucket."""
+    return float((math.log(high_ms / low_ms) / (2 * INTERVAL_Z)) ** 2 + _ROUNDING**2)
+
+
+def fold(log: float) -> float:
     """A change of a logarithm as a share of what was: 0.3 is 30 % more."""
     return math.exp(max(-_LOG_MAX, min(_LOG_MAX, log))) - 1
+
+
+def word_of(change: float, low: float, high: float, *, share: bool) -> Change:
+    """What a change with its interval shows; it has to be worth a word too."""
+    worth = WORTH["errors" if share else "p95"]
+    if low > 0 and change >= worth:
+        return Change.WORSE
+    if high < 0 and change <= (-worth if share else -worth / (1 + worth)):
+        return Change.BETTER
+    return Change.NOT_SHOWN
 
 
 def _row(
     pair: _Pair, *, now: float | None, before: float, change: float, low: float, high: float
 ) -> Compared:
-    worth = WORTH[pair.metric]
-    found = Change.NOT_SHOWN
-    if low > 0 and change >= worth:
-        found = Change.WORSE
-    elif high < 0 and change <= (-worth / (1 + worth) if pair.metric == "p95" else -worth):
-        found = Change.BETTER
+    found = word_of(change, low, high, share=pair.metric == "errors")
     return Compared(
         phase=pair.now.phase,
         subject=pair.now.subject,

@@ -72,7 +72,7 @@ def value_text(row: Compared, value: float | None) -> str:
     """A value in its unit."""
     if value is None:
         return "-"
-    return format_ms(value) if row.metric == "p95" else format_ratio(value)
+    return format_ratio(value) if row.metric == "errors" else format_ms(value)
 
 
 def compared_rows(comparison: Comparison) -> Iterable[Compared]:

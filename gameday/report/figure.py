@@ -97,11 +97,12 @@ def _spec(panels: Sequence[Panel], series: Series, lanes: Lanes, summary: str) -
             "scale": {"x": "shared", "color": "independent", "strokeDash": "independent"},
             "legend": {"color": "independent", "strokeDash": "independent"},
         },
-        "config": _config(),
+        "config": config(),
     }
 
 
-def _config() -> Json:
+def config() -> Json:
+    """How everything looks that no panel says itself."""
     ink, soft, faint = {"expr": "ink"}, {"expr": "soft"}, {"expr": "faint"}
     return {
         "font": "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif",

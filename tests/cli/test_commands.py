@@ -17,7 +17,7 @@ from ports_support import free_port
 GAMEDAY = [sys.executable, "-m", "gameday"]
 COMMANDS = (
     "check", "plan", "approve", "run", "judge", "report", "recover", "note", "stop", "gate",
-    "schema", "init", "doctor", "demo", "proxy", "load", "runbook",
+    "compare", "schema", "init", "doctor", "demo", "proxy", "load", "runbook",
 )  # fmt: skip
 
 
@@ -124,6 +124,7 @@ def test_shell_completion_knows_the_commands(tmp_path: Path) -> None:
         (("judge",), 2, "there is no run `last`"),
         (("judge", "20260101"), 2, "there is no run `20260101`"),
         (("report", "x"), 2, "there is no run `x`"),
+        (("compare", "x", "y"), 2, "there is no run `x`"),
         (("note", "hello"), 2, "there is no run `last`"),
         (("recover", "x"), 2, "there is no run `x`"),
         (("recover", "x", "--target", "http://127.0.0.1:1"), 2, "not both"),
