@@ -29,6 +29,8 @@ MOMENTS_MAX = 400
 CITED_MAX = 12
 FILL_IN = "**To fill in:**"
 HEADING = "# DRAFT postmortem"
+#: An event that tells of the end of an alert comes so soon after it.
+_NEAR_MS = 5_000
 _PEOPLE = ("human.note", "human.ack", "human.decide", "human.step", "runbook.opened", "gate.opened")
 
 
@@ -289,7 +291,11 @@ def _timeline(cites: Cites, report: Report) -> Iterator[Said | Ask]:
     sources = _of_sources(cites.timeline)
     shown = report.timeline[:MOMENTS_MAX]
     for moment in shown:
-        seqs = (moment.seq,) if moment.seq is not None else sources.get(moment.at_ms, ())
+        seqs = (
+            (moment.seq,)
+            if moment.seq is not None
+            else sources.get((moment.at_ms, moment.text.partition(" (")[0]), ())
+        )
         text = f"{clock(moment.at_ms)} {moment.text}"
         yield Said(text=text, seqs=cites.tidy(seqs) or cites.of(("alert.read",)) or cites.whole)
     left = len(report.timeline) - len(shown)
@@ -302,15 +308,17 @@ def _timeline(cites: Cites, report: Report) -> Iterator[Said | Ask]:
     yield Ask(text="what happened that gameday could not see: calls, chats, decisions, with times")
 
 
-def _of_sources(timeline: Timeline) -> dict[int, tuple[int, ...]]:
-    """Run time -> evidence of what was made from the raw samples of alert sources."""
-    found: dict[int, tuple[int, ...]] = {}
+def _of_sources(timeline: Timeline) -> dict[tuple[int, str], tuple[int, ...]]:
+    """Run time and first words -> evidence of what was made from the samples of alert sources."""
+    found: dict[tuple[int, str], tuple[int, ...]] = {}
     if timeline.first("run.opened") is None:
         return found
     for one in seen.sightings_of(timeline):
-        for at_ms in (one.firing_ms, one.ended_ms):
-            if at_ms is not None:
-                found[at_ms] = (*found.get(at_ms, ()), *one.evidence)
+        found[one.firing_ms, f"{one.alert} fires"] = one.evidence
+        if one.ended_ms is not None:
+            told = timeline.of("alert.resolved", one.alert)
+            near = [e.seq for e in told if abs(e.at_ms - (one.ended_ms or 0)) <= _NEAR_MS]
+            found[one.ended_ms, f"{one.alert} resolves"] = (*one.evidence, *near[:1])
     return found
 
 

@@ -47,7 +47,7 @@ def test_a_service_that_feels_the_fault_and_whose_alert_fires_passes(small_lab: 
 def check_that_everything_can_be_made_again(lab: Lab) -> None:
     """Verdict and reports from the run directory alone, byte for byte."""
     run = lab.last_run
-    names = ("result.json", "report.md", "junit.xml", "summary.txt")
+    names = ("result.json", "report.md", "postmortem.md", "junit.xml", "summary.txt")
     before = {name: (run / name).read_bytes() for name in names}
     for name in names:
         (run / name).unlink()

@@ -96,7 +96,7 @@ def test_a_slower_run_is_told_everywhere_and_has_the_same_verdict(tmp_path: Path
 def test_judging_reads_the_run_directory_alone(tmp_path: Path) -> None:
     for number in range(5):
         where = write_run(tmp_path / "reports", number)
-    names = ("result.json", "report.md", "junit.xml", "summary.txt")
+    names = ("result.json", "report.md", "postmortem.md", "junit.xml", "summary.txt")
     before = {name: (where.path / name).read_bytes() for name in names}
     alone = tmp_path / "elsewhere" / where.run_id
     shutil.copytree(where.path, alone)

@@ -103,6 +103,7 @@ def test_a_caught_alert_rests_on_its_firing_and_its_delivery() -> None:
     kinds = kinds_of(run, the(found["Detection"], "is caught"))
     assert {"alert.firing", "alert.delivered"} <= kinds
     assert "alert.firing" in kinds_of(run, the(found["Timeline"], "PaymentsSlow fires"))
+    assert "alert.resolved" in kinds_of(run, the(found["Timeline"], "PaymentsSlow resolves"))
     assert not [line for line in found["Action items"] if FILL_IN not in line]
 
 
