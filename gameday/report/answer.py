@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -94,10 +94,9 @@ def noticed(report: Report) -> list[Line]:
     if not report.alerts:
         lines.append(Line(text="no alert was expected", link="alerts"))
     odd = [o for o in report.other_alerts if o.word in (OtherWord.FORBIDDEN, OtherWord.UNEXPECTED)]
-    names = list(dict.fromkeys(f"`{o.alert}`" for o in odd))
-    if names:
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        lines.append(Line(text=f"not expected: {', '.join(names[:3])}{more}", link="alerts"))
+    if odd:
+        text = f"not expected: {_names(o.alert for o in odd)}"
+        lines.append(Line(text=text, link="alerts"))
     safety = report.safety
     if safety.stopped_by and safety.stopped_ms is not None:
         text = f"`{safety.stopped_by}` stopped the run at {when(report, safety.stopped_ms)}"
@@ -149,26 +148,41 @@ def _urgent(report: Report) -> Iterable[Line]:
 
 def _mend(report: Report) -> Iterable[Line]:
     """One line for each kind of failure, with the section that shows it."""
-    seen: set[str] = set()
+    groups: dict[str, list[Finding]] = {}
     for finding in report.expectations:
-        if finding.outcome is not Outcome.FAIL:
-            continue
-        kind = finding.check.partition("/")[0]
-        if kind in seen:
-            continue
-        seen.add(kind)
-        yield Line(text=_mending(report, kind, finding), link=section_of(finding))
+        if finding.outcome is Outcome.FAIL:
+            kind = finding.check.partition("/")[0]
+            key = finding.check if finding.check == "alert/quiet" else kind
+            groups.setdefault(key, []).append(finding)
+    for kind, found in groups.items():
+        yield Line(text=_mending(report, kind, found), link=section_of(found[0]))
 
 
-def _mending(report: Report, kind: str, finding: Finding) -> str:
-    if finding.check == "alert/quiet":
-        return f"see why it fired, then mend it or expect it: {finding.summary}"
+def _mending(report: Report, kind: str, found: Sequence[Finding]) -> str:
+    """By name where there is one: how it failed stands on the same screen already."""
+    summary, service = found[0].summary, report.scenario.service
+    if kind == "alert/quiet":
+        names = _names(name for one in found for name in one.facts.get("alerts", ()))
+        why = f"see why {names or 'it'} fired, then mend it or expect it"
+        return why if names else f"{why}: {summary}"
+    names = _names(one.subject for one in found)
+    if kind == "alert" and names:
+        bad = {one.subject for one in found}
+        words = {alert.verdict.text for alert in report.alerts if alert.alert in bad}
+        return f"mend the alert {names}" + (f" ({words.pop()})" if len(words) == 1 else "")
     if kind in ("alert", "runbook"):
-        return f"mend the {kind}: {finding.summary}"
+        return f"mend the {kind}: {summary}"
     if kind == "answer":
-        return f"put right what {report.scenario.service} answered: {finding.summary}"
-    phase = f" in the {finding.subject} phase" if finding.subject in _PHASES else ""
-    return f"see where {report.scenario.service} lost its users{phase}, then mend that"
+        return f"put right what {service} answered: {names or summary}"
+    phase = f" in the {found[0].subject} phase" if found[0].subject in _PHASES else ""
+    return f"see where {service} lost its users{phase}, then mend that"
+
+
+def _names(found: Iterable[str]) -> str:
+    """Each once, and not more than three of them; empty if there is none."""
+    names = [f"`{one}`" for one in dict.fromkeys(found) if one]
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more}"
 
 
 _PHASES = ("baseline", "fault", "recovery")

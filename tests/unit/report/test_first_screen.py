@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from test_reports_golden import RUNS, report_of
 
@@ -22,6 +23,30 @@ def test_a_next_step_that_two_failures_share_is_told_once() -> None:
 
     assert steps[0] == "see where shop lost its users in the fault phase, then mend that"
     assert [step.partition(":")[0] for step in steps[1:]] == ["run it again after each change"]
+
+
+def steps_of(*failures: tuple[str, str, dict[str, Any]]) -> list[str]:
+    """The next steps of a run in which these checks failed, but for the one to run it again."""
+    report = report_of(RUNS["failed"]())
+    one = next(f for f in report.expectations if f.outcome is Outcome.FAIL)
+    made = tuple(replace(one, check=c, subject=s, facts=f, summary="x") for c, s, f in failures)
+    return [step.text for step in answer.next_steps(replace(report, expectations=made))][:-1]
+
+
+def test_a_step_names_what_has_to_be_mended_and_does_not_tell_it_again() -> None:
+    other = {"alerts": ["CheckoutSlow", "CacheCold", "Burn", "Disk"]}
+
+    assert steps_of(
+        ("alert/fired", "PaymentsSlow", {}), ("alert/delivered", "PaymentsSlow", {})
+    ) == ["mend the alert `PaymentsSlow` (missed)"]
+    assert steps_of(("alert/fired", "A", {}), ("alert/quiet", "severity=page", other)) == [
+        "mend the alert `A`",
+        "see why `CheckoutSlow`, `CacheCold`, `Burn` and 1 more fired, then mend it or expect it",
+    ]
+    assert steps_of(("answer/right", "orders", {}), ("answer/right", "stock", {})) == [
+        "put right what shop answered: `orders`, `stock`"
+    ]
+    assert steps_of(("runbook/linked", "A", {})) == ["mend the runbook: x"]
 
 
 def test_a_line_is_not_spent_on_saying_that_there_is_one_more() -> None:
