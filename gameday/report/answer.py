@@ -108,10 +108,10 @@ def _alert(report: Report, number: int) -> str:
     one = report.alerts[number]
     if one.firing_after_ms is None:
         return f"`{one.alert}` did not fire: {one.reason}"
-    text = f"`{one.alert}` fired after {format_ms(one.firing_after_ms)}"
+    text = f"`{one.alert}` fired {format_ms(one.firing_after_ms)} after the fault was in"
     if one.delivered_after_ms is not None:
         receiver = one.receiver or "a receiver"
-        text += f", at `{receiver}` after {format_ms(one.delivered_after_ms)}"
+        text += f", and was at `{receiver}` after {format_ms(one.delivered_after_ms)}"
     return text if one.verdict is AlertWord.CAUGHT else f"{text} ({one.verdict.text})"
 
 
@@ -175,7 +175,7 @@ def _mending(report: Report, kind: str, found: Sequence[Finding]) -> str:
     if kind == "answer":
         return f"put right what {service} answered: {names or summary}"
     phase = f" in the {found[0].subject} phase" if found[0].subject in _PHASES else ""
-    return f"see where {service} lost its users{phase}, then mend that"
+    return f"find why requests of {service} failed or came late{phase}, and mend that"
 
 
 def _names(found: Iterable[str]) -> str:
@@ -203,5 +203,5 @@ def safety_line(report: Report) -> str:
     off = [row.off_ms for row in report.faults if row.off_ms is not None]
     if not off:
         return "no fault was left in: none was confirmed in"
-    text = f"faults out and read back at {when(report, max(off))}"
+    text = f"nothing is broken any more: faults out and read back at {when(report, max(off))}"
     return f"{text}; {safe_text(report.safety)}" if report.safety.stopped_by else text

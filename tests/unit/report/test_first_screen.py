@@ -21,7 +21,7 @@ def test_a_next_step_that_two_failures_share_is_told_once() -> None:
     )
     steps = [step.text for step in answer.next_steps(replace(report, expectations=both))]
 
-    assert steps[0] == "see where shop lost its users in the fault phase, then mend that"
+    assert steps[0] == "find why requests of shop failed or came late in the fault phase, and mend that"
     assert [step.partition(":")[0] for step in steps[1:]] == ["run it again after each change"]
 
 

@@ -175,7 +175,7 @@ def test_the_first_screen_of_a_failure_answers_four_questions(tmp_path: Path) ->
     assert "PaymentsSlow did not fire" in read.text("what-noticed")
     assert "Mend the alert" in read.text("what-next")
     assert "gameday run scenarios/payments-slow.yaml --profile smoke" in read.text("what-next")
-    assert read.text("safety-line").startswith("Faults out and read back at 0:33.0 (")
+    assert read.text("safety-line").startswith("Nothing is broken any more: faults out and read back at 0:33.0 (")
     top = read.ids().index("answer")
     assert all(read.ids().index(one) < top + 16 for one in ("what-failed", "what-next"))
 
@@ -409,7 +409,7 @@ def test_each_kind_of_failure_has_a_next_step_of_its_own() -> None:
         "alert/quiet": "see why it fired, then mend it or expect it: x",
         "alert/fired": "mend the alert: x",
         "runbook/linked": "mend the runbook: x",
-        "slo/criterion": "see where shop lost its users, then mend that",
+        "slo/criterion": "find why requests of shop failed or came late, and mend that",
     }
     for check, wanted in kinds.items():
         finding = replace(report.expectations[-1], check=check, subject="", summary="x")
