@@ -7,10 +7,11 @@ anything else leaves the effect in doubt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Protocol, TypeAlias
 
 from gameday.model.event import Event
+from gameday.model.finding_record import FindingRecord
 
 #: Plain JSON data, enough to take a fault out from another process, without the journal's code.
 Undo: TypeAlias = Mapping[str, Any]
@@ -131,4 +132,31 @@ class Load(Protocol):
 
     def stop(self) -> Mapping[str, Any]:
         """Stop asking, wait for what is under way (at most the timeout), end the process."""
+        ...
+
+
+class FindingStore(Protocol):
+    """Where the findings register lies. Safe for several processes at once.
+
+    Raises `UsageError` for a place that cannot be used, or that holds something else.
+    """
+
+    #: How it is called in messages.
+    name: str
+
+    def all(self) -> tuple[FindingRecord, ...]:
+        """Every finding, the most urgent first."""
+        ...
+
+    def change(
+        self,
+        ids: Collection[str],
+        update: Callable[[Mapping[str, FindingRecord]], Iterable[FindingRecord]],
+    ) -> tuple[FindingRecord, ...]:
+        """Store what *update* makes of the findings with these *ids*, those that there are.
+
+        Nobody else changes the register meanwhile. What *update* raises leaves everything as it
+        was. Records only get longer (`continues`), and new ones have one of the *ids*. Returns what
+        was stored.
+        """
         ...

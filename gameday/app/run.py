@@ -35,6 +35,7 @@ class RunRequest:
     operator: str | None = None
     service_version: str | None = None
     exports: Exports = field(default_factory=Exports)
+    findings: bool = False  # what failed goes into the register
 
     @classmethod
     def many(
@@ -54,6 +55,7 @@ class RunRequest:
         run_runbooks: bool = False,
         control: bool = False,
         exports: Exports = Exports(),  # noqa: B008 - a frozen value
+        findings: bool = False,
     ) -> list[Self]:
         """One request a scenario file, directories searched."""
         return [
@@ -74,6 +76,7 @@ class RunRequest:
                 operator=operator,
                 service_version=service_version,
                 exports=exports,
+                findings=findings,
             )
             for path in expand(paths)
         ]
@@ -152,6 +155,10 @@ def run_one(
         tell(out, text)
         finish_pages(where, judged)
     send_afterwards(judged, request.exports)
+    if request.findings:
+        from gameday.app.findings import collect_after
+
+        collect_after(judged, project=request.scenario.project)
     return RunResult(where=where, judged=judged, done=done)
 
 

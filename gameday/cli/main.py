@@ -14,6 +14,7 @@ import typer
 
 from gameday.cli.compare import compare
 from gameday.cli.evidence import evidence_app
+from gameday.cli.findings import findings_app
 from gameday.cli.load import load_app
 from gameday.cli.options import (
     Change,
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 proxy_app = typer.Typer(help="The embedded Toxiproxy-compatible server.", no_args_is_help=True)
 app.add_typer(proxy_app, name="proxy")
+app.add_typer(findings_app, name="findings")
 app.add_typer(load_app, name="load")
 app.add_typer(evidence_app, name="evidence")
 app.add_typer(runbook_app, name="runbook")

@@ -52,6 +52,11 @@ Grafana = Annotated[
         help="Annotate phases and faults there; the token is in GAMEDAY_GRAFANA_TOKEN.",
     ),
 ]
+Go = Annotated[bool, typer.Option("--go", help="Really run outside the environments local and ci.")]
+Findings = Annotated[
+    bool,
+    typer.Option("--findings", help="Collect what failed into the register (docs/findings.md)."),
+]
 
 
 def check(
@@ -88,9 +93,7 @@ def run_command(
     toxiproxy: Toxiproxy = None,
     reports: Reports = Path("reports"),
     seed: Seed = 0,
-    go: Annotated[
-        bool, typer.Option("--go", help="Really run outside the environments local and ci.")
-    ] = False,
+    go: Go = False,
     change: Change = None,
     operator: Annotated[
         str | None, typer.Option("--operator", help="Who runs it; GAMEDAY_OPERATOR, else git's.")
@@ -107,6 +110,7 @@ def run_command(
     otlp_endpoint: OtlpEndpoint = None,
     json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the verdict.")] = False,
+    findings: Findings = False,
 ) -> int:
     """Run scenarios: load, faults, alerts, runbooks, a verdict, and the faults gone."""
     from gameday.app.exports import Exports
@@ -127,6 +131,7 @@ def run_command(
         service_version=service_version,
         run_runbooks=run_runbooks,
         control=control,
+        findings=findings,
         exports=Exports(metrics=metrics, grafana=grafana, otlp_endpoint=otlp_endpoint),
     )
     options = SetOptions(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gameday.model.criteria import Criterion
+from gameday.model.finding_record import FindingsPolicy
 from gameday.model.pipeline import WATCHDOG
 from gameday.model.policy import Policy
 from gameday.model.secret import SecretRef
@@ -213,5 +214,6 @@ class Project:
     runbooks: tuple[str, ...] = ("runbooks",)
     runbook_hosts: tuple[str, ...] = ()  # hosts from which a runbook link may be fetched
     runbook_commands: tuple[str, ...] = ()  # programs that exist where runbooks are followed
+    findings: FindingsPolicy = field(default_factory=FindingsPolicy)
     file: str = ""
     directory: str = ""

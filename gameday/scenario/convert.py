@@ -31,6 +31,7 @@ from gameday.scenario.documents import (
     ScenarioDoc,
 )
 from gameday.scenario.fault_parts import faults_of
+from gameday.scenario.findings_docs import findings_of
 from gameday.scenario.journeys import (
     aside_of,
     auth_of,
@@ -129,6 +130,7 @@ def project_of(
         services=services,
         alerts=alerts,
         runbooks=tuple(doc.runbooks),
+        findings=findings_of(doc.findings),
         runbook_hosts=tuple(host.lower() for host in doc.runbook_hosts),
         runbook_commands=tuple(doc.runbook_commands),
         file=marks.file,

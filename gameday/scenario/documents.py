@@ -14,6 +14,7 @@ from gameday.scenario import fields_answers as n
 from gameday.scenario import fields_calls as c
 from gameday.scenario import fields_load as w
 from gameday.scenario.fault_docs import FaultDoc
+from gameday.scenario.findings_docs import FindingsDoc
 from gameday.scenario.journey_docs import AuthDoc, FeederDoc, JourneyDoc, StepDoc
 from gameday.scenario.place_docs import EnvironmentDoc
 from gameday.scenario.shape_docs import ARRIVALS, Written
@@ -250,3 +251,6 @@ class ProjectDoc:
     runbook_commands: Annotated[
         list[Text], about("programs that exist where runbooks are followed, for their lint")
     ] = field(default_factory=list)
+    findings: Annotated[FindingsDoc, about("the register of what runs showed to be wrong")] = field(
+        default_factory=FindingsDoc
+    )

@@ -23,6 +23,7 @@ from gameday.scenario import fields_answers as n
 from gameday.scenario import fields_calls as c
 from gameday.scenario import fields_load as w
 from gameday.scenario import fields_places as p
+from gameday.scenario import findings_docs as g
 from gameday.scenario.documents import ProjectDoc, ScenarioDoc
 from gameday.scenario.fault_docs import HOLD
 from gameday.scenario.policy_docs import PolicyDoc
@@ -85,6 +86,9 @@ _WORDS: Mapping[Scalar, tuple[str, str]] = {
     p.ZONE: ("time zone", "such as `Europe/Berlin`"),
     p.DAY_RANGE: ("days", "`mon-fri`"),
     p.SWITCH: ("switch", "`true`, `false`"),
+    g.DAYS: ("days", "`1d` to `3650d`"),
+    g.STORE: ("place", "a folder, `sqlite:FILE`, `postgresql://…`"),
+    g.ROLE_NAME: ("role", "small letters, digits, `-`, `_`, `.`"),
     HOLD: ("text", "`until mitigated`"),
     TOXIC: ("[toxic](#toxics)", ""),
 }  # fmt: skip
@@ -251,6 +255,8 @@ def default_words(annotation: Any, default: Any, *, needed: bool) -> str:
         return "none" if low is None else f"`{span(low)}`"
     if default == list(range(7)):
         return "all"
+    if words(annotation)[0] == "days":
+        return f"`{default}d`"
     if isinstance(default, list):
         return f"`[{', '.join(default)}]`"
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"

