@@ -22,6 +22,8 @@ from gameday.model.event import Event, Timeline
 from gameday.model.plan import Plan
 from gameday.scenario.planfile import dump_plan, plan_sha256
 
+__all__ = ["good_run", "plan", "timeline", "write_run", "zipped"]
+
 
 def write_run(
     reports: Path,
@@ -31,8 +33,12 @@ def write_run(
     run: Timeline | None = None,
     opened: Mapping[str, Any] | None = None,
     more: tuple[Event, ...] = (),
+    judged: bool = True,
 ) -> RunDir:
-    """A run directory, reports and all. *opened* is added to `run.opened`, *more* to the end."""
+    """A run directory. *opened* is added to `run.opened`, *more* to the end.
+
+    With its reports, unless it is not *judged*.
+    """
     made = made or replace(plan(), directory=str(reports.parent))
     path = reports / f"20260101T0000{number:02d}Z-{made.scenario.id}-ab{number:02d}"
     (path / "evidence").mkdir(parents=True)
@@ -51,8 +57,9 @@ def write_run(
     raw = '{"line": 1, "body": {"labels": {"instance": "db-7.example.org"}}}\n'
     (path / "evidence" / "deliveries.jsonl").write_text(raw, encoding="utf-8")
     (path / "control.token").write_text("s3cret-token", encoding="utf-8")
-    keep_history(where)
-    write_reports(where)
+    if judged:
+        keep_history(where)
+        write_reports(where)
     return where
 
 

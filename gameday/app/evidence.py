@@ -151,6 +151,8 @@ def _text(checked: Checked) -> str:
     lines.append(_signed(checked))
     if checked.is_redacted:
         events = ", ".join(map(str, checked.redacted[:_NOTES_SHOWN])) or "none"
+        more = len(checked.redacted) - _NOTES_SHOWN
+        events += f" and {more} more" if more > 0 else ""
         lines.append(
             "redacted: something was taken out of it, as redactions.json says; the hashes of the "
             f"events that were touched ({events}) cannot be computed again, all others can"

@@ -13,7 +13,7 @@ from gameday.errors import RefusedError, UsageError
 from gameday.journal import JournalFile, of_bytes
 from gameday.model.event import Timeline
 from gameday.model.plan import Plan
-from gameday.programme.evidence.about import about, series
+from gameday.programme.evidence.about import about, approval_rows, series
 from gameday.programme.evidence.manifest import (
     ABOUT,
     APPROVALS,
@@ -77,7 +77,6 @@ def collect(where: RunDir, places: Places) -> Collected:
     That is a run that is still under way, a journal whose chain is broken, or a run directory with
     links in it.
     """
-    refuse_running(where)
     missing: list[Missing] = []
     files = dict(_run_files(where, missing))
     journal = of_bytes(files[JOURNAL])
@@ -86,6 +85,8 @@ def collect(where: RunDir, places: Places) -> Collected:
         raise RefusedError(
             f"the journal of `{where.run_id}` is damaged: {why}; a bundle would vouch for it"
         )
+    if under_way(where, closed=any(e.kind == "run.closed" for e in journal.events)):
+        raise RefusedError(f"run `{where.run_id}` is still under way: wait until it has ended")
     plan = _plan(files[PLAN], where)
     timeline = Timeline(journal.events)
     _say_torn(journal, missing)
@@ -100,21 +101,24 @@ def collect(where: RunDir, places: Places) -> Collected:
     )
 
 
-def refuse_running(where: RunDir) -> None:
-    """Raise `RefusedError` while the run goes on."""
+def under_way(where: RunDir, *, closed: bool) -> bool:
+    """Whether a run may still be going on. *closed* says that its journal has its end."""
     from gameday.processes import Life
     from gameday.sentinel import owner
 
-    if owner.runner_life(where.path) is Life.ALIVE:
-        raise RefusedError(f"run `{where.run_id}` is still under way: wait until it has ended")
+    return not closed and owner.runner_life(where.path) is not Life.GONE
 
 
-def findings_naming(run_id: str, place: Path) -> list[Path]:
-    """The files in *place* (a file or a folder) that name the run.
+def findings_in(place: Path) -> Iterator[tuple[Path, bytes]]:
+    """Every file in *place* (a file or a folder) with its content.
 
     Raises `RefusedError` if one cannot be read: then it is not known which runs are named.
     """
-    return [path for path, raw in _finding_files(place) if run_id.encode() in raw]
+    paths = [place] if not place.is_dir() else sorted(p for p in place.rglob("*") if not p.is_dir())
+    if len(paths) > _LOOKED_AT_MAX:
+        raise RefusedError(f"`{place}` has more than {_LOOKED_AT_MAX} files: name another place")
+    for path in paths:
+        yield path, read_bytes(path, _FINDING_MAX)
 
 
 def findings_place(directory: Path, given: Path | None) -> Path | None:
@@ -162,9 +166,8 @@ def _approvals(
     plan: Plan, timeline: Timeline, given: Path | None, missing: list[Missing]
 ) -> dict[str, bytes]:
     """The approval files that counted, found by the SHA-256 that the journal has of them."""
-    opened = timeline.first("run.opened")
-    named = opened.data.get("approvals", []) if opened else []
-    wanted = {str(row.get("sha256")): str(row.get("role")) for row in named}
+    rows = approval_rows(timeline)
+    wanted = {str(row.get("sha256")): str(row.get("role")) for row in rows}
     folder = given or Path(plan.directory, plan.environment.policy.approvals.folder)
     found: dict[str, bytes] = {}
     if wanted and folder.is_dir():
@@ -191,21 +194,10 @@ def _findings(
         missing.append(Missing(what=FINDINGS, why="the project has no findings; see `--findings`"))
         return {}
     top = place if place.is_dir() else place.parent
-    named = findings_naming(run_id, place)
+    named = {path: raw for path, raw in findings_in(place) if run_id.encode() in raw}
     if not named:
         missing.append(Missing(what=FINDINGS, why=f"nothing in `{place.name}` names this run"))
-    return {
-        FINDINGS + path.relative_to(top).as_posix(): read_bytes(path, _FINDING_MAX)
-        for path in named
-    }
-
-
-def _finding_files(place: Path) -> Iterator[tuple[Path, bytes]]:
-    paths = [place] if not place.is_dir() else sorted(p for p in place.rglob("*") if not p.is_dir())
-    if len(paths) > _LOOKED_AT_MAX:
-        raise RefusedError(f"`{place}` has more than {_LOOKED_AT_MAX} files: name another place")
-    for path in paths:
-        yield path, read_bytes(path, _FINDING_MAX)
+    return {FINDINGS + path.relative_to(top).as_posix(): raw for path, raw in named.items()}
 
 
 def _small(path: Path, most: int) -> bytes | None:

@@ -233,8 +233,18 @@ def _cross_checks(
 ) -> None:
     """Whether the files agree with each other: all of it rests on the journal."""
     from gameday.journal import of_bytes
+    from gameday.programme.evidence.about import approval_rows
 
-    timeline = Timeline(of_bytes(files[JOURNAL]).events)
+    absent = [name for name in (JOURNAL, PLAN) if name not in files]
+    if absent:
+        problems += [Problem(file=n, text="is missing: no run is without it") for n in absent]
+        return
+    journal = of_bytes(files[JOURNAL])
+    if journal.problem is not None or not journal.events:
+        text = journal.problem or "holds no event"
+        problems.append(Problem(file=JOURNAL, text=text))
+        return
+    timeline = Timeline(journal.events)
     opened = timeline.first("run.opened")
     data = opened.data if opened else {}
     plan_sha256 = hashlib.sha256(files[PLAN].removesuffix(b"\n")).hexdigest()
@@ -243,7 +253,7 @@ def _cross_checks(
         problems.append(Problem(file=PLAN, text=text))
         return
     there = {hashlib.sha256(raw).hexdigest() for p, raw in files.items() if p.startswith(APPROVALS)}
-    for row in data.get("approvals") or ():
+    for row in approval_rows(timeline):
         if row.get("sha256") not in there:
             notes.append(f"the approval as {row.get('role')} is not here, only its SHA-256")
     _remade(files, problems, notes, derived=derived)
@@ -253,6 +263,23 @@ def _remade(
     files: Mapping[str, bytes], problems: list[Problem], notes: list[str], *, derived: bool
 ) -> None:
     """Judge the journal again, and compare."""
+    try:
+        result, drawn = _made_again(files)
+    except GamedayError as error:
+        notes.append(f"it was not judged again: {error}")
+        return
+    except Exception as error:  # noqa: BLE001 - whoever made it may have put anything into it
+        notes.append(f"it could not be judged again: {type(error).__name__}")
+        return
+    if RESULT in files:
+        _compare_result(files[RESULT], result, problems, notes)
+    for name, raw in drawn.items() if derived else ():
+        if name in files and files[name] != raw:
+            problems.append(Problem(file=name, text="is not what the journal gives"))
+
+
+def _made_again(files: Mapping[str, bytes]) -> tuple[Mapping[str, Any], Mapping[str, bytes]]:
+    """The result that the journal gives, and what is drawn from it."""
     from gameday.app.judge import judge_run
     from gameday.programme.evidence.about import about, series
     from gameday.report.json_ import render
@@ -262,21 +289,12 @@ def _remade(
         for name in ("journal.jsonl", "plan.json", "history.json"):
             if f"run/{name}" in files:
                 Path(folder, name).write_bytes(files[f"run/{name}"])
-        try:
-            judged = judge_run(where)
-        except GamedayError as error:
-            notes.append(f"it was not judged again: {error}")
-            return
-    if RESULT in files:
-        _compare_result(files[RESULT], json.loads(render(judged.report)), problems, notes)
-    if derived:
-        made = {
-            ABOUT: json_text(about(judged.plan, judged.timeline)),
-            SERIES: series(judged.timeline).encode(),
-        }
-        for name, raw in made.items():
-            if name in files and files[name] != raw:
-                problems.append(Problem(file=name, text="is not what the journal gives"))
+        judged = judge_run(where)
+    drawn = {
+        ABOUT: json_text(about(judged.plan, judged.timeline)),
+        SERIES: series(judged.timeline).encode(),
+    }
+    return json.loads(render(judged.report)), drawn
 
 
 def _compare_result(

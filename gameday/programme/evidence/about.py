@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from gameday.model.plan import Plan
 from gameday.plain import plain
 
 _COLUMNS = ("second", "journey", "request", "outcome", "edge", "n", "p50_ms", "p95_ms")
+_LATEST_MS = 253_402_300_799_000  # the end of the year 9999
 #: Of a part only what says which one it was; processes and addresses are of no use later.
 _PART_FIELDS = ("kind", "version")
 
@@ -38,7 +39,7 @@ def about(plan: Plan, timeline: Timeline) -> dict[str, Any]:
         "change_id": data.get("change_id"),
         "plan_sha256": data.get("plan_sha256"),
         "seed": plan.seed,
-        "approvals": [_approval(row) for row in _rows(data.get("approvals"))],
+        "approvals": [_approval(row) for row in approval_rows(timeline)],
         "versions": _versions(timeline),
         "preflight": _preflight(timeline),
         "roles": _roles(timeline),
@@ -46,6 +47,13 @@ def about(plan: Plan, timeline: Timeline) -> dict[str, Any]:
         "dirty": plain(closed.data.get("dirty", [])) if closed else None,
         "events": len(timeline),
     }
+
+
+def approval_rows(timeline: Timeline) -> list[Mapping[str, Any]]:
+    """What the journal says of each approval that counted."""
+    opened = timeline.first("run.opened")
+    rows = opened.data.get("approvals") if opened else None
+    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
 
 
 def series(timeline: Timeline) -> str:
@@ -75,13 +83,9 @@ def _quantile(histogram: Mapping[int, int], n: int, q: float) -> str:
 
 
 def _wall(value: object) -> str | None:
-    if type(value) is not int or value < 0:
+    if type(value) is not int or not 0 <= value <= _LATEST_MS:
         return None
     return datetime.fromtimestamp(value / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _rows(value: object) -> Iterable[Mapping[str, Any]]:
-    return [row for row in value if isinstance(row, Mapping)] if isinstance(value, list) else []
 
 
 def _approval(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,6 +106,7 @@ def _versions(timeline: Timeline) -> dict[str, Any]:
     load = timeline.last("load.start")
     if opened:
         found |= {name: opened.data.get(name) for name in ("gameday", "python")}
+        found["service"] = opened.data.get("service_version")
     if parts and isinstance(parts.data.get("toxiproxy"), Mapping):
         proxy = parts.data["toxiproxy"]
         found["toxiproxy"] = " ".join(str(proxy[k]) for k in _PART_FIELDS if proxy.get(k))

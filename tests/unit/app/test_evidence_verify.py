@@ -8,9 +8,11 @@ import json
 import os
 import stat
 import zipfile
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 import pytest
 from evidence_support import write_run, zipped
@@ -42,8 +44,8 @@ RUN_ID = "20260101T000001Z-slow-ab01"
 @cache
 def bundle() -> dict[str, bytes]:
     """The files of one bundle, manifest and all; nobody changes them."""
-    where = write_run(Path(mkdtemp(prefix="gameday-evidence-"), "reports"))
-    collected = collect(where, Places())
+    with TemporaryDirectory(prefix="gameday-evidence-") as folder:
+        collected = collect(write_run(Path(folder, "reports")), Places())
     return packed(collected.run_id, collected.files, missing=collected.missing)
 
 
@@ -493,3 +495,63 @@ def test_a_result_of_another_version_is_not_compared() -> None:
 
     assert found.problems == ()
     assert any("0.0.9" in note for note in found.notes)
+
+
+# -- a bundle that somebody made who knows how -----------------------------------------------------
+
+
+def rewritten(change: Callable[[Event], Event]) -> bytes:
+    """A journal whose chain fits, with events that no run writes."""
+    prev, out = GENESIS, b""
+    for event in of_bytes(bundle()[JOURNAL]).events:
+        line, prev = encode(change(event), prev)
+        out += line
+    return out
+
+
+def opened_with(**data: object) -> bytes:
+    return rewritten(lambda e: replace(e, data={**e.data, **data}) if e.kind == "run.opened" else e)
+
+
+def nonsense() -> list[dict[str, bytes | None]]:
+    return [
+        {JOURNAL: b""}, {JOURNAL: b"[]\n"}, {JOURNAL: b"{}\n"}, {JOURNAL: b'{"seq": 1e999}\n'},
+        {JOURNAL: b'{"hash": ' + b"[" * 100_000}, {JOURNAL: b"1" * 5_000},
+        {JOURNAL: opened_with(approvals=5)}, {JOURNAL: opened_with(approvals=[5, {}])},
+        {JOURNAL: opened_with(approvals=[{"at_wall_ms": 10**30, "role": [1]}])},
+        {JOURNAL: opened_with(plan_sha256=[1], change_id={"a": 1})},
+        {JOURNAL: rewritten(lambda e: replace(e, data={})), "run/plan.json": b"{}"},
+        {JOURNAL: rewritten(lambda e: replace(e, data={}))},
+        {"run/plan.json": b"[]"}, {"run/plan.json": b"\xff"}, {"run/result.json": b"[1]"},
+        {"run/result.json": b'{"gameday": "x"}'}, {"run/result.json": b""},
+        {"run/plan.json": None}, {JOURNAL: None}, {JOURNAL: None, "run/plan.json": None},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_what_fits_its_manifest_and_is_nonsense_is_no_crash(number: int) -> None:
+    files = nonsense()[number]
+    inner = {n: raw for n, raw in {**bundle(), **files}.items() if raw is not None}
+    forged = remanifested(inner)
+
+    found = check(forged)
+
+    assert found.problems or JOURNAL in files  # a recomputation, which is not found
+    assert all(str(problem).isprintable() for problem in found.problems)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"{}", b"[]", b"[" * 100_000, b'{"own_sha256": 1}', b"1" * 5_000, b"\xff"]
+)
+def test_a_manifest_that_is_nonsense_is_named(raw: bytes) -> None:
+    assert check({**bundle(), MANIFEST: raw}).problems[0].file == MANIFEST
+
+
+def test_a_run_without_a_plan_is_no_crash(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = write_run(tmp_path / "reports")
+    where.plan.unlink()
+    assert cli(["evidence", "verify", str(where.path)]) == 1
+    assert "run/plan.json: is missing" in capsys.readouterr().out
+    assert cli(["evidence", "bundle", str(where.path)]) == 2
