@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gameday.adapters.evidence_archive import read_bytes
+from gameday.app.evidence_findings import findings_of
 from gameday.app.rundir import RunDir
-from gameday.errors import RefusedError, UsageError
+from gameday.errors import GamedayError, RefusedError, UsageError
 from gameday.journal import JournalFile, of_bytes
 from gameday.model.event import Timeline
 from gameday.model.plan import Plan
@@ -47,7 +48,6 @@ _RUN_FILES = {
     "postmortem.md": "",
 }
 _FILE_MAX = 256 * 1024 * 1024
-_FINDING_MAX = 8 * 1024 * 1024
 _APPROVAL_MAX = 64 * 1024
 _LOOKED_AT_MAX = 5_000
 
@@ -109,28 +109,6 @@ def under_way(where: RunDir, *, closed: bool) -> bool:
     return not closed and owner.runner_life(where.path) is not Life.GONE
 
 
-def findings_in(place: Path) -> Iterator[tuple[Path, bytes]]:
-    """Every file in *place* (a file or a folder) with its content.
-
-    Raises `RefusedError` if one cannot be read: then it is not known which runs are named.
-    """
-    paths = [place] if not place.is_dir() else sorted(p for p in place.rglob("*") if not p.is_dir())
-    if len(paths) > _LOOKED_AT_MAX:
-        raise RefusedError(f"`{place}` has more than {_LOOKED_AT_MAX} files: name another place")
-    for path in paths:
-        yield path, read_bytes(path, _FINDING_MAX)
-
-
-def findings_place(directory: Path, given: Path | None) -> Path | None:
-    """Where findings lie: as given, else `findings` or `findings.yaml` of the project, if there."""
-    if given is not None:
-        if not given.exists():
-            raise UsageError(f"there is no `{given}`: `--findings` is a file or a folder")
-        return given
-    found = (directory / name for name in ("findings", "findings.yaml"))
-    return next((path for path in found if path.exists()), None)
-
-
 def _run_files(where: RunDir, missing: list[Missing]) -> Iterator[tuple[str, bytes]]:
     for name, why in _RUN_FILES.items():
         path = where.path / name
@@ -189,15 +167,18 @@ def _approvals(
 def _findings(
     run_id: str, plan: Plan, given: Path | None, missing: list[Missing]
 ) -> dict[str, bytes]:
-    place = findings_place(Path(plan.directory), given)
-    if place is None:
+    try:
+        found = findings_of(Path(plan.directory), given)
+    except GamedayError as error:
+        missing.append(Missing(what=FINDINGS, why=f"they cannot be read: {error}"))
+        return {}
+    if found is None:
         missing.append(Missing(what=FINDINGS, why="the project has no findings; see `--findings`"))
         return {}
-    top = place if place.is_dir() else place.parent
-    named = {path: raw for path, raw in findings_in(place) if run_id.encode() in raw}
+    named = found.naming(run_id)
     if not named:
-        missing.append(Missing(what=FINDINGS, why=f"nothing in `{place.name}` names this run"))
-    return {FINDINGS + path.relative_to(top).as_posix(): raw for path, raw in named.items()}
+        missing.append(Missing(what=FINDINGS, why=f"nothing in {found.name} names this run"))
+    return {FINDINGS + name: raw for name, raw in named.items()}
 
 
 def _small(path: Path, most: int) -> bytes | None:

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gameday.app.evidence_files import findings_in, findings_place, under_way
+from gameday.app.evidence_files import under_way
+from gameday.app.evidence_findings import Findings, findings_of
 from gameday.app.rundir import RunDir, all_runs
 from gameday.errors import GamedayError, UsageError
 from gameday.journal import JournalFile, decode, read
@@ -66,20 +67,17 @@ class _Named:
     """Whether findings name a run: those of the project here, of the run's own, and those given."""
 
     def __init__(self, request: PruneRequest) -> None:
-        self._read: dict[Path, list[bytes]] = {}
-        self._everywhere = [found for p in request.findings if (found := findings_place(p, p))]
-        project = _project_here()
-        if here := findings_place(project, None):
-            self._everywhere.append(here)
+        self._of: dict[Path, Findings | None] = {}
+        given = [findings_of(path, path) for path in request.findings]
+        self._everywhere = [*given, findings_of(_project_here())]
 
-    def by(self, run_id: str, directory: Path) -> Path | None:
-        """The place that names it. Raises `RefusedError` where a finding cannot be read."""
-        own = findings_place(directory, None)
-        for place in (*self._everywhere, *([own] if own else [])):
-            if place not in self._read:
-                self._read[place] = [raw for _, raw in findings_in(place)]
-            if any(run_id.encode() in raw for raw in self._read[place]):
-                return place
+    def by(self, run_id: str, directory: Path) -> str | None:
+        """The place that names it. Raises a `GamedayError` where a finding cannot be read."""
+        if directory not in self._of:
+            self._of[directory] = findings_of(directory)
+        for place in (*self._everywhere, self._of[directory]):
+            if place is not None and place.naming(run_id):
+                return place.name
         return None
 
 
@@ -129,7 +127,7 @@ def _holds(where: RunDir, named: _Named) -> str | None:
     why = next((why for ask in _ASKED if (why := ask(where, journal))), None)
     if why is None:
         place = named.by(where.run_id, Path(str(_plan(where).get("directory") or ".")))
-        why = None if place is None else f"a finding in `{place.name}` names it"
+        why = None if place is None else f"a finding in {place} names it"
     return why
 
 

@@ -91,6 +91,7 @@ def write_run(reports: Path, number: int, **more: Any) -> RunDir:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("GAMEDAY_FINDINGS", raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path / "reports"
 
@@ -233,6 +234,33 @@ def test_a_run_that_a_finding_names_never_goes(
 
     assert found[where.run_id] == (False, True, "a finding in `findings` names it")
     assert names(here) == {where.run_id}
+
+
+@pytest.mark.parametrize("by", ["project", "variable"])
+def test_a_run_that_the_register_in_a_database_names_never_goes(
+    here: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    by: str,
+) -> None:
+    named, other = (write_run(here, n, opened={"origin_wall_ms": n * 1000}) for n in (1, 2))
+    if by == "project":
+        text = "gameday: 1\nenvironments: {local: {}}\nfindings: {store: 'sqlite:register.db'}\n"
+        (tmp_path / "gameday.yaml").write_text(text)
+    else:
+        monkeypatch.setenv("GAMEDAY_FINDINGS", "sqlite:register.db")
+    prune(capsys, "--days", "0")
+    assert not (tmp_path / "register.db").exists()  # looking makes none
+    finding = ["--service=shop", "--class=runbook_wrong", "--failure-mode=payments.latency"]
+    finding += ["--expectation=steady", "--as=scribe", f"--why=seen in {named.run_id}"]
+    assert cli(["findings", "add", "it was slow", *finding]) == 0, capsys.readouterr().err
+
+    found = prune(capsys, "--days", "0", "--yes")
+
+    assert found[named.run_id] == (False, True, "a finding in the register names it")
+    assert names(here) == {named.run_id}
+    assert not other.path.exists()
 
 
 def test_where_a_finding_cannot_be_read_nothing_goes(
