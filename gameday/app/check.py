@@ -182,12 +182,17 @@ def plan_command(request: PlanRequest, *, as_json: bool) -> int:
 
 def schema_command(which: str) -> int:
     """Print one JSON Schema."""
-    from gameday.report.schema import json_schema
+    from gameday.report.schema import json_schema, readiness_schema
     from gameday.scenario.schema import project_schema, scenario_schema
 
-    made = {"scenario": scenario_schema, "project": project_schema, "result": json_schema}
+    made = {
+        "scenario": scenario_schema,
+        "project": project_schema,
+        "result": json_schema,
+        "readiness": readiness_schema,
+    }
     if which not in made:
-        raise UsageError(f"`{which}` has no schema; write `scenario`, `project` or `result`")
+        raise UsageError(f"`{which}` has no schema; write {', '.join(f'`{one}`' for one in made)}")
     sys.stdout.write(json.dumps(made[which](), indent=2, ensure_ascii=False) + "\n")
     return int(ExitCode.PASS)
 

@@ -28,6 +28,7 @@ from gameday.cli.options import (
     RunRunbooks,
     Seed,
 )
+from gameday.cli.readiness import readiness
 from gameday.cli.runbook import runbook_app
 from gameday.cli.running import check, run_command
 from gameday.cli.scenarios import scenarios_app
@@ -229,6 +230,7 @@ def report(
 
 
 app.command()(compare)
+app.command()(readiness)
 
 
 @app.command()
@@ -256,7 +258,9 @@ def recover(
 
 @app.command()
 def schema(
-    which: Annotated[str, typer.Argument(help="`scenario`, `project` or `result`.")] = "scenario",
+    which: Annotated[
+        str, typer.Argument(help="`scenario`, `project`, `result` or `readiness`.")
+    ] = "scenario",
 ) -> int:
     """Print the JSON Schema of a file, for editors and for those who read `result.json`."""
     from gameday.app.check import schema_command

@@ -14,7 +14,12 @@ from gameday.report.text import encodable
 
 def render(report: Report) -> str:
     """The whole file. Keys in the order of the document, numbers as short as they are exact."""
-    return json.dumps(plain(report), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return as_text(report)
+
+
+def as_text(value: Any) -> str:
+    """A whole document of ours as a file."""
+    return json.dumps(plain(value), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
 def plain(value: Any) -> Any:

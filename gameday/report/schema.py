@@ -9,6 +9,7 @@ from dataclasses import fields
 from enum import Enum
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from gameday.model.readiness import READINESS_SCHEMA, Readiness
 from gameday.model.report import SCHEMA, Report
 from gameday.model.verdict import Finding
 
@@ -33,12 +34,22 @@ _FINDING_DOCS = {
 
 def json_schema() -> dict[str, Any]:
     """The schema of this version. New fields may be added within a version, so more is allowed."""
+    return schema_of(Report, SCHEMA, "result.json of gameday")
+
+
+def readiness_schema() -> dict[str, Any]:
+    """The schema of what `gameday readiness --json` prints."""
+    return schema_of(Readiness, READINESS_SCHEMA, "readiness of gameday")
+
+
+def schema_of(kind: Any, version: int, title: str) -> dict[str, Any]:
+    """The schema of a document that is a dataclass with `schema`, its version."""
     found: dict[str, Any] = {}
-    root = _object(Report, found)
-    root["properties"]["schema"] = {**root["properties"]["schema"], "const": SCHEMA}
+    root = _object(kind, found)
+    root["properties"]["schema"] = {**root["properties"]["schema"], "const": version}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "result.json of gameday",
+        "title": title,
         **root,
         "$defs": dict(sorted(found.items())),
     }

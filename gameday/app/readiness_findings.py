@@ -1,0 +1,53 @@
+"""The findings of a service as evidence, from the register of the project.
+
+A register that is not there is no register without findings: it was not read.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+from gameday.errors import GamedayError
+from gameday.model.finding_record import EntryKind, FindingRecord
+from gameday.model.readiness_evidence import FindingNow
+
+_SQLITE = "sqlite:"
+
+
+def findings_of(
+    service: str, *, store: str | None, project: Path | None, directory: Path
+) -> tuple[tuple[FindingNow, ...] | None, str]:
+    """Every finding of *service* as it stands now; or None, and why it is not known."""
+    from gameday.app.finding_store import register_of
+    from gameday.app.findings import current
+    from gameday.scenario.build import read_project
+
+    named, base = store, Path()
+    if named is None and project is not None:
+        read, _, _ = read_project(project)
+        named, base = (read.findings.store if read is not None else None), directory
+    named = named or "findings"
+    if "://" not in named and not (base / named.removeprefix(_SQLITE)).exists():
+        return None, f"there is no register of findings at `{named}`"
+    try:
+        records = current(register_of(store=store, project=project))
+    except GamedayError as error:
+        return None, f"the register of findings cannot be read: {error}"
+    return tuple(_now(one) for one in records if one.service == service), ""
+
+
+def _now(one: FindingRecord) -> FindingNow:
+    accepted = [entry for entry in one.entries if entry.what is EntryKind.ACCEPTED]
+    until = one.accepted_until
+    return FindingNow(
+        id=one.id,
+        title=one.title,
+        severity=one.severity.value,
+        state=one.state.value,
+        accepted_until=date.fromisoformat(until) if until else None,
+        approver=accepted[-1].role if accepted else "",
+        owner=one.owner_team,
+        regressed=one.regressions > 0,
+        expired=one.entries[-1].what is EntryKind.EXPIRED,
+    )

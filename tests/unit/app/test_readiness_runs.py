@@ -1,0 +1,115 @@
+"""Runs as evidence: read from the results that are published, and never more than they say."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gameday.app.readiness_runs import runs_of
+from gameday.model.alerting import AlertWord
+from gameday.model.verdict import Outcome, RunStatus
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "reports"
+KINDS = ("passed", "failed", "stopped", "dirty", "invalid", "incomplete")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    for kind in KINDS:
+        (tmp_path / kind).mkdir()
+        shutil.copy(GOLDEN / kind / "result.json", tmp_path / kind)
+    return tmp_path
+
+
+def golden(kind: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((GOLDEN / kind / "result.json").read_text())
+    return found
+
+
+def write(store: Path, kind: str, raw: Any) -> None:
+    (store / kind / "result.json").write_text(json.dumps(raw))
+
+
+def only(store: Path, kind: str) -> None:
+    for other in KINDS:
+        if other != kind:
+            shutil.rmtree(store / other)
+
+
+def test_each_golden_run_is_read_as_what_it_was(store: Path) -> None:
+    for kind in KINDS:  # they are all of one run; ids of their own make them several
+        write(store, kind, {**golden(kind), "run_id": kind})
+
+    found = runs_of(golden("passed")["scenario"]["service"], [store])
+
+    assert not found.notes
+    runs = {run.id: run for run in found.runs}
+    assert set(runs) == set(KINDS)
+    assert {kind for kind, run in runs.items() if run.valid} == {"passed", "failed"}
+    assert runs["passed"].outcome is Outcome.PASS
+    assert runs["failed"].outcome is Outcome.FAIL
+    assert runs["stopped"].status is RunStatus.STOPPED
+    assert not runs["dirty"].clean
+    passed = runs["passed"]
+    assert passed.baseline is not None
+    assert (passed.baseline.n, passed.baseline.good) == (1000, 1000)
+    assert {one.word for one in passed.alerts} == {AlertWord.CAUGHT}
+    assert passed.undone_ms == 35
+    assert runs["dirty"].undone_ms is None
+    assert passed.version == ""
+
+
+def test_version_and_kind_of_environment_are_those_of_the_run(store: Path) -> None:
+    only(store, "passed")
+    raw = {**golden("passed"), "service_version": "2.4.1", "environment": "blue"}
+    write(store, "passed", raw)
+    (store / "passed" / "plan.json").write_text(json.dumps({"environment": {"kind": "production"}}))
+
+    (run,) = runs_of(raw["scenario"]["service"], [store]).runs
+
+    assert (run.version, run.environment, run.kind) == ("2.4.1", "blue", "production")
+
+
+def test_a_run_is_counted_once_and_other_services_are_not_looked_at(store: Path) -> None:
+    service = golden("passed")["scenario"]["service"]
+
+    assert len(runs_of(service, [store, store]).runs) == 1
+    assert not runs_of("another", [store]).runs
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{", "{}", '{"schema": 99}', '{"schema": 1, "scenario": []}', "null", "[" * 9999],
+)
+def test_what_cannot_be_read_is_told_and_counts_for_nothing(store: Path, text: str) -> None:
+    only(store, "passed")
+    (store / "passed" / "result.json").write_text(text)
+
+    found = runs_of("shop", [store])
+
+    assert not found.runs
+    assert "cannot be read" in found.notes[0]
+
+
+@pytest.mark.parametrize("key", ["verdict", "alerts", "phases", "expectations", "safety", "faults"])
+@pytest.mark.parametrize("value", [None, 5, "x", [{}], {"outcome": "great"}])
+def test_a_damaged_result_never_passes(store: Path, key: str, value: object) -> None:
+    only(store, "passed")
+    write(store, "passed", {**golden("passed"), key: value})
+
+    found = runs_of(golden("passed")["scenario"]["service"], [store])
+
+    assert not found.runs
+    assert found.notes
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    found = runs_of("shop", [tmp_path / "nowhere"])
+
+    assert found.notes == (
+        f"runs in `{tmp_path / 'nowhere'}` cannot be read: no such file or directory",
+    )
