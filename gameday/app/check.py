@@ -129,8 +129,9 @@ def check_command(
     if has_errors(result.diagnostics):
         return int(ExitCode.USAGE)
     if form in ("text", "github"):
-        n = len(result.scenarios)
-        sys.stdout.write(f"{n} scenario{'' if n == 1 else 's'} checked, no errors\n")
+        n, days = len(result.scenarios), result.days
+        more = f" and {days} plan{'' if days == 1 else 's'} of a day" if days else ""
+        sys.stdout.write(f"{n} scenario{'' if n == 1 else 's'}{more} checked, no errors\n")
     return int(ExitCode.PASS)
 
 
@@ -183,11 +184,12 @@ def plan_command(request: PlanRequest, *, as_json: bool) -> int:
 def schema_command(which: str) -> int:
     """Print one JSON Schema."""
     from gameday.report.schema import json_schema, readiness_schema
-    from gameday.scenario.schema import project_schema, scenario_schema
+    from gameday.scenario.schema import day_schema, project_schema, scenario_schema
 
     made = {
         "scenario": scenario_schema,
         "project": project_schema,
+        "day": day_schema,
         "result": json_schema,
         "readiness": readiness_schema,
     }
@@ -225,8 +227,14 @@ def init_command(directory: Path) -> int:
 def expand(paths: Sequence[Path]) -> list[Path]:
     """Scenario files of *paths*, directories searched; raises `UsageError` if there is none."""
     from gameday.scenario.api import scenario_files
+    from gameday.scenario.sniff import is_day_file
 
     found = scenario_files(list(paths))
+    for path in found:
+        if is_day_file(path):
+            raise UsageError(
+                f"`{path}` is the plan of a day, not a scenario; begin it with `gameday day start`"
+            )
     if not found:
         raise UsageError(
             f"no scenario file in {', '.join(f'`{p}`' for p in paths)}; "

@@ -36,6 +36,7 @@ class RunRequest:
     service_version: str | None = None
     exports: Exports = field(default_factory=Exports)
     findings: bool = False  # what failed goes into the register
+    created: Callable[[RunDir], None] | None = None  # told of the run's directory before it begins
 
     @classmethod
     def many(
@@ -135,6 +136,8 @@ def run_one(
         _keep_inputs(where, plan)
         with _view(plan, out, as_json=as_json, quiet=quiet) as listeners:
             try:
+                if request.created is not None:
+                    request.created(where)
                 options = RigOptions(
                     toxiproxy=request.toxiproxy,
                     server_process=request.server_process,

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from gameday.cli.compare import compare
+from gameday.cli.day import day_app
 from gameday.cli.evidence import evidence_app
 from gameday.cli.findings import findings_app
 from gameday.cli.load import load_app
@@ -47,6 +48,7 @@ app = typer.Typer(
 proxy_app = typer.Typer(help="The embedded Toxiproxy-compatible server.", no_args_is_help=True)
 app.add_typer(proxy_app, name="proxy")
 app.add_typer(findings_app, name="findings")
+app.add_typer(day_app, name="day")
 app.add_typer(load_app, name="load")
 app.add_typer(evidence_app, name="evidence")
 app.add_typer(runbook_app, name="runbook")
@@ -259,7 +261,7 @@ def recover(
 @app.command()
 def schema(
     which: Annotated[
-        str, typer.Argument(help="`scenario`, `project`, `result` or `readiness`.")
+        str, typer.Argument(help="`scenario`, `project`, `day`, `result` or `readiness`.")
     ] = "scenario",
 ) -> int:
     """Print the JSON Schema of a file, for editors and for those who read `result.json`."""

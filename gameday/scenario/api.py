@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gameday.errors import ScenarioError
+from gameday.model.day import Day
 from gameday.model.diagnostics import Diagnostic, has_errors, in_order
 from gameday.model.plan import Plan
 from gameday.model.project import Environment, Project
@@ -21,11 +22,12 @@ from gameday.scenario.build import (
     read_project_document,
 )
 from gameday.scenario.compile import compile_plan
+from gameday.scenario.days import DayReading, against_project, read_day
 from gameday.scenario.lint import lint, lint_project, unknown_environment
 from gameday.scenario.load import Document, load_file
 from gameday.scenario.node import Marks
 from gameday.scenario.scope import Scope
-from gameday.scenario.sniff import PROJECT_FILE, is_ours
+from gameday.scenario.sniff import PROJECT_FILE, is_day_file, is_ours
 
 #: The environment that is meant when none is named.
 DEFAULT_ENVIRONMENT = "local"
@@ -33,10 +35,14 @@ DEFAULT_ENVIRONMENT = "local"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """What `check` found: all diagnostics in order, and the scenarios without errors."""
+    """What `check` found: all diagnostics in order, and the scenarios without errors.
+
+    `days` counts the plans of days, with or without errors.
+    """
 
     diagnostics: tuple[Diagnostic, ...]
     scenarios: tuple[Scenario, ...]
+    days: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,6 +65,7 @@ class _Checker:
     ids: dict[tuple[str, str], str] = field(default_factory=dict)  # (project, id) -> file
     used: dict[Path, set[str]] = field(default_factory=dict)  # project -> targets that are used
     found: list[Diagnostic] = field(default_factory=list)
+    days: int = 0
 
     def place_of(self, scenario: Path) -> tuple[Path | None, _Place | None]:
         path = self.project or find_project(scenario.absolute().parent)
@@ -69,6 +76,20 @@ class _Checker:
             self.places[key] = _read_place(path, self.environment)
             self.found.extend(self.places[key].diagnostics)
         return key, self.places[key]
+
+    def file(self, path: Path, profile: str | None, *, all_profiles: bool) -> Scenario | None:
+        """A file of any kind; the scenario, where it is one without errors."""
+        if path.name == PROJECT_FILE:
+            key = path.absolute()
+            if key not in self.places:
+                self.places[key] = _read_place(path, self.environment)
+                self.found.extend(self.places[key].diagnostics)
+            return None
+        if is_day_file(path):
+            self.day(path)
+            self.days += 1
+            return None
+        return self.scenario(path, profile, all_profiles=all_profiles)
 
     def scenario(self, path: Path, profile: str | None, *, all_profiles: bool) -> Scenario | None:
         document = load_file(path, shown=_shown(path))
@@ -88,6 +109,42 @@ class _Checker:
         self._count_id(readings[0], str(key))
         sound = not any(has_errors(reading.diagnostics) for reading in readings)
         return readings[0].scenario if sound else None
+
+    def day(self, path: Path) -> DayReading:
+        """The plan of a day, with what is wrong with it and with the scenarios that it names."""
+        key, place = self.place_of(path)
+        base = key.parent if key is not None else path.absolute().parent
+        reading = read_day(path, shown=_shown(path), base=base)
+        found = list(reading.diagnostics)
+        if place is None:
+            found.append(_no_project(reading.marks))
+        if reading.day is not None:
+            if place is not None and place.project is not None:
+                found.extend(against_project(reading.day, reading.marks, place.project))
+            found.extend(self._scenarios_of(reading, base))
+        self.found.extend(found)
+        reading = replace(reading, diagnostics=in_order(found))
+        return replace(reading, day=None) if has_errors(found) else reading
+
+    def _scenarios_of(self, reading: DayReading, base: Path) -> Iterator[Diagnostic]:
+        """What is wrong with the scenarios of a day, each said once, in the plan."""
+        day = reading.day
+        for number, item in enumerate(day.items if day is not None else ()):
+            if day is None or item.scenario is None:
+                continue
+            alone = _Checker(project=self.project, environment=day.environment)
+            path = base / item.scenario
+            if path.is_file() and not is_day_file(path):
+                alone.scenario(path, item.profile, all_profiles=False)
+                wrong = next((d for d in in_order(alone.found) if has_errors([d])), None)
+                said = None if wrong is None else f"{wrong.where}: {wrong.summary}"
+                hint = f"`gameday check {item.scenario}` says everything"
+            else:
+                said = f"there is no scenario `{item.scenario}`"
+                hint = "write the path of a scenario file, from the folder of the project file"
+            if said is not None:
+                place = ("items", number, "scenario")
+                yield reading.marks.problem("day/scenario", place, said, hint)
 
     def _count_id(self, reading: Reading, project: str) -> None:
         if reading.scenario is None or "id" in reading.broken:
@@ -142,13 +199,7 @@ def check(
         files = list(_files_under([path]))
         projects = [file for file in files if file.name == PROJECT_FILE]
         for file in files:
-            if file.name == PROJECT_FILE:
-                key = file.absolute()
-                if key not in checker.places:
-                    checker.places[key] = _read_place(file, environment)
-                    checker.found.extend(checker.places[key].diagnostics)
-                continue
-            scenario = checker.scenario(file, profile, all_profiles=all_profiles)
+            scenario = checker.file(file, profile, all_profiles=all_profiles)
             if scenario is not None:
                 scenarios.append(scenario)
         if path.is_dir():
@@ -156,7 +207,9 @@ def check(
                 checker.found.extend(checker.unused_targets(file.absolute()))
         if not files and len(checker.found) == before:
             checker.found.append(_no_scenario(path))
-    return CheckResult(diagnostics=in_order(checker.found), scenarios=tuple(scenarios))
+    return CheckResult(
+        diagnostics=in_order(checker.found), scenarios=tuple(scenarios), days=checker.days
+    )
 
 
 def plan_for(
@@ -198,9 +251,29 @@ def plan_for(
     )
 
 
+def day_for(path: Path, *, project: Path | None = None) -> tuple[Day, Project, list[Diagnostic]]:
+    """The plan of a day, its project, and what there is to warn of.
+
+    Raises ScenarioError with everything that is wrong.
+    """
+    checker = _Checker(project=project, environment=None)
+    reading = checker.day(path)
+    _, place = checker.place_of(path)
+    found = [d for d in checker.found if d.code != "project/choose-environment"]
+    if has_errors(found):
+        raise ScenarioError(found)
+    if reading.day is None or place is None or place.project is None:
+        raise AssertionError("nothing is wrong, and yet something is missing")
+    return reading.day, place.project, found
+
+
 def scenario_files(paths: Sequence[Path]) -> list[Path]:
     """The scenario files of *paths*, directories searched, each once, in order."""
-    found = (file for file in _files_under(paths) if file.name != PROJECT_FILE)
+    found = (
+        file
+        for file in _files_under(paths)
+        if file.name != PROJECT_FILE and not (is_day_file(file) and file not in paths)
+    )
     return list(dict.fromkeys(found))
 
 

@@ -204,7 +204,18 @@ _PROJECTS = {
 }
 
 #: Code -> what it says. In the order of the page in the docs.
-CODES: Mapping[str, Code] = MappingProxyType({**_FILES, **_DOCUMENTS, **_SCENARIOS, **_PROJECTS})
+_DAYS = {
+    "day/item": _e("an item of a day is one scenario, tabletop or drill, with a name of its own"),
+    "day/scenario": _e("a scenario of a day has to be one that could be run"),
+    "day/cards": _e("a tabletop has cards, in the order of their times"),
+    "day/drill": _e("a drill brings something back, and shows that it is whole"),
+    "day/roles": _e("the roles that the items of a day need, and only those of the day"),
+    "day/window": _e("the window of a day begins before it ends, and is no longer than a week"),
+    "day/debrief": _e("the days on which nobody works cannot be known"),
+}
+CODES: Mapping[str, Code] = MappingProxyType(
+    {**_FILES, **_DOCUMENTS, **_SCENARIOS, **_PROJECTS, **_DAYS}
+)
 
 
 def problem(

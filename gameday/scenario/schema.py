@@ -1,4 +1,4 @@
-"""JSON Schema of the two files, for editors: made from the same definitions as the parser."""
+"""JSON Schema of the files, for editors: made from the same definitions as the parser."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import itertools
 from typing import Any
 
 from gameday.scenario.build import FIXED_KEYS, project_reader, scenario_reader
+from gameday.scenario.days import day_reader
 from gameday.scenario.journeys import METHODS
 from gameday.scenario.schema_rules import (
     breakpoint_rules,
@@ -70,6 +71,20 @@ def project_schema() -> JsonSchema:
     schema["properties"]["environments"]["minProperties"] = 1
     environment_rules(schema["$defs"])
     return _headed(schema, "gameday project")
+
+
+def day_schema() -> JsonSchema:
+    """The schema of plans of days."""
+    schema = copy.deepcopy(day_reader().schema)
+    parts = schema["$defs"]
+    schema["properties"]["items"]["minItems"] = 1
+    one_of(parts["DayItemDoc"], ("scenario", "tabletop", "drill"))
+    parts["TabletopDoc"]["properties"]["cards"]["minItems"] = 1
+    parts["DrillStepDoc"]["properties"]["run"]["minItems"] = 1
+    for name in ("steps", "checks"):
+        parts["DrillDoc"]["properties"][name]["minItems"] = 1
+    parts["DrillDoc"]["dependentRequired"] = {"rpo": ["newest"], "newest": ["rpo"]}
+    return _headed(schema, "gameday day")
 
 
 def _headed(schema: JsonSchema, title: str) -> JsonSchema:

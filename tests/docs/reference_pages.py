@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from gameday.scenario import day_docs as d
 from gameday.scenario import fields as f
 from gameday.scenario import fields_alerts as a
 from gameday.scenario import fields_answers as n
@@ -27,7 +28,7 @@ from gameday.scenario import findings_docs as g
 from gameday.scenario.documents import ProjectDoc, ScenarioDoc
 from gameday.scenario.fault_docs import HOLD
 from gameday.scenario.policy_docs import PolicyDoc
-from gameday.scenario.schema import project_schema, scenario_schema
+from gameday.scenario.schema import day_schema, project_schema, scenario_schema
 from gameday.scenario.toxic import TOXIC
 from gameday.scenario.validate import Either, FieldError, Forms, Scalar
 from tests.docs.reference_commands import commands_page
@@ -89,6 +90,13 @@ _WORDS: Mapping[Scalar, tuple[str, str]] = {
     g.DAYS: ("days", "`1d` to `3650d`"),
     g.STORE: ("place", "a folder, `sqlite:FILE`, `postgresql://…`"),
     g.ROLE_NAME: ("role", "small letters, digits, `-`, `_`, `.`"),
+    d.MOMENT: ("moment", "`2026-12-01 09:00`"),
+    d.KEPT: ("days", "`1d` to `3650d`"),
+    d.WORD: ("text", "one line, not empty"),
+    d.WITHIN: ("duration", "`1s` to `4h`"),
+    d.TARGET: ("duration", "`1s` to `7d`"),
+    d.EVERY: ("duration", "`1m` to `4h`"),
+    d.AT: ("duration", "`0s` to `8h`"),
     HOLD: ("text", "`until mitigated`"),
     TOXIC: ("[toxic](#toxics)", ""),
 }  # fmt: skip
@@ -339,6 +347,15 @@ def policy_page() -> str:
     return "\n".join([head, *(section(part, schema, top=False) for part in parts.values())])
 
 
+def day_page() -> str:
+    """`day.md`."""
+    more = "[A day](../day.md) explains them, with examples; [drills](../drill.md) have a page."
+    head = _HEAD.format(
+        title="Plan of a day: every key", file="the plan of a day", more=more, schema="day"
+    )
+    return "\n".join([head, *_sections(d.DayDoc, day_schema())])
+
+
 def _sections(root: type, schema: Mapping[str, Any], without: set[type] = frozenset()) -> list[str]:  # type: ignore[assignment]
     return [
         section(part, schema, top=part.cls is root)
@@ -353,6 +370,7 @@ def pages() -> dict[str, str]:
         "scenario.md": scenario_page(),
         "project.md": project_page(),
         "policy.md": policy_page(),
+        "day.md": day_page(),
         "commands.md": commands_page(),
     }
 

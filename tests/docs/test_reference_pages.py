@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from gameday.scenario.schema import project_schema, scenario_schema
+from gameday.scenario.schema import day_schema, project_schema, scenario_schema
 from tests.docs.reference_pages import FOLDER, pages
 
 PAGES = pages()
@@ -33,8 +33,9 @@ def test_no_page_is_left_over() -> None:
     [
         (scenario_schema(), ["scenario.md"]),
         (project_schema(), ["project.md", "policy.md"]),
+        (day_schema(), ["day.md"]),
     ],
-    ids=["scenario", "project"],
+    ids=["scenario", "project", "day"],
 )
 def test_every_key_of_the_schema_has_its_row_in_its_section(
     schema: dict[str, dict[str, dict[str, object]]], names: list[str]
