@@ -229,7 +229,8 @@ def _facts(
         said = f"{when}, {fault.n - fault.good} of {fault.n} requests failed"
         said += f" ({format_ratio(fault.error_ratio)})"
         if fault.p95_ms is not None and baseline is not None and baseline.p95_ms is not None:
-            said += f"; p95 of all went from {format_ms(baseline.p95_ms)} to {format_ms(fault.p95_ms)}"
+            before, after = format_ms(baseline.p95_ms), format_ms(fault.p95_ms)
+            said += f"; p95 of all went from {before} to {after}"
         yield said
     for ladder in rungs[:1]:
         steady = next(r for r in ladder.rungs if r.name == "steady")

@@ -21,7 +21,8 @@ def test_a_next_step_that_two_failures_share_is_told_once() -> None:
     )
     steps = [step.text for step in answer.next_steps(replace(report, expectations=both))]
 
-    assert steps[0] == "find why requests of shop failed or came late in the fault phase, and mend that"
+    why = "find why requests of shop failed or came late in the fault phase, and mend that"
+    assert steps[0] == why
     assert [step.partition(":")[0] for step in steps[1:]] == ["run it again after each change"]
 
 

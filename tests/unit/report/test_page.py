@@ -175,7 +175,8 @@ def test_the_first_screen_of_a_failure_answers_four_questions(tmp_path: Path) ->
     assert "PaymentsSlow did not fire" in read.text("what-noticed")
     assert "Mend the alert" in read.text("what-next")
     assert "gameday run scenarios/payments-slow.yaml --profile smoke" in read.text("what-next")
-    assert read.text("safety-line").startswith("Nothing is broken any more: faults out and read back at 0:33.0 (")
+    safe = "Nothing is broken any more: faults out and read back at 0:33.0 ("
+    assert read.text("safety-line").startswith(safe)
     top = read.ids().index("answer")
     assert all(read.ids().index(one) < top + 16 for one in ("what-failed", "what-next"))
 
