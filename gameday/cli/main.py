@@ -29,6 +29,7 @@ from gameday.cli.options import (
     RunRunbooks,
     Seed,
 )
+from gameday.cli.quarter import quarter
 from gameday.cli.readiness import readiness
 from gameday.cli.runbook import runbook_app
 from gameday.cli.running import check, run_command
@@ -120,7 +121,7 @@ app.command()(check)
 
 @app.command()
 def plan(
-    path: Annotated[Path, typer.Argument(help="A scenario file.")],
+    path: Annotated[Path, typer.Argument(help="A scenario file; `quarter`: what to test next.")],
     project: Project = None,
     env: Env = None,
     profile: Profile = None,
@@ -133,6 +134,8 @@ def plan(
     control: Control = False,
 ) -> int:
     """Print what a run would do, in order, and stop."""
+    if str(path) == "quarter" and not path.exists():
+        return quarter("plan", project=project, env=env, json=json)
     from gameday.app.check import PlanRequest, plan_command
 
     request = PlanRequest(
@@ -232,6 +235,7 @@ def report(
 
 
 app.command()(compare)
+app.command()(quarter)
 app.command()(readiness)
 
 

@@ -13,7 +13,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,10 +41,30 @@ class Drawing:
 
 def drawn(spec: Mapping[str, Any], *, limit_s: float = LIMIT_S) -> Drawing:
     """*spec* drawn, in a process of its own. Raises `DrawingError`."""
+    answer = _asked(spec, [], limit_s)
     try:
-        ended = subprocess.run(
-            [sys.executable, "-P", "-m", "gameday.report.drawing"],
-            input=json.dumps(spec).encode(),
+        png = base64.b64decode(answer["png"])
+        return Drawing(svg=answer["svg"], png=png, script=answer["script"])
+    except (ValueError, KeyError, TypeError):
+        raise DrawingError("drawing gave no picture") from None
+
+
+def pictures(
+    specs: Mapping[str, Mapping[str, Any]], *, limit_s: float = LIMIT_S
+) -> Mapping[str, str]:
+    """Name -> SVG of each of *specs*, to stand in one page; no script. Raises `DrawingError`."""
+    answer = _asked(specs, ["--pictures"], limit_s)
+    if not isinstance(answer, dict) or answer.keys() != specs.keys():
+        raise DrawingError("drawing gave no picture")
+    return {name: str(svg) for name, svg in answer.items()}
+
+
+def _asked(value: Any, arguments: Sequence[str], limit_s: float) -> Any:
+    """What the process that draws answers. Raises `DrawingError`."""
+    try:
+        ended = subprocess.run(  # noqa: S603 - our own module, and arguments of our own
+            [sys.executable, "-P", "-m", "gameday.report.drawing", *arguments],
+            input=json.dumps(value).encode(),
             capture_output=True,
             timeout=limit_s,
             check=False,
@@ -57,17 +77,15 @@ def drawn(spec: Mapping[str, Any], *, limit_s: float = LIMIT_S) -> Drawing:
         told = ended.stderr.decode(errors="replace").strip().splitlines()
         raise DrawingError(told[-1][:300] if told else f"drawing ended with {ended.returncode}")
     try:
-        answer = json.loads(ended.stdout)
-        png = base64.b64decode(answer["png"])
-        return Drawing(svg=answer["svg"], png=png, script=answer["script"])
-    except (ValueError, KeyError, TypeError):
+        return json.loads(ended.stdout)
+    except ValueError:
         raise DrawingError("drawing gave no picture") from None
 
 
-def with_own_ids(svg: str) -> str:
-    """*svg* with its ids numbered in the order in which they appear."""
+def with_own_ids(svg: str, prefix: str = "gd") -> str:
+    """*svg* with its ids numbered in the order in which they appear, each after *prefix*."""
     known: dict[str, str] = {}
-    return _ID.sub(lambda m: m[1] + known.setdefault(m[2], f"gd{len(known)}"), svg)
+    return _ID.sub(lambda m: m[1] + known.setdefault(m[2], f"{prefix}{len(known)}"), svg)
 
 
 def _main() -> int:
@@ -76,6 +94,13 @@ def _main() -> int:
 
     spec = json.load(sys.stdin)
     try:
+        if "--pictures" in sys.argv:
+            made = {
+                name: with_own_ids(vl_convert.vegalite_to_svg(one), f"{name}-")
+                for name, one in spec.items()
+            }
+            json.dump(made, sys.stdout)
+            return 0
         svg = with_own_ids(vl_convert.vegalite_to_svg(spec))
         png = vl_convert.svg_to_png(svg, scale=SCALE)
         script = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its types are too strict

@@ -19,6 +19,8 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from gameday.model.quarter_report import Quarter
+from gameday.report import quarter_page
 from gameday.report.figure import Figure
 from gameday.report.figure_tables import events_table, numbers_table
 from gameday.report.json_ import plain
@@ -88,6 +90,31 @@ def filled(template: str, **values: Any) -> str:
     """A page of ours without a script: *template* with its style, and no network."""
     style = Markup(_file("style.css"))  # noqa: S704 - our own file
     return _environment().get_template(template).render(style=style, policy=policy([]), **values)
+
+
+def render_quarter(
+    quarter: Quarter, drawn_figures: Mapping[str, str], why: str, files: Sequence[str]
+) -> str:
+    """The page of a quarter. *drawn_figures* are SVG of our own making; *why* some are missing."""
+    own = _file("quarter.js")
+    return (
+        _environment()
+        .get_template("quarter.html")
+        .render(
+            quarter=quarter,
+            cards=quarter_page.cards(quarter),
+            sections=quarter_page.sections(quarter),
+            map_rows=quarter_page.map_rows,
+            tones=quarter_page.TONES,
+            words=quarter_page.WORDS,
+            pictures={name: Markup(svg) for name, svg in drawn_figures.items()},  # noqa: S704 - ours
+            why=printable(why),
+            files=files,
+            style=Markup(_file("style.css") + _file("quarter.css")),  # noqa: S704 - our own files
+            scripts=[Markup(own)],  # noqa: S704 - our own file
+            policy=policy([own]),
+        )
+    )
 
 
 def json_in_html(value: Any) -> str:

