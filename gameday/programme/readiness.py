@@ -132,7 +132,7 @@ def _part(item: Item, case: Case, waivers: Sequence[Waiver]) -> ReadyPart:
         state=state,
         reason=reason,
         rows=rows,
-        valid_until=min(ends, default=""),
+        valid_until="" if state in _OPEN else min(ends, default=""),
     )
 
 

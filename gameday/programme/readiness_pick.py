@@ -116,8 +116,19 @@ def _cited(seen: Iterable[Seen]) -> tuple[Cited, ...]:
     return tuple(one.cited for one in newest[:_CITED_MAX])
 
 
-def seen_run(run: RunSeen, ask: Ask, *, good: bool | None, text: str, unused: str = "") -> Seen:
-    """A run as evidence; *good* is None if it says nothing, and *unused* why."""
+def seen_run(
+    run: RunSeen,
+    ask: Ask,
+    *,
+    good: bool | None,
+    text: str,
+    unused: str = "",
+    doubts: bool = True,
+) -> Seen:
+    """A run as evidence; *good* is None if it says nothing, and *unused* why.
+
+    With *doubts* one that was stopped, or is dirty, casts doubt on what passed before it.
+    """
     counts = ask.rule.version.counts(ask.version, run.version)
     smoke = run.profile == SMOKE
     why, doubtful = unused if good is None else "", False
@@ -126,7 +137,7 @@ def seen_run(run: RunSeen, ask: Ask, *, good: bool | None, text: str, unused: st
     elif counts is False:
         why = f"run `{run.id}` tested version {run.version}"
     else:
-        doubtful = good is None and (not run.clean or run.status is RunStatus.STOPPED)
+        doubtful = doubts and good is None and (not run.clean or run.status is RunStatus.STOPPED)
     return Seen(
         at=run.ended,
         good=bool(good),

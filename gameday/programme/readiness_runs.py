@@ -103,7 +103,9 @@ def objective(slo: Slo, ask: Ask, runs: Iterable[RunSeen]) -> Picked:
         if run.baseline is None or not run.baseline.complete or not run.baseline.n:
             continue
         if not run.valid:
-            found.append(seen_run(run, ask, good=None, text="", unused=useless(run)))
+            # what stopped it came after its baseline
+            why = useless(run)
+            found.append(seen_run(run, ask, good=None, text="", unused=why, doubts=False))
             continue
         good, text = _held(slo, run.baseline)
         text = f"{text} in the baseline of run `{run.id}`"

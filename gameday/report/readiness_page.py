@@ -6,7 +6,13 @@ from collections.abc import Mapping
 
 from gameday.model.readiness import Readiness, ReadyWord
 from gameday.report.html import filled
-from gameday.report.readiness_text import about_text, cited_text, condition_text, state_text
+from gameday.report.readiness_text import (
+    about_text,
+    cited_text,
+    condition_text,
+    state_text,
+    void_text,
+)
 
 #: The colour of the page; the word stands above it.
 TONES: Mapping[ReadyWord, str] = {
@@ -24,6 +30,7 @@ def render(found: Readiness) -> str:
         found=found,
         tone=TONES[found.answer],
         conditions=[condition_text(one) for one in found.conditions],
+        voids=[void_text(one) for one in found.void_waivers],
         state=state_text,
         cited=cited_text,
         about=about_text,

@@ -12,6 +12,7 @@ from gameday.model.readiness import (
     ReadyCondition,
     ReadyPart,
     ReadyState,
+    VoidWaiver,
 )
 from gameday.report.mdtext import Part, one_line, page, sentence, table
 from gameday.report.text import printable
@@ -52,10 +53,7 @@ def _console(found: Readiness) -> Iterator[str]:
         head = f"  {_PLAIN[part.state]} {part.item.value.replace('_', ' '):<{wide}}  "
         yield from _wrapped(f"{part.state.text}: {part.reason}", head)
     yield from _list("conditions", map(condition_text, found.conditions))
-    yield from _list(
-        "waivers that do not count",
-        (f"{one.where}: {one.item.value} {one.subject}: {one.why}" for one in found.void_waivers),
-    )
+    yield from _list("waivers that do not count", map(void_text, found.void_waivers))
     yield from _console_changes(found)
     yield from _list("notes", found.notes)
 
@@ -95,6 +93,14 @@ def condition_text(one: ReadyCondition) -> str:
         f"{about}: {one.reason}; until {one.until}, approved by {one.approver}, "
         f"to be closed by {one.owner or 'nobody'} ({one.where})"
     )
+
+
+def void_text(one: VoidWaiver) -> str:
+    """A waiver that does not count, and why."""
+    about = one.item.value.replace("_", " ")
+    if one.subject:
+        about = f"{about}, {one.subject}"
+    return f"{one.where}: {about}: {one.why}"
 
 
 def about_text(one: ReadyChange) -> str:
@@ -140,10 +146,7 @@ def markdown(found: Readiness) -> str:
         Part(title="What would change the answer", lines=list(_changes(found)), weight=2),
         Part(
             title="Waivers that do not count",
-            lines=[
-                f"- {one_line(f'{v.where}: {v.item.value} {v.subject}: {v.why}')}"
-                for v in found.void_waivers
-            ],
+            lines=[f"- {one_line(void_text(one))}" for one in found.void_waivers],
         ),
         Part(title="Evidence", lines=list(_rows(found)), folded=True, weight=3),
         Part(title="Notes", lines=[f"- {one_line(note)}" for note in found.notes], weight=4),

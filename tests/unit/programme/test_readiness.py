@@ -192,6 +192,8 @@ SITUATIONS: list[tuple[str, Case, Item, State, Word]] = [
      Item.SLO, BLIND, UNKNOWN),
     ("baseline cut short", on(evidence(runs=tuple(replace(one, baseline=BaselineSeen(n=9, good=9,
      complete=False)) for one in runs()))), Item.SLO, BLIND, UNKNOWN),
+    ("a stopped run says nothing against baselines", on(evidence(runs=(*runs(), run("cache-cold",
+     0.5, status=STOPPED, outcome=Outcome.INCONCLUSIVE)))), Item.SLO, MET, GO),
     # capacity
     ("headroom too small", lambda: answer(policy=with_rule(1, C, headroom=1.5)), C, NOT_MET, NO),
     ("peak not carried", on(with_run("breakpoint", capacity=CapacitySeen(highest_per_s=90.0,

@@ -13,6 +13,7 @@ from gameday.model.project import Project, Service, Slo
 from gameday.model.readiness import ReadyItem as Item
 from gameday.model.readiness_policy import USUAL_TIERS, FailFrom, ReadyPolicy, SameVersion
 from gameday.scenario import readiness_docs
+from gameday.scenario.build import read_project, read_scenario
 from gameday.scenario.readiness import read_policy, read_service, read_waivers
 from gameday.scenario.readiness_docs import TierDoc
 
@@ -275,3 +276,25 @@ def test_every_key_is_in_the_docs() -> None:
 
     assert len(classes) > 10
     assert not [key for key in sorted(keys) if f"`{key}`" not in text]
+
+
+def test_the_service_file_of_the_shop_names_what_there_is() -> None:
+    project, _, problems = read_project(ROOT / "scenarios" / "gameday.yaml")
+    path = ROOT / "scenarios" / "readiness" / "services" / "shop.yaml"
+
+    read, found = read_service(path, shown="shop.yaml", project=project)
+
+    assert said([*problems, *found]) == []
+    assert read is not None
+    assert project is not None
+    shop = read.service
+    assert set(USUAL_TIERS[0][Item.SCENARIOS].modes) <= set(shop.modes)
+    assert set(shop.dependencies) <= set(project.environments["local"].targets)
+    for mode in shop.modes.values():
+        scenario, _, _ = read_scenario(ROOT / "scenarios" / f"{mode.scenario}.yaml")
+        assert scenario is not None
+        expected = {alert.alert for alert in scenario.expect.alerts}
+        assert mode.alert in expected or (mode.no_alert and not expected), mode
+    paging = {one.name: one.runbook for one in project.alerts if one.labels["severity"] == "page"}
+    assert shop.alerts == paging
+    assert (ROOT / "scenarios" / f"{shop.rollback}.yaml").is_file()
