@@ -41,7 +41,10 @@ class GamedayRun(Protocol):
         project: str | Path | None = None,
         seed: int = 0,
     ) -> ScenarioRun:
-        """Run one scenario file; a relative path starts from pytest's root directory."""
+        """Run one scenario file; a relative path starts from pytest's root directory.
+
+        The test is skipped where something is not there that the scenario needs.
+        """
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -255,7 +258,10 @@ def gameday_run(pytestconfig: pytest.Config) -> GamedayRun:
             project=pytestconfig.rootpath / project if project else asked.project,
             seed=seed or asked.seed,
         )
-        return run_scenario(asked)
+        played = run_scenario(asked)
+        if played.skipped:
+            pytest.skip(played.reason)
+        return played
 
     return run
 

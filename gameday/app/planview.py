@@ -11,6 +11,7 @@ from gameday.kpi.closed import closed_tail
 from gameday.kpi.proof_steps import may_change
 from gameday.model.criteria import Criterion, Steady
 from gameday.model.faults import UNDONE
+from gameday.model.needs import NEEDS
 from gameday.model.plan import Plan
 from gameday.model.proof import RunbookProof
 from gameday.model.scenario import FaultSpec, LoadSpec
@@ -36,6 +37,7 @@ def show_plan(plan: Plan, looked: Preflight | None = None) -> str:
         "",
         f"hypothesis: {' '.join(scenario.hypothesis.split())}",
         "",
+        *([f"needs      {_needs(scenario.needs)}"] if scenario.needs else []),
         f"load       {_load(scenario.load)}",
         f"toxiproxy  {_toxiproxy(plan)}",
         f"alerts     {_alerts(plan)}",
@@ -52,6 +54,11 @@ def show_plan(plan: Plan, looked: Preflight | None = None) -> str:
         "nothing was touched",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _needs(needs: tuple[str, ...]) -> str:
+    told = "; ".join(f"{need} ({NEEDS[need]})" for need in needs)
+    return f"{told}; skipped where that is not there"
 
 
 def blast_radius(plan: Plan) -> str:

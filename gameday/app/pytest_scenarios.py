@@ -103,6 +103,7 @@ def _stored(run: ScenarioRun) -> Mapping[str, object]:
         "run_dir": str(run.run_dir) if run.run_dir else None,
         "result": run.result,
         "output": run.output,
+        "skipped": run.skipped,
     }
 
 
@@ -114,11 +115,14 @@ def _restored(value: Mapping[str, object]) -> ScenarioRun:
         run_dir=Path(str(where)) if where is not None else None,
         result=result if isinstance(result, dict) else {},
         output=str(value["output"]),
+        skipped=bool(value["skipped"]),
     )
 
 
 def answer_of(run: ScenarioRun, wanted: tuple[str, str, str]) -> Answer:
     """What the run says of one expectation. One that it says nothing of is inconclusive."""
+    if run.skipped:
+        return Answer(outcome=Outcome.SKIP, text=run.reason)
     for found in run.expectations:
         if (found.check, found.subject, found.expectation) == wanted:
             return Answer(outcome=found.outcome, text=_text(run, found))
@@ -127,6 +131,8 @@ def answer_of(run: ScenarioRun, wanted: tuple[str, str, str]) -> Answer:
 
 def answer_of_whole(run: ScenarioRun) -> Answer:
     """Whether the run as a whole could show anything; pass or fail is for its expectations."""
+    if run.skipped:
+        return Answer(outcome=Outcome.SKIP, text=run.reason)
     if run.exit_code in (ExitCode.PASS, ExitCode.FAIL):
         return Answer(outcome=Outcome.PASS, text=run.reason)
     lines = [run.reason]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gameday.app.check import error_text, make_plan
+from gameday.app.needs import missing_need
 from gameday.app.run import RunRequest, run_one, tell
 from gameday.errors import GamedayError, ScenarioError, UsageError
 from gameday.model.diagnostics import Diagnostic
@@ -47,9 +48,11 @@ def run_set(requests: Sequence[RunRequest], options: SetOptions) -> ExitCode:
     if not 0 <= options.retry <= RETRIES_MAX:
         raise UsageError(f"`--retry {options.retry}`: write a number from 0 to {RETRIES_MAX}")
     plans = _plans(_chosen(requests, options.tags))
-    if len(plans) == 1 and not options.whole and options.tags is None and not options.retry:
+    skipped = [missing_need(plan) for _, plan in plans]
+    alone = len(plans) == 1 and not options.whole and options.tags is None and not options.retry
+    if alone and not skipped[0]:
         return _single(*plans[0], fail_on, options)
-    rows = _rows(plans, options)
+    rows = _rows(plans, skipped, options)
     done = RunSet(
         id=f"set-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(2)}",
         rows=rows,
@@ -105,13 +108,16 @@ def _single(request: RunRequest, plan: Plan, fail_on: FailOn, options: SetOption
     return exit_with([result.exit_code], fail_on, warned=bool(row.warnings))
 
 
-def _rows(plans: Sequence[tuple[RunRequest, Plan]], options: SetOptions) -> tuple[SetRow, ...]:
+def _rows(
+    plans: Sequence[tuple[RunRequest, Plan]], skipped: Sequence[str], options: SetOptions
+) -> tuple[SetRow, ...]:
+    """A row a scenario; *skipped* says why one is, in the same order."""
     rows: list[SetRow] = []
     ended = False
-    for request, plan in plans:
-        tries = () if ended else _tries(request, plan, options)
+    for (request, plan), why in zip(plans, skipped, strict=True):
+        tries = () if ended or why else _tries(request, plan, options)
         file = str(request.scenario.path)
-        rows.append(SetRow(scenario=plan.scenario.id, file=file, tries=tries))
+        rows.append(SetRow(scenario=plan.scenario.id, file=file, tries=tries, skipped=why))
         ended = ended or (bool(tries) and tries[-1].exit_code in _ENDS)
     return tuple(rows)
 

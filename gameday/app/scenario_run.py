@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from gameday.app.check import PlanRequest, make_plan
+from gameday.app.needs import missing_need
 from gameday.errors import GamedayError, UsageError
 from gameday.model.plan import Plan
 from gameday.model.verdict import ExitCode, Finding, Outcome
@@ -70,17 +71,23 @@ class RunAsked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioRun:
-    """A run that has ended. `result` is its `result.json`; empty if there was no run."""
+    """A run that has ended. `result` is its `result.json`; empty if there was no run.
+
+    `skipped`: what the scenario needs is not there, as the `reason` says.
+    """
 
     exit_code: ExitCode
     reason: str
     run_dir: Path | None = None
     result: Mapping[str, Any] = field(default_factory=dict)
     output: str = ""
+    skipped: bool = False
 
     @property
     def outcome(self) -> Outcome:
-        """Pass, fail or inconclusive. A run that ended with another code showed nothing."""
+        """Pass, fail, skip or inconclusive. A run that ended with another code showed nothing."""
+        if self.skipped:
+            return Outcome.SKIP
         found = {ExitCode.PASS: Outcome.PASS, ExitCode.FAIL: Outcome.FAIL}
         return found.get(self.exit_code, Outcome.INCONCLUSIVE)
 
@@ -110,10 +117,13 @@ class ScenarioRun:
 def run_scenario(asked: RunAsked) -> ScenarioRun:
     """Run it, once no other run by this function touches its targets.
 
-    Raises ScenarioError or UsageError for a file with errors, InconclusiveError when the targets
-    are not free in time. An interrupt is passed on, and waited for until all is put back.
+    Nothing is run where something is not there that it needs. Raises ScenarioError or UsageError
+    for a file with errors, InconclusiveError when the targets are not free in time. An interrupt is
+    passed on, and waited for until all is put back.
     """
     plan = make_plan(asked.plan)
+    if why := missing_need(plan):
+        return ScenarioRun(exit_code=ExitCode.INCONCLUSIVE, reason=why, skipped=True)
     with locked(targets_of(plan), asked.wait_s):
         return _child(asked)
 

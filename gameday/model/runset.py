@@ -29,11 +29,15 @@ class Try:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetRow:
-    """A scenario of a set. No `tries` means that it was not run, for the `reason` of the set."""
+    """A scenario of a set. No `tries` means that it was not run: the set had ended, or `skipped`.
+
+    `skipped` says what it needs and is not there.
+    """
 
     scenario: str
     file: str
     tries: tuple[Try, ...] = ()
+    skipped: str = ""
 
     @property
     def flaky(self) -> bool:
@@ -73,7 +77,7 @@ class RunSet:
 
     @property
     def exit_code(self) -> ExitCode:
-        """What the command ends with."""
+        """What the command ends with. Skipped ones count as nothing: alone they show nothing."""
         warned = any(row.warnings for row in self.rows)
         codes = [row.exit_code for row in self.rows if row.tries]
         return exit_with(codes, self.fail_on, warned=warned)

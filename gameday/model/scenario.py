@@ -369,6 +369,7 @@ class Scenario:
     owner: str
     hypothesis: str
     tags: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()  # of gameday.model.needs; skipped where one is not there
     load: LoadSpec
     phases: Phases
     faults: tuple[FaultSpec, ...]

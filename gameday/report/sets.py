@@ -25,9 +25,10 @@ _WORDS = {
     ExitCode.INTERNAL: "INTERNAL ERROR",
     ExitCode.INTERRUPTED: "INTERRUPTED",
 }
-NOT_RUN = "NOT RUN"
+NOT_RUN, SKIPPED = "NOT RUN", "SKIPPED"
+_NOT_RUN_WHY = "not run: the set ended before it"
 _WIDTH = 78
-_MARKS = {"PASS": "✅", "FAIL": "❌", NOT_RUN: "➖"}
+_MARKS = {"PASS": "✅", "FAIL": "❌", NOT_RUN: "➖", SKIPPED: "➖"}
 
 
 def render(done: RunSet) -> str:
@@ -43,7 +44,7 @@ def short(done: RunSet) -> str:
         return whole
     blocks = [Block(weight=KEPT, lines=[_head(done), ""])]
     for row in done.rows:
-        weight = 3 if row.exit_code is ExitCode.PASS else 2 if row.tries else 4
+        weight = 3 if row.exit_code is ExitCode.PASS else 2 if row.tries or row.skipped else 4
         if row.exit_code in (ExitCode.DIRTY, ExitCode.INTERNAL):
             weight = 1
         blocks.append(Block(weight=weight, lines=list(_lines(done, row))))
@@ -55,7 +56,7 @@ def short(done: RunSet) -> str:
 def word(row: SetRow) -> str:
     """What a scenario ended with."""
     if row.shown is None:
-        return NOT_RUN
+        return SKIPPED if row.skipped else NOT_RUN
     if row.shown.report is not None and row.exit_code is row.shown.report.verdict.exit_code:
         return answer_word(row.shown.report) + (" (flaky)" if row.flaky else "")
     return _WORDS[row.exit_code]
@@ -70,7 +71,9 @@ def counts(done: RunSet) -> str:
     }  # fmt: skip
     found = Counter(row.exit_code for row in done.rows if row.tries)
     told = [f"{found[code]} {name}" for code, name in names.items() if found[code]]
-    left = sum(not row.tries for row in done.rows)
+    skipped = sum(bool(row.skipped) for row in done.rows)
+    left = sum(not row.tries for row in done.rows) - skipped
+    told += [f"{skipped} skipped"] if skipped else []
     told += [f"{left} not run"] if left else []
     n = len(done.rows)
     return f"{n} scenario{'' if n == 1 else 's'}: {', '.join(told)}"
@@ -83,7 +86,8 @@ def result_line(done: RunSet) -> str:
             "scenario": row.scenario,
             "exit_code": int(row.exit_code) if row.tries else None,
             "run_id": row.shown.report.run_id if row.shown and row.shown.report else None,
-            "reason": row.shown.reason if row.shown else None,
+            "reason": row.shown.reason if row.shown else row.skipped or None,
+            "skipped": bool(row.skipped),
             "tries": len(row.tries),
             "warnings": list(row.warnings),
         }
@@ -103,7 +107,7 @@ def markdown(done: RunSet) -> str:
     for row in done.rows:
         text, report = word(row), row.shown.report if row.shown else None
         took = format_ms(report.duration_ms) if report else ""
-        why = row.shown.reason if row.shown and text != "PASS" else ""
+        why = row.shown.reason if row.shown and text != "PASS" else row.skipped
         why = "; ".join([*filter(None, [why]), *row.warnings])
         mark = _MARKS.get(text, "⚠️")
         lines.append(f"| {mark} | {_cell(row.scenario)} | {_cell(text)} | {took} | {_cell(why)} |")
@@ -146,7 +150,7 @@ def _suite_without_run(row: SetRow) -> ET.Element:
     name = junit.clean(row.scenario)
     case = ET.SubElement(suite, "testcase", classname=name, name=junit.WHOLE, time="0.000")
     if row.shown is None:
-        ET.SubElement(case, "skipped", message="not run: the set ended before it")
+        ET.SubElement(case, "skipped", message=junit.clean(row.skipped) or _NOT_RUN_WHY)
     else:
         reason = junit.clean(row.shown.reason)
         error = ET.SubElement(case, "error", message=reason.partition("\n")[0])
@@ -165,6 +169,7 @@ def _lines(done: RunSet, row: SetRow) -> Iterator[str]:
     text = word(row)
     yield f"  {text:21} {took}  {printable(row.scenario)}"
     more = [row.shown.reason] if row.shown and row.exit_code is not ExitCode.PASS else []
+    more += [row.skipped] if row.skipped else []
     for left in report.leftovers if report else ():
         more.append(f"! {left.text}: {left.command}")
     for line in (*more, *row.warnings):

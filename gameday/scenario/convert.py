@@ -69,6 +69,7 @@ def scenario_of(
         owner=doc.owner,
         hypothesis=" ".join(doc.hypothesis.split()),
         tags=tuple(doc.tags),
+        needs=tuple(dict.fromkeys(doc.needs)),
         load=load,
         phases=phases,
         faults=faults,

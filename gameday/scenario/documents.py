@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from gameday.model.criteria import Criterion, Steady
 from gameday.model.effect import Effect
+from gameday.model.needs import NEEDS
 from gameday.model.project import Slo
 from gameday.scenario import fields as f
 from gameday.scenario import fields_alerts as a
@@ -188,6 +189,10 @@ class ScenarioDoc:
     service: Annotated[str, f.NAME, about("the service under test")]
     owner: Annotated[str, f.TEXT, about("the team that answers for it")]
     tags: Annotated[list[Text], about("words to choose by")] = field(default_factory=list)
+    needs: Annotated[
+        list[Annotated[str, f.choice(NEEDS)]],
+        about("what has to be there; where it is not, the scenario is skipped with the reason"),
+    ] = field(default_factory=list)
     hypothesis: Annotated[str, f.TEXT, about("what we believe will happen, in full sentences")]
     load: Annotated[LoadDoc, about("the traffic")]
     phases: Annotated[PhasesDoc, about("how long each part of the run takes")]

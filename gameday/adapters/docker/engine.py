@@ -19,6 +19,7 @@ import docker.errors
 import docker.utils
 
 from gameday.adapters.docker.errors import (
+    AbsentError,
     ConflictError,
     EngineError,
     NotThereError,
@@ -308,7 +309,8 @@ class Engine:
         except AdapterError:
             raise
         except (docker.errors.DockerException, OSError, ValueError) as error:
-            raise SilentError(self._why_silent(what, error)) from error
+            kind = AbsentError if _nobody_there(error) else SilentError
+            raise kind(self._why_silent(what, error)) from error
 
     def _knock(self) -> None:
         """See that somebody listens: the SDK leaves a socket open when nobody does."""
@@ -349,3 +351,9 @@ class Engine:
         if "Connection aborted" in said or "Connection reset" in said or "Broken pipe" in said:
             return f"the Docker engine at {self.url} went away in the middle ({what})"
         return f"the Docker engine at {self.url} gave no usable answer ({what}): {said}"
+
+
+def _nobody_there(error: BaseException) -> bool:
+    """Whether no engine can have heard the call. The SDK hides the reason in its text."""
+    said = str(error)
+    return any(one in said for one in ("No such file", "Connection refused", "Permission denied"))

@@ -26,3 +26,7 @@ class SilentError(CannotSeeError):
 
     If the call was one that changes something, it may still land later.
     """
+
+
+class AbsentError(SilentError):
+    """Nobody listens at the address of the engine, or not for us: nothing was asked of it."""

@@ -31,6 +31,20 @@ def resolve(engine: Engine, target: Target, docker: DockerSpec, seed: int) -> tu
     return _labelled(engine, ref, target, docker, seed)
 
 
+def absent(engine: Engine, target: Target) -> str:
+    """Why there is no container of *target*, in words; empty where there is one.
+
+    One that may not be broken, or does not run, is there: `resolve` says what is wrong with it.
+    """
+    ref = target.container
+    if ref is not None and ref.name:
+        return "" if engine.find(ref.name) else _no_container(engine, ref.name, target)
+    label = ref.label if ref is not None else None
+    if label is None or engine.containers(every=True, labels=[label]):
+        return ""
+    return _no_label(engine, label, target)
+
+
 def is_ours(name: str, labels: Mapping[str, str]) -> bool:
     """Whether gameday itself made a container: a lease or a helper. Those are never broken."""
     return RUN_LABEL in labels or name.startswith(LEASE_PREFIX)
@@ -45,10 +59,7 @@ def _named(engine: Engine, name: str, target: Target) -> Found:
     """The container of that name. That the project file names it opts it in."""
     found = engine.find(name)
     if found is None or found.name != name:  # the engine also takes ids, and their beginnings
-        raise NoEffectError(
-            f"no container `{name}` of target `{target.name}` on the Docker engine at "
-            f"{engine.url}; start it, or correct `container: name`"
-        )
+        raise NoEffectError(_no_container(engine, name, target))
     if is_ours(found.name, found.labels):
         raise NoEffectError(f"container `{name}` is gameday's own; choose another one")
     return _running(found)
@@ -60,10 +71,7 @@ def _labelled(
     running = {_name_of(c): c for c in engine.containers() if not _ours(c)}
     matches = {_name_of(c): c for c in engine.containers(labels=[str(ref.label)]) if not _ours(c)}
     if not matches:
-        raise NoEffectError(
-            f"no running container with the label `{ref.label}` of target `{target.name}` on the "
-            f"Docker engine at {engine.url}; start one, or correct `container: label`"
-        )
+        raise NoEffectError(_no_label(engine, str(ref.label), target))
     if len(matches) > 1 and len(matches) >= len(running):
         raise NoEffectError(
             f"the label `{ref.label}` of target `{target.name}` is on every one of the "
@@ -81,6 +89,20 @@ def _labelled(
         # The name of the target goes in, so that two targets do not always fall on the same one.
         allowed = [random.Random(f"{seed}:{target.name}").choice(allowed)]  # noqa: S311
     return tuple(_running(engine.inspect(str(matches[name]["Id"]))) for name in allowed)
+
+
+def _no_container(engine: Engine, name: str, target: Target) -> str:
+    return (
+        f"no container `{name}` of target `{target.name}` on the Docker engine at "
+        f"{engine.url}; start it, or correct `container: name`"
+    )
+
+
+def _no_label(engine: Engine, label: str, target: Target) -> str:
+    return (
+        f"no running container with the label `{label}` of target `{target.name}` on the "
+        f"Docker engine at {engine.url}; start one, or correct `container: label`"
+    )
 
 
 def _running(found: Found) -> Found:

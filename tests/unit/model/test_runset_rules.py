@@ -76,3 +76,12 @@ def test_what_was_not_run_is_neither_passed_nor_counted() -> None:
 
     assert done.exit_code is E.DIRTY
     assert done.rows[1].shown is None
+
+
+def test_what_was_skipped_counts_as_nothing_and_alone_shows_nothing() -> None:
+    skipped = SetRow(scenario="s", file="s.yaml", skipped="it needs Docker")
+
+    for fail_on in FailOn:
+        assert RunSet(id="x", rows=(skipped,), fail_on=fail_on).exit_code is E.INCONCLUSIVE
+        assert RunSet(id="x", rows=(skipped, row(E.PASS)), fail_on=fail_on).exit_code is E.PASS
+        assert RunSet(id="x", rows=(row(E.FAIL), skipped), fail_on=fail_on).exit_code is E.FAIL

@@ -134,6 +134,21 @@ def test_a_set_has_a_line_a_scenario_its_counts_and_one_exit_code() -> None:
     assert "**may still be broken**" in table
 
 
+def test_a_skipped_scenario_is_told_with_its_reason_everywhere() -> None:
+    why = "it needs Docker: no Docker engine answers at unix:///x.sock"
+    skipped = SetRow(scenario="boxed", file="boxed.yaml", skipped=why)
+    done = replace(SET, rows=(row("passed"), skipped))
+
+    assert "PASS  2 scenarios: 1 passed, 1 skipped" in sets.render(done)
+    assert f"SKIPPED                          boxed\n      {why}\n" in sets.render(done)
+    assert why in sets.short(done)
+    assert f"| \N{HEAVY MINUS SIGN} | boxed | SKIPPED |  | {why} |" in sets.markdown(done)
+    schema().validate(sets.junit_text(done))
+    case = ET.fromstring(sets.junit_text(done))[1].find("testcase/skipped")
+    assert case is not None
+    assert case.attrib["message"] == why
+
+
 def test_the_level_is_told_where_it_is_not_the_usual_one() -> None:
     done = replace(SET, rows=(row("passed"), row("invalid")), fail_on=FailOn.FAIL)
 
