@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import os
 import secrets
 import shutil
@@ -11,14 +12,16 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gameday.app.check import PlanRequest, make_plan
 from gameday.app.library import scenario_folder
+from gameday.app.needs import missing_on_host
 from gameday.app.run import RunRequest, RunResult, run_one
 from gameday.errors import GamedayError, UsageError
+from gameday.model.needs import CONTAINERS
 from gameday.model.verdict import ExitCode
 
 if TYPE_CHECKING:  # the shop needs the extra `demo`
@@ -37,11 +40,17 @@ class DemoRequest:
     real: bool = False
     profile: str = "smoke"
     reports: Path = Path("reports")
+    docker: bool = False  # one gateway in a container; also where the scenario needs one
 
 
 def demo_command(request: DemoRequest, *, serve: bool, as_json: bool) -> ExitCode:
     """Start the shop, run one scenario against it, say what was seen."""
     say = _quiet if as_json else _say
+    if not serve:
+        needs = needs_of(request.scenario)
+        if why := missing_on_host(needs):
+            return _skipped(request.scenario, why, as_json=as_json)
+        request = replace(request, docker=request.docker or CONTAINERS in needs)
     with standing(request, say) as stand:
         if serve:
             return _serve(stand)
@@ -96,6 +105,7 @@ def standing(request: DemoRequest, say: Callable[[str], None]) -> Iterator[Stand
     _check_extra()
     from gameday.adapters.toxiproxy.client import ToxiproxyClient
     from gameday.adapters.toxiproxy.server import choose_server
+    from gameday.demo.engine import engine_url
     from gameday.demo.monitoring import MonitoringError
     from gameday.demo.project import STATE
     from gameday.demo.shop import Shop, ShopError
@@ -114,7 +124,8 @@ def standing(request: DemoRequest, say: Callable[[str], None]) -> Iterator[Stand
             client.create(
                 name, listen=topology.via(name), upstream=topology.direct(name), enabled=True
             )
-        shop = Shop(topology, directory / STATE, naive=request.naive)
+        docker = engine_url() if request.docker else ""
+        shop = Shop(topology, directory / STATE, naive=request.naive, docker=docker)
         stack.callback(shop.stop)
         try:
             shop.start(say)
@@ -221,6 +232,22 @@ def _serve(stand: Stand) -> ExitCode:
         signal.signal(number, lambda *_: ended.set())
     ended.wait()
     return ExitCode.PASS
+
+
+def needs_of(name: str) -> tuple[str, ...]:
+    """What a scenario of the shop needs; nothing where there is none of that name."""
+    from gameday.scenario.build import read_scenario
+
+    path = scenario_folder() / f"{name}.yaml"
+    scenario = read_scenario(path)[0] if path.is_file() else None
+    return scenario.needs if scenario is not None else ()
+
+
+def _skipped(name: str, why: str, *, as_json: bool) -> ExitCode:
+    """Nothing was run, so nothing was shown."""
+    value = {"t": "skipped", "scenario": name, "reason": why}
+    sys.stdout.write(f"{json.dumps(value)}\n" if as_json else f"SKIPPED    {name}: {why}\n")
+    return ExitCode.INCONCLUSIVE
 
 
 def _books(stand: Stand) -> str:

@@ -119,9 +119,10 @@ def _servers(plan: Plan | None) -> Iterable[Line]:
 
     given = plan.environment.toxiproxy_url if plan else None
     yield _asked("toxiproxy", lambda: what_would_be_used(given))
-    uses = plan is not None and any(t.container for t in plan.environment.targets.values())
+    faults = plan.scenario.faults if plan else ()
+    uses = any(fault.action and fault.action.family == "container" for fault in faults)
     if plan is None or not uses:
-        yield Line(subject="docker", ok=None, text="no target of these scenarios is a container")
+        yield Line(subject="docker", ok=None, text="these scenarios break no container")
         return
     from gameday.adapters.docker.engine import Engine
 

@@ -322,6 +322,9 @@ def demo(
     serve: Annotated[
         bool, typer.Option("--serve", help="Only start the shop, for your own experiments.")
     ] = False,
+    docker: Annotated[
+        bool, typer.Option("--docker", help="One gateway lives in a container of this machine.")
+    ] = False,
     reports: Reports = Path("reports"),
     json: Json = False,
 ) -> int:
@@ -329,7 +332,12 @@ def demo(
     from gameday.app.demo import DemoRequest, demo_command
 
     request = DemoRequest(
-        naive=naive, scenario=scenario, real=real, profile=profile, reports=reports
+        naive=naive,
+        scenario=scenario,
+        real=real,
+        profile=profile,
+        reports=reports,
+        docker=docker,
     )
     return int(demo_command(request, serve=serve, as_json=json))
 

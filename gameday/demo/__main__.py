@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
+from gameday.demo.engine import engine_url
 from gameday.demo.project import ENDABLE, STATE
 from gameday.demo.releases import VERSIONS, ReleaseError, buy, release, watch
 from gameday.demo.shop import Shop, ShopError
-from gameday.demo.topology import GATEWAYS, default_topology
+from gameday.demo.topology import BOXED, GATEWAYS, default_topology
 from gameday.demo.wishes import restart_part
 
 
@@ -28,6 +29,11 @@ def main(arguments: list[str]) -> int:
         "--proxied",
         action="store_true",
         help="parts call each other through the proxies on ports 188xx, which must be there",
+    )
+    serve_command.add_argument(
+        "--docker",
+        action="store_true",
+        help=f"{BOXED} lives in a container of the Docker engine of this machine",
     )
     serve_command.add_argument(
         "--state", type=Path, default=Path(STATE), help="where it keeps its state while it runs"
@@ -58,7 +64,8 @@ def main(arguments: list[str]) -> int:
         return told(lambda: release(options.state, options.name, version))
     if options.command == "restart":
         return restart(options.state, options.name)
-    return serve(options.state, naive=options.naive, proxied=options.proxied)
+    docker = engine_url() if options.docker else ""
+    return serve(options.state, naive=options.naive, proxied=options.proxied, docker=docker)
 
 
 def restart(state: Path, name: str) -> int:
@@ -79,7 +86,7 @@ def told(ask: Callable[[], str]) -> int:
     return 0
 
 
-def serve(state: Path, *, naive: bool = False, proxied: bool = False) -> int:
+def serve(state: Path, *, naive: bool = False, proxied: bool = False, docker: str = "") -> int:
     """Run the shop on `default_topology` until SIGINT or SIGTERM. Returns an exit code.
 
     The folder *state* is made, and taken away at the end.
@@ -89,7 +96,7 @@ def serve(state: Path, *, naive: bool = False, proxied: bool = False) -> int:
         signal.signal(number, lambda *_: stopped.set())
     topology = default_topology()
     with kept(state):
-        shop = Shop(topology, state, naive=naive, proxied=proxied)
+        shop = Shop(topology, state, naive=naive, proxied=proxied, docker=docker)
         try:
             with shop:
                 shop.start(_say)

@@ -10,12 +10,15 @@ lives as long as they do.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import signal
 import threading
 from collections.abc import Callable
 
 _PR_SET_PDEATHSIG = 1
+#: Names the file whose lock the owner holds, where a part is in a container.
+LOCK_VARIABLE = "GAMEDAY_SHOP_LOCK"
 
 
 def signal_on_owner_death(number: signal.Signals) -> None:
@@ -45,6 +48,22 @@ def watch_owner(on_death: Callable[[], None], fd: int = 0) -> None:
 
 
 def die_with_owner() -> None:
-    """End this process at once, without any clean-up, when its owner is gone."""
+    """End this process at once, without any clean-up, when its owner is gone.
+
+    In a container there is no pipe, and the engine is the parent: the owner holds a lock there.
+    """
+    lock = os.environ.get(LOCK_VARIABLE)
+    if lock:
+        threading.Thread(target=_end_with, args=(lock,), name="owner-watch", daemon=True).start()
+        return
     signal_on_owner_death(signal.SIGKILL)
     watch_owner(lambda: os._exit(0))
+
+
+def _end_with(lock: str) -> None:
+    try:
+        with open(lock, encoding="utf-8") as file:  # noqa: PTH123 - nothing else of it is needed
+            fcntl.flock(file, fcntl.LOCK_SH)
+    except OSError:
+        pass  # a lock that is gone says the same
+    os._exit(0)

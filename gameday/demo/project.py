@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import Any
 
-from gameday.demo.topology import Topology
+from gameday.demo.topology import BOXED, Topology, container_name
 from gameday.demo.yamltext import dump
 
 _PROBES = {
@@ -76,4 +76,6 @@ def _target(topology: Topology, name: str) -> dict[str, Any]:
     if name in ENDABLE:
         restart = [PYTHON, "-m", "gameday.demo", "restart", name, "--state", STATE]
         place["process"] = {"pidfile": f"{STATE}/run/{name}.pid", "restart": restart}
+    if name == BOXED:
+        place["container"] = container_name(topology)
     return {"url": f"http://{topology.via(name)}", **place} if name == "shop" else place

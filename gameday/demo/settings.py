@@ -13,13 +13,17 @@ from gameday.demo.topology import Topology
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Configuration of a running shop. `secret` is the password of the database and the cache."""
+    """Configuration of a running shop. `secret` is the password of the database and the cache.
+
+    `docker` is the engine in which one gateway lives, as `unix://…`; empty: none does.
+    """
 
     topology: Topology
     state_dir: Path
     naive: bool
     proxied: bool
     secret: str
+    docker: str = ""
 
     @property
     def file(self) -> Path:
@@ -72,6 +76,7 @@ class Settings:
                     "naive": self.naive,
                     "proxied": self.proxied,
                     "secret": self.secret,
+                    "docker": self.docker,
                 }
             ),
         )
@@ -86,6 +91,7 @@ def read_settings(file: Path) -> Settings:
         naive=data["naive"],
         proxied=data["proxied"],
         secret=data["secret"],
+        docker=data["docker"],
     )
 
 

@@ -16,10 +16,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from gameday.demo.engine import Engine, EngineError
 from gameday.demo.keeper import Keeper, tail
 from gameday.demo.ledger import LedgerReport
 from gameday.demo.settings import Settings, read_status
-from gameday.demo.topology import Topology
+from gameday.demo.topology import BOXED, Topology
 from gameday.demo.wishes import Attendant
 
 START_WITHIN_S = 30.0
@@ -37,11 +38,18 @@ class Shop:
     """Eight processes that sell mugs. They end with this object, or with this process.
 
     With *proxied* the parts reach one another through `topology.via`, so the proxies must exist
-    when `start` is called; clients should use `url`. Not thread-safe.
+    when `start` is called; clients should use `url`. With *docker*, the address of an engine of
+    this machine, one gateway lives in a container. Not thread-safe.
     """
 
     def __init__(
-        self, topology: Topology, state_dir: Path, *, naive: bool = False, proxied: bool = True
+        self,
+        topology: Topology,
+        state_dir: Path,
+        *,
+        naive: bool = False,
+        proxied: bool = True,
+        docker: str = "",
     ) -> None:
         self.settings = Settings(
             topology=topology,
@@ -49,6 +57,7 @@ class Shop:
             naive=naive,
             proxied=proxied,
             secret=secrets.token_hex(16),
+            docker=docker,
         )
         self._keeper: Keeper | None = None
         self._attendant: Attendant | None = None
@@ -68,6 +77,8 @@ class Shop:
         _check_installed()
         tell = progress or _ignore
         settings = self.settings
+        if settings.docker:
+            _check_engine(settings.docker)
         if settings.proxied:
             self._check_proxies()
         for old in (settings.acknowledged, settings.charges):
@@ -180,7 +191,9 @@ class Shop:
 
     def _spawn(self, keeper: Keeper, name: str) -> None:
         arguments = [name, str(self.settings.file)]
-        keeper.start(name, "gameday.demo.part", arguments, self.settings.log(name))
+        boxed = name == BOXED and self.settings.docker
+        module = "gameday.demo.boxed" if boxed else "gameday.demo.part"
+        keeper.start(name, module, arguments, self.settings.log(name))
 
     def _wait_until_ready(self, keeper: Keeper, tell: Progress) -> None:
         end = time.monotonic() + START_WITHIN_S
@@ -248,6 +261,13 @@ def _check_installed() -> None:
         raise ShopError(
             f"the shop needs {', '.join(missing)}; install them with `pip install 'gameday[demo]'`"
         )
+
+
+def _check_engine(url: str) -> None:
+    try:
+        Engine(url).check()
+    except EngineError as error:
+        raise ShopError(f"{error}; start it, or start the shop without it") from None
 
 
 def _ending(code: int) -> str:

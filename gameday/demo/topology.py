@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 HOST = "127.0.0.1"
 GATEWAYS = ("gateway-1", "gateway-2", "gateway-3")
 NAMES = ("shop", *GATEWAYS, "payments", "inventory", "postgres", "redis")
+#: The gateway that may live in a container: no scenario breaks its process.
+BOXED = "gateway-2"
 KINDS = {
     "shop": "balancer",
     **dict.fromkeys(GATEWAYS, "gateway"),
@@ -66,6 +68,11 @@ class Topology:
     def from_json(cls, data: dict[str, Any]) -> Topology:
         """The inverse of `to_json`."""
         return _topology({name: (int(data[name][0]), int(data[name][1])) for name in NAMES})
+
+
+def container_name(topology: Topology) -> str:
+    """Of the gateway that may live in one: there is one shop a port."""
+    return f"gameday-shop-{topology.part(BOXED).port}"
 
 
 def default_topology() -> Topology:

@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from docker_support import missing
 from lab_support import GAMEDAY, run_gameday, wait_until
 
 pytestmark = pytest.mark.demo
@@ -121,6 +122,7 @@ REASONS = {
     "pool-exhausted": (1, ["browse errors were", "ConnPoolSaturated did not fire"]),
     "sliced-packets": (1, ["^errors were 2"]),
     "gateway-killed": (1, ["InstanceOutlier did not fire"]),
+    "container-killed": (1, ["InstanceOutlier did not fire"]),
     "inventory-trickles": (1, ["browse p95 was", "InventorySlow did not fire"]),
     "retry-storm": (1, ["checkout errors were 100 %", "RetryRateHigh.* fired too"]),
     "cache-cold": (1, ["browse errors were"]),
@@ -139,9 +141,22 @@ def test_each_scenario_of_the_library_is_among_them() -> None:
     assert {one.name for one in library()} == set(REASONS)
 
 
+def see_to_docker(name: str, patch: pytest.MonkeyPatch) -> None:
+    """The private engine for a scenario that needs one: a loud skip without it."""
+    from gameday.app.demo import needs_of
+
+    url = os.environ.get("GAMEDAY_TEST_DOCKER")
+    if "docker" in needs_of(name) and not url:
+        missing("GAMEDAY_TEST_DOCKER is not set: this was NOT tested against a real engine")
+    if url:
+        patch.setenv("DOCKER_HOST", url)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", REASONS)
-def test_the_shop_passes(tmp_path: Path, name: str) -> None:
+def test_the_shop_passes(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    see_to_docker(name, monkeypatch)
+
     code, output, result = demo(tmp_path, "--scenario", name)
 
     assert code == 0, output
@@ -151,7 +166,10 @@ def test_the_shop_passes(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", REASONS)
-def test_the_naive_shop_fails_for_a_reason_of_its_own(tmp_path: Path, name: str) -> None:
+def test_the_naive_shop_fails_for_a_reason_of_its_own(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    see_to_docker(name, monkeypatch)
     wanted, reasons = REASONS[name]
 
     code, output, result = demo(tmp_path, "--naive", "--scenario", name)
@@ -160,3 +178,15 @@ def test_the_naive_shop_fails_for_a_reason_of_its_own(tmp_path: Path, name: str)
     failed = [f["summary"] for f in result["expectations"] if f["outcome"] == "fail"]
     for reason in reasons:
         assert any(re.search(reason, text) for text in failed), f"{reason} in {failed}"
+
+
+def test_a_scenario_that_needs_docker_is_skipped_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+
+    done = run_gameday("demo", "--scenario", "container-killed", cwd=tmp_path)
+
+    assert done.returncode == 3, done.stderr
+    assert done.stdout.startswith("SKIPPED    container-killed: it needs Docker: no Docker engine")
+    assert not list(tmp_path.iterdir()), "nothing was started"

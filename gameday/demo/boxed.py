@@ -1,0 +1,170 @@
+"""A part of the shop in a container: `python -m gameday.demo.boxed NAME SETTINGS`.
+
+The container has an empty root. It sees, read-only and at their own places, the system's libraries
+and this Python with all that it imports, and the folder of the shop's state; it has the network and
+the process numbers of the machine, the user of the shop, and no capability. So it runs the same
+code as the other parts, and no image has to be pulled.
+
+This process keeps it. It holds a lock for as long as it lives, and the part ends when it gets that
+lock: nothing runs on when this process is killed. It removes the container when it is told to end,
+or its owner is gone. One that was left all the same is removed by the next start.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any
+
+import gameday
+from gameday.demo.engine import Engine, EngineError, empty_root, root_links
+from gameday.demo.lifeline import LOCK_VARIABLE, signal_on_owner_death, watch_owner
+from gameday.demo.settings import Settings, read_settings, read_status
+from gameday.demo.topology import BOXED, container_name
+from gameday.demo.wishes import wished
+
+LABEL = "gameday.shop"
+_REPOSITORY = "gameday-shop"
+_SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache", "/nix")
+_POLL_S = 0.2
+
+
+def main(arguments: list[str]) -> int:
+    """Keep the container until SIGTERM, or until the owner is gone. Returns an exit code."""
+    name, settings = arguments[0], read_settings(Path(arguments[1]))
+    assert name == BOXED  # noqa: S101 - nobody else calls this
+    over = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: over.set())
+    signal_on_owner_death(signal.SIGTERM)
+    watch_owner(over.set)
+    engine, box = Engine(settings.docker), container_name(settings.topology)
+    lock = settings.state_dir / "run" / f"{name}.lock"
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        return _kept(engine, settings, box, lock, over)
+
+
+def _kept(engine: Engine, settings: Settings, box: str, lock: Path, over: threading.Event) -> int:
+    image = ""
+    try:
+        _clean(engine)
+        image = _image(engine)
+        engine.create(box, _config(settings, image, lock))
+        engine.start(box)
+        return _watched(engine, settings, box, over)
+    except EngineError as error:
+        print(error, flush=True)  # noqa: T201 - its log
+        return 1
+    finally:
+        _gone(engine, box, image)
+
+
+def _watched(engine: Engine, settings: Settings, box: str, over: threading.Event) -> int:
+    """Until the end: started again on a wish; ended before it was ever ready is a failure."""
+    ready = False
+    while not over.wait(_POLL_S):
+        ready = ready or bool(read_status(settings, BOXED).get("ready"))
+        if ready and not settings.wish(BOXED).exists():
+            continue
+        running = engine.state(box).get("Running")
+        if not running and not ready:
+            print(engine.logs(box), flush=True)  # noqa: T201 - its log
+            return 1
+        if not running and wished(settings, BOXED):
+            engine.start(box)
+    return 0
+
+
+def _gone(engine: Engine, box: str, image: str) -> None:
+    try:
+        engine.remove(box)
+        if image:
+            engine.remove_image(image)
+    except EngineError as error:
+        print(error, flush=True)  # noqa: T201 - its log
+
+
+def _clean(engine: Engine) -> None:
+    """Remove containers of shops that are gone: nobody holds their lock."""
+    for found in engine.listed(LABEL):
+        if _free(Path(str(found["Labels"][LABEL]))):
+            engine.remove(str(found["Id"]))
+
+
+def _free(lock: Path) -> bool:
+    try:
+        with lock.open("r") as file:
+            return _taken(file)
+    except OSError:
+        return True
+
+
+def _taken(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _image(engine: Engine) -> str:
+    """The empty root of this machine's layout, made if it is not there."""
+    content = empty_root(root_links())
+    tag = hashlib.sha256(content).hexdigest()[:12]
+    if not engine.has_image(f"{_REPOSITORY}:{tag}"):
+        engine.import_image(_REPOSITORY, tag, content)
+    return f"{_REPOSITORY}:{tag}"
+
+
+def _config(settings: Settings, image: str, lock: Path) -> dict[str, Any]:
+    state = str(settings.state_dir)
+    passed = {key: os.environ[key] for key in ("PATH", "LANG", "PYTHONPATH") if key in os.environ}
+    environment = {**passed, "HOME": state, "PYTHONUNBUFFERED": "1", LOCK_VARIABLE: str(lock)}
+    return {
+        "Image": image,
+        "Cmd": [sys.executable, "-P", "-m", "gameday.demo.part", BOXED, str(settings.file)],
+        "Env": [f"{key}={value}" for key, value in environment.items()],
+        "User": f"{os.getuid()}:{os.getgid()}",
+        "WorkingDir": state,
+        "Labels": {LABEL: str(lock)},
+        "Tty": True,
+        "HostConfig": {
+            "Binds": [*(f"{place}:{place}:ro" for place in _places()), f"{state}:{state}:rw"],
+            "NetworkMode": "host",
+            "PidMode": "host",
+            "ReadonlyRootfs": True,
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges"],
+        },
+    }
+
+
+def _places() -> list[str]:
+    """What has to be seen to run this Python: folders, none of them within another."""
+    python = Path(sys.executable)
+    own = [sys.prefix, sys.base_prefix, str(Path(gameday.__file__).parents[1]), *sys.path]
+    places = {Path(place) for place in (*_SYSTEM, *own) if place}
+    places |= {python.parent, python.resolve().parents[1]}
+    there = {place.resolve() for place in places if place.exists()}
+    # A link is seen by its own name too, but for those in the root, which the image has.
+    there |= {p for p in places if p.exists() and p != p.resolve() and len(p.parts) > 2}
+    return _outermost(there)
+
+
+def _outermost(places: Iterable[Path]) -> list[str]:
+    found: list[Path] = []
+    for place in sorted(places, key=lambda one: len(one.parts)):
+        if not any(place.is_relative_to(other) for other in found):
+            found.append(place)
+    return [str(place) for place in found]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
