@@ -20,7 +20,7 @@ from gameday.model.quarter import (
 )
 from gameday.model.quarter_report import Trend
 from gameday.programme.quarter_build import frame_at, quarter_of
-from gameday.programme.quarter_findings import standing
+from gameday.programme.quarter_findings import dues_in, standing
 from gameday.programme.quarter_frame import trend_of
 from gameday.programme.quarter_imports import (
     read_deployments,
@@ -177,6 +177,25 @@ def test_an_acceptance_that_is_over_is_none() -> None:
     assert later is not None
     assert (then.is_active, later.is_active) == (False, True)
     assert standing(one, datetime.datetime(2026, 10, 1, tzinfo=UTC)) is None
+
+
+def test_a_run_counts_in_the_quarter_in_which_it_ended() -> None:
+    night = a_run(started="2026-09-30T23:59:00Z", duration_ms=120_000)
+    frame = frame_at(History(runs=(night,)), Q4, NOW)
+    assert (len(frame.now), len(frame.before)) == (1, 0)
+    short = a_run(started="2026-09-30T23:59:00Z", duration_ms=30_000)
+    frame = frame_at(History(runs=(short,)), Q4, NOW)
+    assert (len(frame.now), len(frame.before)) == (0, 1)
+
+
+def test_a_due_day_that_was_moved_before_it_came_does_not_count() -> None:
+    moved = Change(at="2026-10-10T00:00:00Z", what="assigned", state="assigned", due="2026-11-12")
+    later = datetime.datetime(2026, 12, 31, tzinfo=UTC)
+    days = [one.due.isoformat() for one in dues_in(finding(RAISED, moved), Q4, later)]
+    assert days == ["2026-11-12"]
+    assert list(dues_in(finding(RAISED), Q4, later))
+    early = datetime.datetime(2026, 10, 12, 12, tzinfo=UTC)
+    assert not list(dues_in(finding(RAISED), Q4, early)), "the day is not over"
 
 
 @pytest.mark.parametrize(
