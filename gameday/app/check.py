@@ -199,11 +199,19 @@ def schema_command(which: str) -> int:
     return int(ExitCode.PASS)
 
 
-def init_command(directory: Path) -> int:
-    """Write the starter project; nothing that exists is overwritten."""
+def init_command(directory: Path, *, templates: bool = False) -> int:
+    """Write the starter project; nothing that exists is overwritten.
+
+    With *templates* also those of days; in a project that is there already, only those.
+    """
+    from gameday.app.day_templates import template_files, with_commands
     from gameday.scenario.starter import starter_files
 
-    files = starter_files()
+    files = dict(starter_files())
+    known = templates and (directory / "gameday.yaml").exists()
+    if templates:
+        files["gameday.yaml"] = with_commands(files["gameday.yaml"])
+        files = {**({} if known else files), **template_files()}
     there = [name for name in files if (directory / name).exists()]
     if there:
         raise UsageError(
@@ -215,6 +223,10 @@ def init_command(directory: Path) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         sys.stdout.write(f"wrote {path}\n")
+    if templates:
+        sys.stdout.write(f"\nnext: `gameday check {directory / 'days'}`, and docs/templates.md\n")
+    if known:
+        return int(ExitCode.PASS)
     first = next(name for name in files if name.startswith("scenarios/"))
     sys.stdout.write(
         f"\nnext: write your addresses into {directory / 'gameday.yaml'}, then\n"

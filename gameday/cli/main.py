@@ -277,11 +277,18 @@ def schema(
 @app.command()
 def init(
     directory: Annotated[Path, typer.Argument(help="Where to write.")] = Path(),
+    more: Annotated[
+        str | None,
+        typer.Option("--with", help="`templates`: also plans of days, and texts for people."),
+    ] = None,
 ) -> int:
     """Write a commented starter project that passes `gameday check`."""
     from gameday.app.check import init_command
+    from gameday.errors import UsageError
 
-    return init_command(directory)
+    if more not in (None, "templates"):
+        raise UsageError(f"`--with {more}`: there is `templates`")
+    return init_command(directory, templates=more is not None)
 
 
 @app.command()
