@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from gameday import __version__
 from gameday.app.admission import VERSION
+from gameday.app.readiness_drills import drills_of
 from gameday.app.readiness_findings import findings_of
 from gameday.app.readiness_runs import runs_of
 from gameday.errors import CannotSeeError, GamedayError, ScenarioError, UsageError
@@ -104,7 +105,10 @@ def assess(request: ReadinessRequest, *, now: datetime) -> tuple[Readiness, Read
     from gameday.programme import readiness
 
     read = _files(request)
-    service = read.service.service
+    drilled = drills_of(read.service.service, request.reports)
+    service = replace(
+        read.service.service, records=(*read.service.service.records, *drilled.records)
+    )
     found = runs_of(service.name, request.reports)
     budget, budget_why = _budget(read, request.environment)
     findings, findings_why = findings_of(
@@ -124,7 +128,7 @@ def assess(request: ReadinessRequest, *, now: datetime) -> tuple[Readiness, Read
         budget_why=budget_why,
         waivers=read.waivers,
         scenario_files=_scenario_files(read.directory),
-        notes=found.notes,
+        notes=(*found.notes, *drilled.notes),
     )
     made = readiness.assess(service, read.policy, evidence, gameday=__version__)
     return made, read.policy

@@ -39,7 +39,7 @@ class Record:
     """Something that people did and wrote down: a drill, a tabletop, a runbook that was followed.
 
     `role` is who observed it, `evidence` where more is written. `subject` is the runbook, for
-    records of the item `runbook_proof`.
+    records of the item `runbook_proof`. `at` is the moment, where it is known better than the day.
     """
 
     item: ReadyItem
@@ -51,6 +51,7 @@ class Record:
     took_ms: int | None = None
     within_ms: int | None = None
     where: str = ""
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,7 @@ class ReadyService:
     capacity: str = ""  # the scenario that searches the breakpoint
     rollback: str = ""  # the scenario of a release that is rolled back
     not_applicable: Mapping[ReadyItem, str] = field(default_factory=dict)
+    drills: Mapping[ReadyItem, str] = field(default_factory=dict)  # as `DAY/ITEM`
     records: tuple[Record, ...] = ()
     file: str = ""
 

@@ -260,6 +260,9 @@ def _tabletop(case: Case) -> Iterator[ReadyRow]:
 
 
 def _record(case: Case, item: str) -> str:
+    drill = case.service.drills.get(Item(item))
+    if drill:
+        return f"hold the drill `{drill}` on a day (`gameday day start`)"
     return f"hold the drill, and write it under `records` (`item: {item}`) in {_file(case)}"
 
 

@@ -176,8 +176,8 @@ def seen_record(record: Record, ask: Ask) -> Seen:
     took = f" in {format_ms(record.took_ms)}" if record.took_ms is not None else ""
     what = "passed" if record.passed else "failed"
     more = f", and {format_ms(record.within_ms or 0)} were allowed" if slow else ""
-    day = datetime.combine(record.on, time.min, UTC)
-    late = datetime.combine(record.on, time.max, UTC)
+    day = record.at or datetime.combine(record.on, time.min, UTC)
+    late = record.at or datetime.combine(record.on, time.max, UTC)
     return Seen(
         at=day if good else min(late, max(ask.now, day)),
         good=good,

@@ -87,5 +87,22 @@ RECORDED = f.choice(
         )
     ]
 )
+#: Items that a drill or a tabletop of a day can show.
+DRILLED = f.choice(
+    [
+        one.value
+        for one in (
+            ReadyItem.ROLLBACK,
+            ReadyItem.RESTORE,
+            ReadyItem.ESCALATION,
+            ReadyItem.TABLETOP,
+        )
+    ]
+)
+_DAY_ITEM = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}/[A-Za-z0-9][A-Za-z0-9_.-]{0,62}"
+DAY_ITEM = Scalar(
+    f.matching(_DAY_ITEM, "value/name", "an item of a day", "write `shop-restore/restore-orders`"),
+    f.pattern(_DAY_ITEM),
+)
 RESULT = f.choice(["passed", "failed"])
 RUNBOOK = f.TEXT

@@ -193,6 +193,7 @@ def read_service(
         capacity=doc.capacity or "",
         rollback=doc.rollback or "",
         not_applicable={ReadyItem(item): why for item, why in doc.not_applicable.items()},
+        drills={ReadyItem(item): drill for item, drill in doc.drills.items()},
         records=tuple(_record(one, n, marks) for n, one in enumerate(doc.records)),
         file=shown,
     )

@@ -221,6 +221,10 @@ class ServiceFileDoc:
     rollback: Annotated[
         str | None, f.NAME, about("the scenario in which a release is rolled back")
     ] = None
+    drills: Annotated[
+        dict[Annotated[str, r.DRILLED], Annotated[str, r.DAY_ITEM]],
+        about("drills of days, as `DAY/ITEM`, by the item of the matrix that they show"),
+    ] = field(default_factory=dict)
     budget: Annotated[LeftFromDoc | None, GIVEN, about("where the error budget is read")] = None
     not_applicable: Annotated[
         dict[Annotated[str, r.LEFT_OUT], Text], about("items that do not apply, each with why")

@@ -298,3 +298,7 @@ def test_the_service_file_of_the_shop_names_what_there_is() -> None:
     paging = {one.name: one.runbook for one in project.alerts if one.labels["severity"] == "page"}
     assert shop.alerts == paging
     assert (ROOT / "scenarios" / f"{shop.rollback}.yaml").is_file()
+    day = (ROOT / "scenarios" / "days" / "restore-drill.yaml").read_text()
+    assert shop.drills == {Item.RESTORE: "shop-restore/restore-orders"}
+    assert "day: shop-restore\n" in day
+    assert "  - id: restore-orders\n" in day

@@ -1,0 +1,81 @@
+"""Drills and tabletops of days as evidence, from the journals of days beside the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gameday.app.day_journal import FOLDER, DayFile
+from gameday.errors import JournalError
+from gameday.kpi.day import ITEM, OPENED
+from gameday.model.event import Event, Phase
+from gameday.model.readiness import ReadyItem
+from gameday.model.readiness_evidence import ReadyService, Record
+from gameday.model.verdict import Outcome
+
+#: Of one folder of days; the newest are looked at.
+DAYS_MAX = 2_000
+_ERRORS = (KeyError, TypeError, ValueError, OverflowError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillsFound:
+    """What days told of a service, and what could not be read."""
+
+    records: tuple[Record, ...]
+    notes: tuple[str, ...]
+
+
+def drills_of(service: ReadyService, folders: Iterable[Path]) -> DrillsFound:
+    """Every try of the drills that the service names. Never raises for what lies there."""
+    if not service.drills:
+        return DrillsFound(records=(), notes=())
+    records: list[Record] = []
+    notes: list[str] = []
+    for path in _journals(folders):
+        try:
+            events = DayFile(path=path).events()
+            for item, drill in service.drills.items():
+                records += list(_records(item, drill, events, path))
+        except (JournalError, OSError, *_ERRORS) as error:
+            notes.append(f"the day `{path}` counts for nothing: {error}")
+    return DrillsFound(records=tuple(records), notes=tuple(notes))
+
+
+def _journals(folders: Iterable[Path]) -> Iterator[Path]:
+    """The journals of days, each once, the newest of each folder first."""
+    known: set[Path] = set()
+    for folder in folders:
+        paths = sorted((folder / FOLDER).glob("*.jsonl"), reverse=True)[:DAYS_MAX]
+        for path in paths:
+            if path.resolve() not in known:
+                known.add(path.resolve())
+                yield path
+
+
+def _records(
+    item: ReadyItem, drill: str, events: tuple[Event, ...], path: Path
+) -> Iterator[Record]:
+    """Each time that *drill* was held to its end, and passed or failed."""
+    day, _, name = drill.partition("/")
+    opened = events[0] if events else None
+    if opened is None or opened.kind != OPENED or opened.subject != day:
+        return
+    origin = int(opened.data["origin_wall_ms"])
+    for event in events:
+        outcome = event.data.get("outcome")
+        held = event.kind == ITEM and event.subject == name and event.phase is Phase.OK
+        if not held or outcome not in (Outcome.PASS.value, Outcome.FAIL.value):
+            continue
+        at = datetime.fromtimestamp((origin + event.at_ms) / 1000, UTC)
+        yield Record(
+            item=item,
+            on=at.date(),
+            passed=outcome == Outcome.PASS.value,
+            role="gameday",
+            evidence=f"day {path.stem}, item {name}, in {opened.data.get('environment', '')}",
+            where=str(path),
+            at=at,
+        )
