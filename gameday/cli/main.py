@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from gameday.cli.compare import compare
+from gameday.cli.console import console
 from gameday.cli.day import day_app
 from gameday.cli.evidence import evidence_app
 from gameday.cli.findings import findings_app
@@ -34,7 +35,7 @@ from gameday.cli.readiness import readiness
 from gameday.cli.runbook import runbook_app
 from gameday.cli.running import check, run_command
 from gameday.cli.scenarios import scenarios_app
-from gameday.cli.talk import ack, gate, note, opened, step, stop
+from gameday.cli.talk import ack, decide, gate, handoff, note, opened, step, stop
 from gameday.errors import GamedayError
 from gameday.model.verdict import ExitCode
 
@@ -54,7 +55,7 @@ app.add_typer(load_app, name="load")
 app.add_typer(evidence_app, name="evidence")
 app.add_typer(runbook_app, name="runbook")
 app.add_typer(scenarios_app, name="scenarios")
-for _command in (note, ack, stop, gate, opened, step):
+for _command in (note, ack, decide, handoff, stop, gate, opened, step, console):
     app.command()(_command)
 
 

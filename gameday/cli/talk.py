@@ -18,10 +18,10 @@ def note(
     role: Annotated[str, typer.Option("--role", help="Who speaks: a role.")] = "scribe",
     reports: Reports = Path("reports"),
 ) -> int:
-    """Put a note on the timeline of a run that is under way."""
-    from gameday.app.control import talk
+    """Put a note on the timeline of a run that is under way, or of the day."""
+    from gameday.app.control import say
 
-    return talk(run, {"do": "note", "role": role, "text": text}, reports=reports)
+    return say(run, {"do": "note", "role": role, "text": text}, reports=reports)
 
 
 def ack(
@@ -31,9 +31,35 @@ def ack(
     reports: Reports = Path("reports"),
 ) -> int:
     """Acknowledge an alert of a run that is under way, by hand."""
-    from gameday.app.control import talk
+    from gameday.app.control import say
 
-    return talk(run, {"do": "ack", "role": role, "text": text}, reports=reports)
+    return say(run, {"do": "ack", "role": role, "text": text}, reports=reports)
+
+
+def decide(
+    text: Annotated[str, typer.Argument(help="What was decided, and why.")],
+    run: Run = "last",
+    role: Annotated[str, typer.Option("--role", help="Who decides: a role.")] = "commander",
+    reports: Reports = Path("reports"),
+) -> int:
+    """Put a decision on the timeline of a run that is under way, or of the day."""
+    from gameday.app.control import say
+
+    return say(run, {"do": "decide", "role": role, "text": text}, reports=reports)
+
+
+def handoff(
+    text: Annotated[str, typer.Argument(help="To whom, and what they have to know.")],
+    run: Run = "last",
+    role: Annotated[str, typer.Option("--role", help="The role that is handed over.")] = (
+        "commander"
+    ),
+    reports: Reports = Path("reports"),
+) -> int:
+    """Put the hand-over of a role on the timeline of a run that is under way, or of the day."""
+    from gameday.app.control import say
+
+    return say(run, {"do": "handoff", "role": role, "text": text}, reports=reports)
 
 
 def stop(

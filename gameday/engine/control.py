@@ -8,6 +8,9 @@ for a person.
     {"token": "…", "do": "note",   "role": "scribe", "text": "payments on-call joined"}
     {"token": "…", "do": "ack",    "role": "responder", "text": "PaymentsSlow"}
     {"token": "…", "do": "decide", "role": "safety officer", "text": "go on"}
+    {"token": "…", "do": "handoff", "role": "commander", "text": "to the night shift: …"}
+    {"token": "…", "do": "todo",   "role": "scribe", "text": "raise the timeout"}
+    {"token": "…", "do": "update", "role": "coordinator", "text": "what was told to the channel"}
     {"token": "…", "do": "gate",   "role": "facilitator", "name": "mitigated"}
     {"token": "…", "do": "step",   "role": "responder", "answer": "done", "text": "note",
      "name": "switch"}
@@ -52,7 +55,19 @@ CONNECTIONS_MAX = 8
 ANSWERS = ("done", "changed", "failed")
 _TIMEOUT_S = 2.0
 _PATH_MAX = 100  # bytes of a Unix socket's path; the kernel takes 107
-_HUMAN = {"note": "human.note", "ack": "human.ack", "decide": "human.decide"}
+#: What people say, by the word of the request: the kind of event that it becomes.
+HUMAN = {
+    "note": "human.note",
+    "ack": "human.ack",
+    "decide": "human.decide",
+    "handoff": "human.handoff",
+    "todo": "human.todo",
+    "update": "human.update",
+}
+
+
+class NotUnderWayError(UsageError):
+    """There is no runner that could be asked: the run is over, or its runner is gone."""
 
 
 class ControlServer:
@@ -148,9 +163,9 @@ class ControlServer:
         if do == "status":
             return {"ok": True, "status": self._status()}
         role = _text(request, "role", ROLE_MAX, default="operator")
-        if do in _HUMAN:
+        if do in HUMAN:
             text = _text(request, "text", TEXT_MAX)
-            self._emit(Event(kind=_HUMAN[do], subject=role, data={"text": text}))
+            self._emit(Event(kind=HUMAN[do], subject=role, data={"text": text}))
         elif do == "gate":
             name = _text(request, "name", ROLE_MAX)
             if self._gates is not None and name not in self._gates:
@@ -173,7 +188,7 @@ class ControlServer:
             self._emit(Event(kind="stop.tripped", subject="operator", data=data))
         else:
             raise UsageError(
-                "`do` must be one of note, ack, decide, gate, step, show, opened, stop, status"
+                f"`do` must be one of {', '.join(HUMAN)}, gate, step, show, opened, stop, status"
             )
         return {"ok": True}
 
@@ -225,11 +240,11 @@ def send(run_dir: Path, request: Mapping[str, Any], *, timeout_s: float = 5.0) -
     except TimeoutError:
         raise UsageError(f"the run in `{run_dir}` does not answer; its runner may hang") from None
     except OSError as error:
-        raise UsageError(f"{gone}: its runner is gone ({error.strerror or error})") from None
+        raise NotUnderWayError(f"{gone}: its runner is gone ({error.strerror or error})") from None
     try:
         reply = json.loads(raw)
     except ValueError:
-        raise UsageError(f"{gone}: its runner ended without an answer") from None
+        raise NotUnderWayError(f"{gone}: its runner ended without an answer") from None
     if not isinstance(reply, dict) or not reply.get("ok"):
         said = reply.get("error") if isinstance(reply, dict) else None
         raise UsageError(f"the run refused: {said or 'no reason given'}")
@@ -265,7 +280,7 @@ def _control_file(run_dir: Path) -> dict[str, str]:
         raw = json.loads(path.read_text(encoding="utf-8"))
         return {"socket": str(raw["socket"]), "token": str(raw["token"])}
     except FileNotFoundError:
-        raise UsageError(f"no run is under way in `{run_dir}`") from None
+        raise NotUnderWayError(f"no run is under way in `{run_dir}`") from None
     except PermissionError:
         raise UsageError(
             f"`{path}` belongs to another user; only who started a run may steer it"

@@ -64,6 +64,7 @@ NOTE_KINDS = frozenset(
         "pipeline.proven",
         "signal.sample", "budget.read", "preflight.passed",
         "gate.opened", "human.note", "human.ack", "human.decide",
+        "human.handoff", "human.todo", "human.update", "day.opened",
         "runbook.asked", "runbook.opened", "runbook.mitigated", "human.step",
         "export.failed",
     }

@@ -243,7 +243,10 @@ def _steps(timeline: Timeline) -> Iterable[Bar]:
         )
 
 
-_PEOPLE = ("human.note", "human.ack", "human.decide", "human.step", "gate.opened")
+_PEOPLE = (
+    "human.note", "human.ack", "human.decide", "human.step", "gate.opened",
+    "human.handoff", "human.todo", "human.update",
+)  # fmt: skip
 
 
 def _people(timeline: Timeline) -> Iterable[Dot]:

@@ -69,6 +69,9 @@ _NOTES: Mapping[str, Callable[[Event], str]] = {
     "human.note": lambda e: f"{e.subject} notes: {e.data.get('text', '')}",
     "human.ack": lambda e: f"{e.subject} acknowledges: {e.data.get('text', '')}",
     "human.decide": lambda e: f"{e.subject} decides: {e.data.get('text', '')}",
+    "human.handoff": lambda e: f"{e.subject} hands over: {e.data.get('text', '')}",
+    "human.todo": lambda e: f"{e.subject} asks for: {e.data.get('text', '')}",
+    "human.update": lambda e: f"{e.subject} tells: {e.data.get('text', '')}",
 }
 
 

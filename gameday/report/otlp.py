@@ -26,6 +26,7 @@ _INTERNAL = 1
 _OF_THE_RUN = (
     "run.error", "sentinel.lost", "sentinel.took_over", "load.lost", "load.capped", "stop.tripped",
     "stop.blind", "gate.opened", "human.note", "human.ack", "human.decide", "human.step",
+    "human.handoff", "human.todo", "human.update",
     "runbook.mitigated", "runbook.opened", "alert.source.down", "alert.source.up",
     "check.baseline", "export.failed",
 )  # fmt: skip

@@ -70,8 +70,8 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "jinja2": ("report/html.py",),
     "markupsafe": ("report/html.py",),
     "vl_convert": ("report/drawing.py",),
-    "aiohttp": ("proxy/*.py", "demo/*.py"),
-    "asyncio": ("proxy/*.py", "demo/*.py"),  # no asyncio in the runner
+    "aiohttp": ("proxy/*.py", "demo/*.py", "console/*.py"),
+    "asyncio": ("proxy/*.py", "demo/*.py", "console/*.py"),  # no asyncio in the runner
     "asyncpg": ("demo/*.py",),
     "psycopg": ("adapters/sql.py",),
     "redis": ("demo/*.py",),

@@ -1,0 +1,1 @@
+"""The web page for the day of a GameDay: a process of its own that follows journals."""
