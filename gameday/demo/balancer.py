@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict
 
+from gameday.demo.certificates import Endpoint
 from gameday.demo.dependency import NAIVE_RETRIES, NAIVE_TIMEOUT_S
 from gameday.demo.ledger import ledger_or_why
 from gameday.demo.metrics import Metrics
@@ -98,6 +100,7 @@ class Balancer:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings, self._metrics = settings, metrics
         self.client = Client()
+        self.endpoint = Endpoint(settings)
         self.pool = Pool(
             tuple(Upstream(name, settings.url(name), time.monotonic) for name in GATEWAYS)
         )
@@ -238,12 +241,24 @@ class Balancer:
         """Check all gateways, for ever."""
         while True:
             if self.watching:
-                await asyncio.gather(*(self.check(upstream) for upstream in self.pool.upstreams))
+                checks = (self.check(upstream) for upstream in self.pool.upstreams)
+                await asyncio.gather(self.shake_hands(), *checks)
                 self._looked_at = time.monotonic()
                 self._metrics.gauge(
                     "balancer_last_look_timestamp_seconds", "When all gateways were looked at."
                 ).set(time.time())
             await asyncio.sleep(_CHECK_EVERY_S)
+
+    async def shake_hands(self) -> None:
+        """Look at the TLS endpoint as its clients do."""
+        good = await self.endpoint.look()
+        self._metrics.gauge("tls_handshake_ok", "1: clients take the certificate.").set(good)
+
+    async def tls(self, _: Call) -> Reply:
+        """`GET /status/tls`: 503 while clients refuse the certificate. Naive: never seen."""
+        if self.endpoint.problem:
+            return busy_reply(f"clients refuse the certificate: {self.endpoint.problem}")
+        return Reply(data={"tls": "taken"})
 
     async def watch_status(self, _: Call) -> Reply:
         """`GET /status/watch`: 503 when nobody has looked at the gateways for a while.
@@ -276,6 +291,7 @@ async def run(settings: Settings, name: str, stopped: asyncio.Event) -> None:
     server.add(
         Route(method="GET", path="/status/gateways", handler=balancer.gateways, shed=False),
         Route(method="GET", path="/status/releases", handler=balancer.releases, shed=False),
+        Route(method="GET", path="/status/tls", handler=balancer.tls, shed=False),
         Route(method="GET", path="/status/watch", handler=balancer.watch_status, shed=False),
         Route(method="GET", path="/admin/watch", handler=balancer.watch_show, shed=False),
         Route(method="POST", path="/admin/watch", handler=balancer.watch_set, shed=False),
@@ -290,6 +306,8 @@ async def run(settings: Settings, name: str, stopped: asyncio.Event) -> None:
         server.add(Route(method=method, path=path, handler=balancer.forward))
     server.add(Route(method="GET", path="/ledger", handler=balancer.ledger, shed=False))
     await server.start(settings.topology.part(name).port)
+    await server.also(settings.topology.tls_port, balancer.endpoint.server)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, balancer.endpoint.reload)
     watch = asyncio.ensure_future(_watch(balancer, settings, name))
     await stopped.wait()
     watch.cancel()

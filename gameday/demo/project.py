@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import Any
 
-from gameday.demo.topology import BOXED, Topology, container_name
+from gameday.demo.topology import BOXED, HOST, Topology, container_name
 from gameday.demo.yamltext import dump
 
 _PROBES = {
@@ -78,4 +78,19 @@ def _target(topology: Topology, name: str) -> dict[str, Any]:
         place["process"] = {"pidfile": f"{STATE}/run/{name}.pid", "restart": restart}
     if name == BOXED:
         place["container"] = container_name(topology)
-    return {"url": f"http://{topology.via(name)}", **place} if name == "shop" else place
+    if name == "shop":
+        return {"url": f"http://{topology.via(name)}", **place, "certificate": _tls(topology)}
+    return place
+
+
+def _tls(topology: Topology) -> dict[str, Any]:
+    """The TLS endpoint of the edge, and the authority with which it may be given another one."""
+    folder = f"{STATE}/tls"
+    return {
+        "cert": f"{folder}/shop.pem",
+        "key": f"{folder}/shop.key",
+        "ca": f"{folder}/ca.pem",
+        "ca_key": f"{folder}/ca.key",
+        "endpoint": f"{HOST}:{topology.tls_port}",
+        "pidfile": f"{STATE}/run/shop.pid",
+    }

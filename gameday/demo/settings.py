@@ -40,6 +40,11 @@ class Settings:
         """The edge's journal of orders that a customer was told of, one JSON object a line."""
         return self.state_dir / "acknowledged.jsonl"
 
+    @property
+    def tls(self) -> Path:
+        """Where the certificate of the TLS endpoint and its test authority are."""
+        return self.state_dir / "tls"
+
     def log(self, name: str) -> Path:
         """Where the part *name* writes its output."""
         return self.state_dir / "log" / f"{name}.log"

@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from gameday.demo.certificates import make_certificates
 from gameday.demo.engine import Engine, EngineError
 from gameday.demo.keeper import Keeper, tail
 from gameday.demo.ledger import LedgerReport
@@ -85,6 +86,7 @@ class Shop:
             old.unlink(missing_ok=True)
         shutil.rmtree(settings.state_dir / "run", ignore_errors=True)
         settings.write()
+        make_certificates(settings)
         self._keeper = Keeper()
         try:
             for name in _start_order(settings.topology.PARTS):

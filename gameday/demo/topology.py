@@ -35,10 +35,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topology:
-    """All parts. The part `shop` is the balancer, the edge of the whole."""
+    """All parts. The part `shop` is the balancer, the edge of the whole.
+
+    `tls_port` is its second port, with TLS, which has no proxy.
+    """
 
     PARTS: ClassVar[tuple[str, ...]] = NAMES
     parts: tuple[Part, ...]
+    tls_port: int
 
     @property
     def dependencies(self) -> tuple[str, ...]:
@@ -62,12 +66,14 @@ class Topology:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for the parts' configuration."""
-        return {part.name: [part.port, part.via_port] for part in self.parts}
+        ports = {part.name: [part.port, part.via_port] for part in self.parts}
+        return {**ports, "tls": self.tls_port}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Topology:
         """The inverse of `to_json`."""
-        return _topology({name: (int(data[name][0]), int(data[name][1])) for name in NAMES})
+        ports = {name: (int(data[name][0]), int(data[name][1])) for name in NAMES}
+        return _topology(ports, int(data["tls"]))
 
 
 def container_name(topology: Topology) -> str:
@@ -77,13 +83,14 @@ def container_name(topology: Topology) -> str:
 
 def default_topology() -> Topology:
     """The fixed ports that `scenarios/gameday.yaml` names: parts 187xx, proxies 188xx."""
-    return _topology({n: (_DIRECT_BASE + i, _VIA_BASE + i) for i, n in enumerate(NAMES)})
+    ports = {n: (_DIRECT_BASE + i, _VIA_BASE + i) for i, n in enumerate(NAMES)}
+    return _topology(ports, _DIRECT_BASE + len(NAMES))
 
 
 def free_topology() -> Topology:
     """Ports that are free now, for every part and every proxy."""
-    ports = free_ports(2 * len(NAMES))
-    return _topology({n: (ports[2 * i], ports[2 * i + 1]) for i, n in enumerate(NAMES)})
+    *ports, tls = free_ports(2 * len(NAMES) + 1)
+    return _topology({n: (ports[2 * i], ports[2 * i + 1]) for i, n in enumerate(NAMES)}, tls)
 
 
 def free_ports(count: int) -> list[int]:
@@ -110,10 +117,11 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _topology(ports: dict[str, tuple[int, int]]) -> Topology:
+def _topology(ports: dict[str, tuple[int, int]], tls_port: int) -> Topology:
     return Topology(
+        tls_port=tls_port,
         parts=tuple(
             Part(name=name, port=direct, via_port=via, kind=KINDS[name])
             for name, (direct, via) in ports.items()
-        )
+        ),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -116,6 +117,10 @@ class Server:
         """Listen. Raises OSError when the port is taken."""
         await self._runner.setup()
         await web.TCPSite(self._runner, HOST, port, backlog=512).start()
+
+    async def also(self, port: int, context: ssl.SSLContext) -> None:
+        """Listen there too, with TLS. After `start`."""
+        await web.TCPSite(self._runner, HOST, port, ssl_context=context).start()
 
     async def stop(self) -> None:
         """Finish what is under way, at most 2 s, and close."""

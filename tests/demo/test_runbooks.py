@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import trustme
 from shop_support import Customer, wait_until
 
 pytestmark = pytest.mark.demo
@@ -141,6 +142,19 @@ def broken_release(customer: Customer) -> None:
     wait_until("it is seen", lambda: customer.get("/status/releases").status_code == 503)
 
 
+def old_certificate(customer: Customer) -> None:
+    """The right one lies in the file again, and what is served is still the other."""
+    folder = customer.shop.settings.tls
+    before = {name: (folder / name).read_bytes() for name in ("shop.pem", "shop.key")}
+    other = trustme.CA().issue_cert("other.test")
+    (folder / "shop.pem").write_bytes(other.cert_chain_pems[0].bytes())
+    (folder / "shop.key").write_bytes(other.private_key_pem.bytes())
+    os.kill(customer.shop.processes()["shop"], signal.SIGHUP)
+    wait_until("it is seen", lambda: customer.get("/status/tls").status_code == 503)
+    for name, content in before.items():
+        (folder / name).write_bytes(content)
+
+
 def no_watch(customer: Customer) -> None:
     customer.post("/admin/watch", {"on": False}, "shop")
     wait_until("it is seen", lambda: customer.get("/status/watch").status_code == 503)
@@ -158,6 +172,7 @@ BREAK: dict[str, Callable[[Customer], None]] = {
     "inventory-slow": slow_inventory,
     "bad-deploy": broken_release,
     "monitoring-down": no_watch,
+    "certificate": old_certificate,
 }
 #: Where the mitigation alone must make things well, with the fault still in.
 CURED = (
@@ -167,6 +182,7 @@ CURED = (
     "inventory-slow",
     "bad-deploy",
     "monitoring-down",
+    "certificate",
 )
 
 

