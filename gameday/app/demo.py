@@ -169,7 +169,7 @@ def _monitoring(directory: Path, topology: Topology, stack: contextlib.ExitStack
     from gameday.demo.monitoring import Monitoring
     from gameday.demo.topology import free_ports
 
-    receiver, token = f"127.0.0.1:{free_ports(1)[0]}", secrets.token_urlsafe(18)
+    receiver, token = f"127.0.0.1:{free_ports(1)[0]}", secrets.token_hex(18)
     monitoring = Monitoring(directory / "monitoring", topology, f"http://{receiver}/v1/in/{token}")
     monitoring.start()
     stack.callback(monitoring.stop)
