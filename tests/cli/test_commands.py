@@ -109,7 +109,7 @@ def test_shell_completion_knows_the_commands(tmp_path: Path) -> None:
         COMP_CWORD="1",
     )
 
-    assert set(ended.stdout.split()) == {"report", "recover"}
+    assert set(ended.stdout.split()) == {"report", "recover", "readiness"}
 
 
 @pytest.mark.parametrize(
