@@ -37,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve until told to end; return the exit code."""
     options = parser().parse_args(argv)
     os.nice(NICE)
+    with contextlib.suppress(OSError):  # as a batch job it never takes the CPU from a waking runner
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     try:
         asyncio.run(_serve(options))
     except GamedayError as error:

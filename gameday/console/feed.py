@@ -34,6 +34,8 @@ from gameday.processes import Life
 
 POLL_S = 0.2
 SCAN_S = 1.0
+#: The state is sent at most this often.
+SHOW_S = 0.5
 RUNS_MAX = 30
 _AT_ONCE = 4 * 1024 * 1024
 #: A line without an end that is longer than this is none of ours.
@@ -96,6 +98,7 @@ class Feed:
     _day_tail: Tail = field(init=False)
     _day_origin: int = 0
     _scanned: float = 0.0
+    _told: float = 0.0
     _shown: dict[str, str] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
 
@@ -204,6 +207,9 @@ class Feed:
                 self.tell(view, "entry", made)
 
     def _show(self) -> None:
+        if time.monotonic() - self._told < SHOW_S:
+            return  # a state has no number: what changes twice in a moment is sent once
+        self._told = time.monotonic()
         for view in VIEWS:
             state = self.state(view)
             text = json.dumps(state, separators=(",", ":"), sort_keys=True, allow_nan=False)
