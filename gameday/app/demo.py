@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import sys
@@ -135,7 +136,7 @@ def standing(request: DemoRequest, say: Callable[[str], None]) -> Iterator[Stand
         if real is not None:
             say(f"prometheus at {real.prometheus_url}, alertmanager at {real.alertmanager_url}")
         text = _project_text(topology, server.url, real)
-        (directory / "gameday.yaml").write_text(text, encoding="utf-8")
+        (directory / "gameday.yaml").write_text(with_own_python(text), encoding="utf-8")
         yield Stand(
             directory=directory,
             shop=shop,
@@ -146,13 +147,24 @@ def standing(request: DemoRequest, say: Callable[[str], None]) -> Iterator[Stand
 
 @contextlib.contextmanager
 def _own_python() -> Iterator[None]:
-    """Within: `python3` of a scenario's commands is the interpreter that has gameday."""
+    """Within: `python3` of a runbook's commands is the interpreter that has gameday."""
     before = os.environ.get("PATH", os.defpath)
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{before}"
     try:
         yield
     finally:
         os.environ["PATH"] = before
+
+
+def with_own_python(text: str) -> str:
+    """*text* of a project or scenario file of the shop, its commands run by this interpreter.
+
+    Who runs it later, from another terminal or to recover, may have no environment active; a part
+    of the shop that its command cannot start again would stay broken.
+    """
+    own = json.dumps(sys.executable)
+    text = text.replace("[python3, -m, gameday.demo", f"[{own}, -m, gameday.demo")
+    return text.replace("commands: [python3]", f"commands: [{own}]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +219,8 @@ def _project_directory(reports: Path) -> Path:
             ignore=shutil.ignore_patterns("gameday.yaml"),
         )
         (directory / "scenarios" / "runbooks").rename(directory / "runbooks")
+        for file in directory.rglob("*.yaml"):
+            file.write_text(with_own_python(file.read_text("utf-8")), encoding="utf-8")
     except OSError as error:
         raise UsageError(
             f"`{directory}` cannot be written: {error.strerror}; choose another `--reports`"
@@ -225,7 +239,8 @@ def _check_extra() -> None:
 
 def _serve(stand: Stand) -> ExitCode:
     _say(f"the shop answers at {stand.shop.url}; its Toxiproxy at {stand.toxiproxy_url}")
-    _say(f"try: gameday run {stand.scenario('payments-slow')} --profile smoke")
+    name = "gameday" if shutil.which("gameday") else shlex.quote(sys.argv[0])
+    _say(f"try: {name} run {stand.scenario('payments-slow')} --profile smoke")
     _say("Ctrl-C ends it")
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
