@@ -144,6 +144,10 @@ class FindingStore(Protocol):
     #: How it is called in messages.
     name: str
 
+    def exists(self) -> bool:
+        """Whether there is a register: one that was never made is not one without findings."""
+        ...
+
     def all(self) -> tuple[FindingRecord, ...]:
         """Every finding, the most urgent first."""
         ...

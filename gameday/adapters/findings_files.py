@@ -45,6 +45,10 @@ class FindingFiles:
         self.folder = folder
         self.name = str(folder)
 
+    def exists(self) -> bool:
+        """Whether the folder is there, maybe empty."""
+        return self.folder.exists()
+
     def all(self) -> tuple[FindingRecord, ...]:
         """Every finding, the most urgent first."""
         return in_findings_order(self._read(path) for path in self._paths())

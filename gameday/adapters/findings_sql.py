@@ -15,6 +15,7 @@ from gameday.errors import UsageError
 from gameday.model.finding_codec import CodecError, from_plain, to_plain
 from gameday.model.finding_record import FindingRecord, continues, in_findings_order
 
+_NAME = "gameday_findings"
 _TABLE = """\
 CREATE TABLE IF NOT EXISTS gameday_findings (
   id TEXT PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE, service TEXT NOT NULL,
@@ -45,12 +46,20 @@ class FindingTable:
         """At a `postgresql://` URL. Raises `UsageError` where the library is missing."""
         return cls(Postgres(url))
 
+    def exists(self) -> bool:
+        """Whether the database is there, and the table in it."""
+        database = self._database
+        if isinstance(database, Sqlite) and not database.path.exists():
+            return False  # wherever its folder is
+        with connected(database) as connection:
+            return database.has(connection, _NAME)
+
     def all(self) -> tuple[FindingRecord, ...]:
         """Every finding, the most urgent first."""
         if self._database.absent:
             return ()
         with connected(self._database) as connection:
-            if not self._database.has(connection, "gameday_findings"):
+            if not self._database.has(connection, _NAME):
                 return ()
             rows = connection.execute("SELECT id, document FROM gameday_findings").fetchall()
         return in_findings_order(self._record(*row) for row in rows)

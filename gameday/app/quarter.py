@@ -158,10 +158,9 @@ def _findings(request: QuarterRequest) -> tuple[FindingSeen, ...] | None:
     from gameday.programme.quarter_register import finding_seen
 
     store = register_of(store=request.findings, project=request.project).store
-    place = Path(store.name.removeprefix("sqlite:"))
-    if "://" not in store.name and not place.exists():
+    if not store.exists():
         if request.findings:
-            raise UsageError(f"there is no findings register at `{request.findings}`")
+            raise UsageError(f"there is no findings register at `{store.name}`")
         return None
     return tuple(finding_seen(record) for record in store.all())
 

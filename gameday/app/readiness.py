@@ -105,7 +105,9 @@ def assess(request: ReadinessRequest, *, now: datetime) -> tuple[Readiness, Read
     from gameday.programme import readiness
 
     read = _files(request)
-    drilled = drills_of(read.service.service, request.reports)
+    known = read.project.environments if read.project is not None else {}
+    kinds = {name: one.kind for name, one in known.items()}
+    drilled = drills_of(read.service.service, request.reports, kinds)
     service = replace(
         read.service.service, records=(*read.service.service.records, *drilled.records)
     )
@@ -115,7 +117,6 @@ def assess(request: ReadinessRequest, *, now: datetime) -> tuple[Readiness, Read
         service.name,
         store=request.store,
         project=None if read.project is None else Path(read.project.file),
-        directory=read.directory,
     )
     evidence = ReadyEvidence(
         version=request.version,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from gameday.app.day_journal import FOLDER, DayFile
 from gameday.errors import JournalError
 from gameday.kpi.day import ITEM, OPENED
 from gameday.model.event import Event, Phase
+from gameday.model.project import kind_of_environment
 from gameday.model.readiness import ReadyItem
 from gameday.model.readiness_evidence import ReadyService, Record
 from gameday.model.verdict import Outcome
@@ -28,8 +29,13 @@ class DrillsFound:
     notes: tuple[str, ...]
 
 
-def drills_of(service: ReadyService, folders: Iterable[Path]) -> DrillsFound:
-    """Every try of the drills that the service names. Never raises for what lies there."""
+def drills_of(
+    service: ReadyService, folders: Iterable[Path], kinds: Mapping[str, str] | None = None
+) -> DrillsFound:
+    """Every try of the drills that the service names. Never raises for what lies there.
+
+    *kinds* are the kinds of environments by name; others are of the kind that the name says.
+    """
     if not service.drills:
         return DrillsFound(records=(), notes=())
     records: list[Record] = []
@@ -38,7 +44,7 @@ def drills_of(service: ReadyService, folders: Iterable[Path]) -> DrillsFound:
         try:
             events = DayFile(path=path).events()
             for item, drill in service.drills.items():
-                records += list(_records(item, drill, events, path))
+                records += list(_records(item, drill, events, path, kinds or {}))
         except (JournalError, OSError, *_ERRORS) as error:
             notes.append(f"the day `{path}` counts for nothing: {error}")
     return DrillsFound(records=tuple(records), notes=tuple(notes))
@@ -56,7 +62,11 @@ def _journals(folders: Iterable[Path]) -> Iterator[Path]:
 
 
 def _records(
-    item: ReadyItem, drill: str, events: tuple[Event, ...], path: Path
+    item: ReadyItem,
+    drill: str,
+    events: tuple[Event, ...],
+    path: Path,
+    kinds: Mapping[str, str],
 ) -> Iterator[Record]:
     """Each time that *drill* was held to its end, and passed or failed."""
     day, _, name = drill.partition("/")
@@ -64,6 +74,8 @@ def _records(
     if opened is None or opened.kind != OPENED or opened.subject != day:
         return
     origin = int(opened.data["origin_wall_ms"])
+    environment = str(opened.data.get("environment") or "")
+    kind = kinds.get(environment, kind_of_environment(environment)) if environment else ""
     for event in events:
         outcome = event.data.get("outcome")
         held = event.kind == ITEM and event.subject == name and event.phase is Phase.OK
@@ -75,7 +87,9 @@ def _records(
             on=at.date(),
             passed=outcome == Outcome.PASS.value,
             role="gameday",
-            evidence=f"day {path.stem}, item {name}, in {opened.data.get('environment', '')}",
+            evidence=f"day {path.stem}, item {name}, in {environment}",
             where=str(path),
             at=at,
+            environment=environment,
+            kind=kind,
         )

@@ -12,26 +12,19 @@ from gameday.errors import GamedayError
 from gameday.model.finding_record import EntryKind, FindingRecord
 from gameday.model.readiness_evidence import FindingNow
 
-_SQLITE = "sqlite:"
-
 
 def findings_of(
-    service: str, *, store: str | None, project: Path | None, directory: Path
+    service: str, *, store: str | None, project: Path | None
 ) -> tuple[tuple[FindingNow, ...] | None, str]:
     """Every finding of *service* as it stands now; or None, and why it is not known."""
     from gameday.app.finding_store import register_of
     from gameday.app.findings import current
-    from gameday.scenario.build import read_project
 
-    named, base = store, Path()
-    if named is None and project is not None:
-        read, _, _ = read_project(project)
-        named, base = (read.findings.store if read is not None else None), directory
-    named = named or "findings"
-    if "://" not in named and not (base / named.removeprefix(_SQLITE)).exists():
-        return None, f"there is no register of findings at `{named}`"
     try:
-        records = current(register_of(store=store, project=project))
+        register = register_of(store=store, project=project)
+        if not register.store.exists():
+            return None, f"there is no register of findings at `{register.store.name}`"
+        records = current(register)
     except GamedayError as error:
         return None, f"the register of findings cannot be read: {error}"
     return tuple(_now(one) for one in records if one.service == service), ""

@@ -40,6 +40,7 @@ class Record:
 
     `role` is who observed it, `evidence` where more is written. `subject` is the runbook, for
     records of the item `runbook_proof`. `at` is the moment, where it is known better than the day.
+    `environment` and its `kind` are empty where nothing says them.
     """
 
     item: ReadyItem
@@ -52,6 +53,8 @@ class Record:
     within_ms: int | None = None
     where: str = ""
     at: datetime | None = None
+    environment: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -176,6 +176,11 @@ def seen_record(record: Record, ask: Ask) -> Seen:
     took = f" in {format_ms(record.took_ms)}" if record.took_ms is not None else ""
     what = "passed" if record.passed else "failed"
     more = f", and {format_ms(record.within_ms or 0)} were allowed" if slow else ""
+    unused = ""
+    if record.kind and record.kind not in ask.policy.environments:
+        unused = (
+            f"a drill was in `{record.environment}`, and drills in {record.kind} say nothing here"
+        )
     day = record.at or datetime.combine(record.on, time.min, UTC)
     late = record.at or datetime.combine(record.on, time.max, UTC)
     return Seen(
@@ -190,6 +195,7 @@ def seen_record(record: Record, ask: Ask) -> Seen:
             environment="",
         ),
         lane="record",
+        unused=unused,
     )
 
 

@@ -51,6 +51,8 @@ def test_both_spellings_of_the_plan_say_the_same(
         (["this", "--as-of", "soon"], "`soon` is no day"),
         (["this", "--incidents", "none.csv"], "`none.csv` cannot be read"),
         (["this", "--findings", "nowhere"], "there is no findings register at `nowhere`"),
+        (["this", "--findings", "sqlite:none.db"], "no findings register at `sqlite:none.db`"),
+        (["this", "--findings", "sqlite:///no/f.db"], "no findings register at `sqlite:/no/f.db`"),
         (["plan", "--env", "moon"], "no run was in `moon`; there are `ci`, `prod`, `staging`"),
         (["this", "--reports", "none"], "there is no folder `none`"),
     ],

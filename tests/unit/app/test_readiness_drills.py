@@ -11,6 +11,7 @@ from gameday.app.readiness_drills import drills_of
 from gameday.journal import Journal
 from gameday.model.event import Event, Phase
 from gameday.model.readiness import ReadyItem as Item
+from gameday.model.readiness_policy import ReadyPolicy
 from tests.readiness_support import answer, days_ago, part, service
 
 DRILLS = {Item.RESTORE: "shop-restore/restore-orders"}
@@ -70,6 +71,28 @@ def test_a_drill_that_passed_later_on_the_same_day_counts(tmp_path: Path) -> Non
 
     assert part(answer(service(records=records)), Item.RESTORE).state.value == "met"
     assert part(answer(service(records=records[:1])), Item.RESTORE).state.value == "not_met"
+
+
+@pytest.mark.parametrize(
+    ("policy", "kinds", "state"),
+    [
+        (("staging",), {}, "met"),
+        (("production",), {}, "not_measured"),
+        (("production",), {"staging": "production"}, "met"),
+    ],
+)
+def test_drills_in_an_environment_that_does_not_count_say_nothing(
+    tmp_path: Path, policy: tuple[str, ...], kinds: dict[str, str], state: str
+) -> None:
+    a_day(tmp_path, "d", "pass")
+    records = drills_of(service(drills=DRILLS), [tmp_path], kinds).records
+
+    found = part(
+        answer(service(records=records), policy=ReadyPolicy(environments=policy)), Item.RESTORE
+    )
+
+    assert found.state.value == state, found.reason
+    assert ("drills in staging say nothing here" in found.reason) == (state != "met")
 
 
 def test_other_days_and_services_without_drills_tell_nothing(tmp_path: Path) -> None:
