@@ -137,7 +137,12 @@ def _modes(case: Case) -> Iterator[tuple[str, FailureMode | None]]:
 
 
 def _by_mode(case: Case, judge: Callable[[FailureMode], Picked], change: str) -> Iterator[ReadyRow]:
-    for name, mode in _modes(case):
+    modes = list(_modes(case))
+    if not modes:
+        why = "neither the policy nor the service file names a failure mode"
+        none = Picked(state=State.NOT_MEASURED, reason=why)
+        yield _row("failure modes", none, change=f"write `failure_modes` in {_file(case)}")
+    for name, mode in modes:
         if mode is None:
             why = f"the service file does not say which scenario tests `{name}`"
             where = f"write `failure_modes: {{{name}: …}}` in {_file(case)}"

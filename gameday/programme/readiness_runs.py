@@ -119,6 +119,8 @@ def _held(slo: Slo, seen: BaselineSeen) -> tuple[bool | None, str]:
     text = f"{format_ratio(share)} of {seen.n} good"
     if share < slo.share:
         return False, text
+    if 0 < (1 - slo.share) * seen.n < 1 - 1e-9:  # not even one bad answer would be allowed
+        return None, f"{seen.n} requests cannot show {format_ratio(slo.share)}"
     if slo.latency_ms is None:
         return True, text
     known = ((0.5, "p50", seen.p50_ms), (0.95, "p95", seen.p95_ms), (0.99, "p99", seen.p99_ms))

@@ -92,12 +92,10 @@ def read_policy(path: FilePath, *, shown: str) -> tuple[ReadyPolicy | None, list
     doc, marks, found = loaded.doc, loaded.marks, loaded.found
     if doc is None:
         return None, found
-    for key in ("environments", "approvers"):
-        if getattr(doc, key) == []:
-            found.append(_empty(marks, (key,)))
+    written = {0: doc.tiers.tier_0, 1: doc.tiers.tier_1, 2: doc.tiers.tier_2}
+    found += [_empty(marks, path) for path in _empty_lists(doc, written)]
     if has_errors(found):
         return None, list(in_order(found))
-    written = {0: doc.tiers.tier_0, 1: doc.tiers.tier_1, 2: doc.tiers.tier_2}
     usual = ReadyPolicy()
     policy = ReadyPolicy(
         tiers={tier: _rules(USUAL_TIERS[tier], one) for tier, one in written.items()},
@@ -107,6 +105,17 @@ def read_policy(path: FilePath, *, shown: str) -> tuple[ReadyPolicy | None, list
         file=shown,
     )
     return policy, found
+
+
+def _empty_lists(doc: ReadinessDoc, tiers: Mapping[int, TierDoc | None]) -> Iterator[Path]:
+    """Where an empty list stands: it would ask of nothing, and so be met by everything."""
+    yield from ((key,) for key in ("environments", "approvers") if getattr(doc, key) == [])
+    for tier, rules in tiers.items():
+        for item in fields(rules) if rules is not None else ():
+            rule = getattr(rules, item.name)
+            for key in fields(rule) if rule is not None else ():
+                if getattr(rule, key.name) == []:
+                    yield "tiers", f"tier-{tier}", item.name, key.name
 
 
 def _empty(marks: Marks, path: Path) -> Diagnostic:

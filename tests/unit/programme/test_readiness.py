@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gameday.model.alerting import AlertWord
+from gameday.model.project import Slo
 from gameday.model.proof import ProofWord
 from gameday.model.readiness import Readiness
 from gameday.model.readiness import ReadyItem as Item
@@ -159,6 +160,8 @@ SITUATIONS: list[tuple[str, Case, Item, State, Word]] = [
                     policy=ReadyPolicy(environments=("staging", "production"))), S, BLIND, UNKNOWN),
     ("no scenario for a required mode",
      on(evidence(), modes={SLOW: service().modes[SLOW]}), S, BLIND, UNKNOWN),
+    ("alerts asked of no failure mode at all", lambda: answer(service(tier=2, modes={}),
+     evidence(), policy=with_rule(2, A, required=True)), A, BLIND, UNKNOWN),
     ("a mode that does not apply", on(with_run(SLOW, run("another")), modes=changed(
      service().modes, SLOW, scenario="", alert="", within_ms=None, not_applicable="no such call")),
      S, MET, GO),
@@ -188,8 +191,17 @@ SITUATIONS: list[tuple[str, Case, Item, State, Word]] = [
     ("too slow", on(evidence(runs=tuple(replace(one, baseline=BaselineSeen(n=2000, good=2000,
      complete=True, p99_ms=700.0)) for one in runs()))), Item.SLO, NOT_MET, NO),
     ("too few requests for the percentile", on(evidence(runs=tuple(replace(one,
-     baseline=BaselineSeen(n=300, good=300, complete=True, p95_ms=80.0)) for one in runs()))),
+     baseline=BaselineSeen(n=1000, good=1000, complete=True, p95_ms=80.0)) for one in runs()))),
      Item.SLO, BLIND, UNKNOWN),
+    ("too few requests for the share", on(evidence(runs=tuple(replace(one,
+     baseline=BaselineSeen(n=50, good=50, complete=True)) for one in runs())),
+     slos=(Slo(name="availability", share=0.999),)), Item.SLO, BLIND, UNKNOWN),
+    ("few requests show what did not hold", on(evidence(runs=tuple(replace(one,
+     baseline=BaselineSeen(n=50, good=40, complete=True)) for one in runs())),
+     slos=(Slo(name="availability", share=0.999),)), Item.SLO, NOT_MET, NO),
+    ("just enough requests for the share", on(evidence(runs=tuple(replace(one,
+     baseline=BaselineSeen(n=1000, good=1000, complete=True)) for one in runs())),
+     slos=(Slo(name="availability", share=0.999),)), Item.SLO, MET, GO),
     ("baseline cut short", on(evidence(runs=tuple(replace(one, baseline=BaselineSeen(n=9, good=9,
      complete=False)) for one in runs()))), Item.SLO, BLIND, UNKNOWN),
     ("a stopped run says nothing against baselines", on(evidence(runs=(*runs(), run("cache-cold",
