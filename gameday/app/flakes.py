@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
+from gameday.app.run_json import read_json
 from gameday.kpi.flakes import FlakeRate, flake_rate
 from gameday.model.plan import Plan
 from gameday.model.verdict import Outcome, RunStatus
 
 RUNS_MAX = 100  # of one scenario, the newest
 WITHIN_S = 5.0
-_BYTES_MAX = 20_000_000
 
 
 def flakes_of(plans: Iterable[Plan], reports: Path) -> FlakeRate:
@@ -45,7 +43,7 @@ def _outcomes(reports: Path, scenario: str, sha: str, until: float) -> list[Outc
 
 def _outcome(path: Path, sha: str) -> Outcome | None:
     """Pass or fail of a valid run of that plan; None for any other."""
-    raw = _json(path)
+    raw = read_json(path) or {}
     verdict = raw.get("verdict")
     if raw.get("plan_sha256") != sha or not isinstance(verdict, dict):
         return None
@@ -53,13 +51,3 @@ def _outcome(path: Path, sha: str) -> Outcome | None:
         return None
     known = {one.value: one for one in (Outcome.PASS, Outcome.FAIL)}
     return known.get(str(verdict.get("outcome")))
-
-
-def _json(path: Path) -> Mapping[str, Any]:
-    try:
-        if path.stat().st_size > _BYTES_MAX:
-            return {}
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return raw if isinstance(raw, dict) else {}

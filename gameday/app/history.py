@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from gameday.app.run_json import measured, read_json
 from gameday.app.rundir import RunDir
 from gameday.errors import JournalError, UsageError
 from gameday.kpi.comparable import comparable_key
@@ -27,7 +28,6 @@ from gameday.model.verdict import Outcome, RunStatus
 VERSION = 1
 LOOKED_AT_MAX = 200
 WITHIN_S = 2.0
-_BYTES_MAX = 20_000_000
 
 OTHER = "of another set-up, load or fault"
 UNFIT = "not valid, not completed or not clean"
@@ -73,8 +73,8 @@ def find_history(where: RunDir, scenario_id: str, key: str) -> History:
 
 def read_history(where: RunDir) -> History | None:
     """What was stored with a run; None if nothing was, or it cannot be read."""
-    raw = _json(where.history)
-    if not isinstance(raw, dict) or raw.get("v") != VERSION:
+    raw = read_json(where.history)
+    if raw is None or raw.get("v") != VERSION:
         return None
     try:
         runs = tuple(
@@ -109,8 +109,8 @@ def _earlier(where: RunDir, scenario_id: str) -> Iterator[Path]:
 
 def _usable(path: Path, key: str) -> EarlierRun | str:
     """The numbers of an earlier run, or why they are left out."""
-    raw = _json(path / "result.json")
-    if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
+    raw = read_json(path / "result.json")
+    if raw is None or raw.get("schema") != SCHEMA:
         return UNREADABLE
     try:
         if raw.get("comparable") != key:
@@ -136,25 +136,7 @@ def _seen(raw: Mapping[str, Any]) -> Seen:
         complete=raw["complete"] is True,
         n=n,
         bad=bad,
-        p95_ms=_positive(raw["p95_ms"]),
-        p95_low_ms=_positive(raw["p95_low_ms"]),
-        p95_high_ms=_positive(raw["p95_high_ms"]),
+        p95_ms=measured(raw["p95_ms"]),
+        p95_low_ms=measured(raw["p95_low_ms"]),
+        p95_high_ms=measured(raw["p95_high_ms"]),
     )
-
-
-def _positive(raw: Any) -> float | None:
-    if raw is None:
-        return None
-    value = float(raw)
-    if not 0 <= value < float("inf"):
-        raise ValueError("no time")
-    return value
-
-
-def _json(path: Path) -> Any:
-    try:
-        if path.stat().st_size > _BYTES_MAX:
-            return None
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None

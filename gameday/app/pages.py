@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from gameday.app.judge import Judged
+from gameday.app.run_json import read_json
 from gameday.app.rundir import RunDir, all_runs
 from gameday.errors import UsageError
 
@@ -57,7 +55,8 @@ def write_index(reports: Path) -> Path:
     from gameday.report.index import render_runs
     from gameday.report.pages import put
 
-    runs = [(run.run_id, _result(run), _page(run)) for run in all_runs(reports)]
+    found = all_runs(reports)
+    runs = [(run.run_id, read_json(run.path / "result.json"), _page(run)) for run in found]
     try:
         return put(reports / INDEX, render_runs(runs).encode())
     except OSError as error:
@@ -70,15 +69,6 @@ def show(page: Path) -> None:
 
     if not webbrowser.open(page.resolve().as_uri()):
         sys.stderr.write(f"gameday: no browser could be opened; the page is {page}\n")
-
-
-def _result(run: RunDir) -> Mapping[str, Any] | None:
-    """What `result.json` of a run says; None where there is none, or it cannot be read."""
-    try:
-        value = json.loads((run.path / "result.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _page(run: RunDir) -> str:

@@ -5,7 +5,6 @@ Nothing is judged again. A directory whose result cannot be read is told, and is
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from gameday.app.readiness_unfinished import unfinished_of
+from gameday.app.run_json import measured, read_json
 from gameday.model.alerting import AlertWord
 from gameday.model.project import ENVIRONMENT_KINDS, kind_of_environment
 from gameday.model.proof import ProofWord
@@ -26,7 +27,7 @@ from gameday.model.readiness_evidence import (
 from gameday.model.report import SCHEMA
 from gameday.model.verdict import Outcome, RunStatus
 
-_BYTES_MAX = 20_000_000
+RESULT, JOURNAL = "result.json", "journal.jsonl"
 #: Of one folder of runs; the newest are looked at.
 RUNS_MAX = 10_000
 _ERRORS = (KeyError, TypeError, ValueError, AttributeError, OverflowError, IndexError)
@@ -42,37 +43,52 @@ class RunsFound:
 
 
 def runs_of(service: str, folders: Iterable[Path]) -> RunsFound:
-    """Every run of *service* in *folders* that has ended. Never raises for what lies there."""
+    """Every run of *service* in *folders*. Never raises for what lies there.
+
+    One without a result casts doubt: nobody knows what it left.
+    """
     runs: dict[str, RunSeen] = {}
     notes: list[str] = []
+    without: dict[Path, None] = {}
     for folder in folders:
         for path in _directories(folder, notes):
-            raw = _json(path / "result.json")
+            if not (path / RESULT).is_file():
+                without.setdefault(path.resolve())
+                continue
+            raw = read_json(path / RESULT)
             try:
-                if not isinstance(raw, dict) or raw["schema"] != SCHEMA:
+                if raw is None or raw["schema"] != SCHEMA:
                     raise ValueError("another version")
                 if raw["scenario"]["service"] == service and raw["started"]:
                     run = run_seen(raw, path)
                     runs.setdefault(run.id, run)
             except _ERRORS:
-                notes.append(f"`{path / 'result.json'}` cannot be read, and counts for nothing")
+                notes.append(f"`{path / RESULT}` cannot be read, and counts for nothing")
+    unfinished = unfinished_of(service, sorted(without, key=lambda path: path.name, reverse=True))
+    for run in unfinished.runs:
+        runs.setdefault(run.id, run)
+    notes += unfinished.notes
     return RunsFound(
         runs=tuple(sorted(runs.values(), key=lambda run: (run.ended, run.id))), notes=tuple(notes)
     )
 
 
 def _directories(folder: Path, notes: list[str]) -> Iterator[Path]:
-    """Run directories that have a result, the newest first: names begin with the time."""
+    """Run directories, the newest first: names begin with the time."""
     try:
         names = sorted((one.name for one in os.scandir(folder) if one.is_dir()), reverse=True)
     except OSError as error:
         why = (error.strerror or "it is no folder").lower()
         notes.append(f"runs in `{folder}` cannot be read: {why}")
         return
-    paths = [folder / name for name in names if (folder / name / "result.json").is_file()]
+    paths = [folder / name for name in names if _is_run(folder / name)]
     if len(paths) > RUNS_MAX:
         notes.append(f"of `{folder}` only the newest {RUNS_MAX} runs were looked at")
     yield from paths[:RUNS_MAX]
+
+
+def _is_run(path: Path) -> bool:
+    return (path / RESULT).is_file() or (path / JOURNAL).is_file()
 
 
 def run_seen(raw: Mapping[str, Any], path: Path) -> RunSeen:
@@ -106,8 +122,8 @@ def run_seen(raw: Mapping[str, Any], path: Path) -> RunSeen:
 
 def _kind(path: Path, environment: str) -> str:
     """The kind of the environment, as the plan has it; else as the name says."""
-    raw = _json(path / "plan.json")
-    place = raw.get("environment") if isinstance(raw, dict) else None
+    raw = read_json(path / "plan.json")
+    place = raw.get("environment") if raw is not None else None
     kind = place.get("kind") if isinstance(place, dict) else None
     return kind if kind in ENVIRONMENT_KINDS else kind_of_environment(environment)
 
@@ -122,9 +138,9 @@ def _baseline(row: Mapping[str, Any]) -> BaselineSeen | None:
         n=n,
         good=good,
         complete=row["complete"] is True,
-        p50_ms=_number(row["p50_ms"]),
-        p95_ms=_number(row["p95_ms"]),
-        p99_ms=_number(row["p99_ms"]),
+        p50_ms=measured(row["p50_ms"]),
+        p95_ms=measured(row["p95_ms"]),
+        p99_ms=measured(row["p99_ms"]),
     )
 
 
@@ -143,8 +159,8 @@ def _capacity(found: Mapping[str, Any]) -> CapacitySeen | None:
         return None
     facts = found["facts"]
     return CapacitySeen(
-        highest_per_s=_number(facts.get("highest_rate_per_s")),
-        broke_per_s=_number(facts.get("broke_at_per_s")),
+        highest_per_s=measured(facts.get("highest_rate_per_s")),
+        broke_per_s=measured(facts.get("broke_at_per_s")),
     )
 
 
@@ -167,21 +183,3 @@ def _undone(undos: Iterable[Mapping[str, Any]]) -> int | None:
     took = [int(one["took_ms"]) if one["state"] == "measured" else None for one in undos]
     known = [ms for ms in took if ms is not None]
     return max(known) if known and len(known) == len(took) else None
-
-
-def _number(raw: Any) -> float | None:
-    if raw is None:
-        return None
-    value = float(raw)
-    if not 0 <= value < float("inf"):
-        raise ValueError("no number of ours")
-    return value
-
-
-def _json(path: Path) -> Any:
-    try:
-        if path.stat().st_size > _BYTES_MAX:
-            return None
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None

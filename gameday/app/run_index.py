@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gameday.app.run_json import read_json
 from gameday.errors import UsageError
 from gameday.model.quarter import RunSeen
 from gameday.model.report import SCHEMA
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 #: Beside the run directories, unless said otherwise.
 INDEX = ".runs.sqlite"
-_BYTES_MAX = 20_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +55,16 @@ def bring_up(index: RunIndex, reports: Path, *, rebuild: bool = False) -> Known:
     if rebuild:
         index.clear()
     known = index.stamps()
-    unread: list[str] = []
+    unread: dict[str, str] = {}
     found = list(_new(reports, known, unread))
     if found:
         index.put(found)
-    return Known(runs=index.all(), read=len(found), unread=tuple(unread))
+    # what was read of a run before its result was lost or damaged is not known any more
+    runs = tuple(run for run in index.all() if run.run not in unread)
+    return Known(runs=runs, read=len(found), unread=tuple(unread.values()))
 
 
-def _new(reports: Path, known: Any, unread: list[str]) -> Iterator[Indexed]:
+def _new(reports: Path, known: Any, unread: dict[str, str]) -> Iterator[Indexed]:
     from gameday.adapters.run_index import Indexed
 
     for entry in sorted(os.scandir(reports), key=lambda one: one.name):
@@ -71,13 +72,13 @@ def _new(reports: Path, known: Any, unread: list[str]) -> Iterator[Indexed]:
             continue
         stamp = _stamp(Path(entry.path))
         if stamp is None:
-            unread.append(f"`{entry.name}` has no `result.json`; `gameday report` makes it")
+            unread[entry.name] = f"`{entry.name}` has no `result.json`; `gameday report` makes it"
         elif known.get(entry.name) != stamp:
             run = _read(Path(entry.path))
             if isinstance(run, RunSeen):
                 yield Indexed(stamp=stamp, run=run)
             else:
-                unread.append(f"`{entry.name}`: {run}")
+                unread[entry.name] = f"`{entry.name}`: {run}"
 
 
 def _stamp(run: Path) -> str | None:
@@ -93,24 +94,14 @@ def _read(run: Path) -> RunSeen | str:
     """The run, or why it cannot be read."""
     from gameday.programme.quarter_run import run_seen
 
-    result = _json(run / "result.json")
-    if not isinstance(result, dict):
+    result = read_json(run / "result.json")
+    if result is None:
         return "its `result.json` cannot be read"
     if result.get("schema") != SCHEMA:
         return f"its `result.json` is of version {result.get('schema')}, not {SCHEMA}"
     if result.get("run_id") != run.name:
         return "its `result.json` is of another run"
-    plan = _json(run / "plan.json")
     try:
-        return run_seen(result, plan if isinstance(plan, dict) else {})
+        return run_seen(result, read_json(run / "plan.json") or {})
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return "its `result.json` lacks what is needed; `gameday report` writes it again"
-
-
-def _json(path: Path) -> Any:
-    try:
-        if path.stat().st_size > _BYTES_MAX:
-            return None
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None

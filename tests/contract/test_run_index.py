@@ -101,6 +101,26 @@ def test_what_cannot_be_read_is_told_and_stops_nothing(
     assert "`bad`" in line
 
 
+@pytest.mark.parametrize("damage", ["lost", "spoiled"])
+def test_a_run_whose_result_is_lost_or_spoiled_counts_no_more(
+    year: Year, reports: Path, place: str, damage: str
+) -> None:
+    index = index_at(place, reports)
+    bring_up(index, reports)
+    result = reports / year.results[3]["run_id"] / "result.json"
+    if damage == "lost":
+        result.unlink()
+    else:
+        result.write_text("{", encoding="utf-8")
+
+    known = bring_up(index, reports)
+
+    assert result.parent.name not in {one.run for one in known.runs}
+    assert len(known.runs) == 11
+    (line,) = known.unread
+    assert result.parent.name in line
+
+
 @pytest.mark.parametrize("place", ["mysql://x", "sqlite:", "index.db"])
 def test_what_is_no_place_is_refused(place: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"is no place for an index; write `sqlite:FILE`"):

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gameday.app.readiness_runs import runs_of
+from gameday.app.readiness_runs import RunsFound, runs_of
+from gameday.app.readiness_unfinished import NOTES_MAX
+from gameday.journal import Journal
 from gameday.model.alerting import AlertWord
+from gameday.model.event import Event
+from gameday.model.readiness import ReadyItem as Item
+from gameday.model.readiness import ReadyState as State
 from gameday.model.verdict import Outcome, RunStatus
+from tests.readiness_support import VERSION, answer, days_ago, evidence, part, runs
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "reports"
 KINDS = ("passed", "failed", "stopped", "dirty", "invalid", "incomplete")
@@ -105,6 +113,88 @@ def test_a_damaged_result_never_passes(store: Path, key: str, value: object) -> 
 
     assert not found.runs
     assert found.notes
+
+
+def died(store: Path, name: str = "20261119T100000Z-payments-slow-dead", **more: Any) -> Path:
+    """What a runner that was killed leaves: a plan, and a journal that ends in the middle."""
+    where = store / name
+    where.mkdir()
+    plan = {
+        "scenario": {"id": "dependency-slow", "service": "shop", "profile": ""},
+        "environment": {"name": "staging", "kind": "staging"},
+        "control": False,
+    }
+    (where / "plan.json").write_text(json.dumps({**plan, **more}))
+    origin = int(days_ago(0.5).timestamp() * 1000)
+    with Journal.open(where / "journal.jsonl") as journal:
+        opened = {"origin_wall_ms": origin, "service_version": VERSION}
+        journal.append(Event(seq=0, at_ms=0, kind="run.opened", subject=name, data=opened))
+        journal.append(Event(seq=1, at_ms=9_000, kind="phase.began", subject="fault"))
+    return where
+
+
+def test_a_run_that_died_casts_doubt_on_what_passed_before_it(tmp_path: Path) -> None:
+    where = died(tmp_path)
+
+    found = runs_of("shop", [tmp_path, tmp_path])
+
+    (run,) = found.runs
+    assert (run.status, run.clean, run.sound, run.valid) == (
+        RunStatus.INCOMPLETE,
+        False,
+        False,
+        False,
+    )
+    assert (run.scenario, run.kind, run.version) == ("dependency-slow", "staging", VERSION)
+    assert run.ended == days_ago(0.5) + timedelta(seconds=9)
+    (note,) = found.notes
+    assert where.name in note
+    assert f"`gameday report {where}` judges it" in note
+    shown = part(answer(on=evidence(runs=(*runs(), run))), Item.SCENARIOS)
+    assert shown.state is State.NOT_MEASURED
+    assert run.id in shown.reason
+
+
+def test_a_run_that_died_is_no_evidence_of_another_service(tmp_path: Path) -> None:
+    died(tmp_path)
+
+    assert runs_of("another", [tmp_path]) == RunsFound(runs=(), notes=())
+
+
+@pytest.mark.parametrize("text", [None, "{", "[]", "{}", '{"scenario": []}'])
+def test_a_run_of_which_nothing_is_known_is_told(tmp_path: Path, text: str | None) -> None:
+    where = died(tmp_path)
+    (where / "plan.json").unlink()
+    if text is not None:
+        (where / "plan.json").write_text(text)
+
+    found = runs_of("shop", [tmp_path])
+
+    assert not found.runs
+    (note,) = found.notes
+    assert "nothing tells of which service it was" in note
+
+
+def test_of_many_runs_that_died_each_is_seen_and_few_are_told(tmp_path: Path) -> None:
+    for n in range(NOTES_MAX + 3):
+        died(tmp_path, f"20261119T1000{n:02}Z-x-dead")
+
+    found = runs_of("shop", [tmp_path])
+
+    assert len(found.runs) == NOTES_MAX + 3
+    assert len(found.notes) == NOTES_MAX + 1
+    assert found.notes[-1] == "3 more runs have no result"
+
+
+def test_a_journal_without_an_event_is_as_old_as_its_file(tmp_path: Path) -> None:
+    where = died(tmp_path)
+    (where / "journal.jsonl").write_bytes(b"")
+    os.utime(where / "journal.jsonl", (1_700_000_000, 1_700_000_000))
+
+    (run,) = runs_of("shop", [tmp_path]).runs
+
+    assert run.ended == datetime.fromtimestamp(1_700_000_000, UTC)
+    assert run.version == ""
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
