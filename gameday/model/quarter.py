@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 #: The version of what the index keeps of a run; another version is read anew.
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 
 
 class RunKind(StrEnum):

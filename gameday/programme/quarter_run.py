@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gameday.model.alerting import AlertNote
+from gameday.model.project import kind_of_environment
 from gameday.model.proof import ProofWord
 from gameday.model.quarter import AlertSeen, FaultSeen, Restored, RunbookSeen, RunKind, RunSeen
 from gameday.model.report import State
@@ -26,7 +27,8 @@ def run_seen(result: Json, plan: Json) -> RunSeen:
     """One run. Raises KeyError, TypeError or ValueError if *result* is no result of a run."""
     scenario, verdict, safety = result["scenario"], result["verdict"], result["safety"]
     kinds = _fault_kinds(plan)
-    kind_of_place = str(_at(plan, "environment", "kind") or "")
+    environment = str(result["environment"])
+    kind_of_place = str(_at(plan, "environment", "kind") or kind_of_environment(environment))
     started = _moment(result["started"])
     proofs = tuple(_proofs(result))
     faults = tuple(_fault(row, result, kinds, proofs) for row in result["faults"])
@@ -35,7 +37,7 @@ def run_seen(result: Json, plan: Json) -> RunSeen:
         run=str(result["run_id"]),
         started=_text(started),
         ended=_text(started + datetime.timedelta(milliseconds=int(result["duration_ms"]))),
-        environment=str(result["environment"]),
+        environment=environment,
         environment_kind=kind_of_place,
         service=str(scenario["service"]),
         tier=_whole(_at(plan, "service", "tier")),

@@ -114,6 +114,27 @@ def test_only_what_could_show_something_is_valid(changes: dict[str, Any], valid:
     assert a_run(**changes).valid is valid
 
 
+@pytest.mark.parametrize(
+    ("environment", "plan", "kind", "what"),
+    [
+        ("ci", {}, "ci", RunKind.SMOKE),
+        ("prod", {}, "production", RunKind.GAMEDAY),
+        ("blue", {}, "staging", RunKind.GAMEDAY),
+        ("blue", {"environment": {"kind": "ci"}}, "ci", RunKind.SMOKE),
+    ],
+)
+def test_without_a_plan_the_environment_is_of_the_kind_that_its_name_says(
+    environment: str, plan: dict[str, Any], kind: str, what: RunKind
+) -> None:
+    year = make_year(seed=3, runs=1, services=1, findings=0)
+    result = {**year.results[0], "control": False, "environment": environment}
+    result["scenario"] = {**result["scenario"], "profile": ""}
+
+    run = run_seen(result, plan)
+
+    assert (run.environment_kind, run.kind) == (kind, what)
+
+
 def rungs(**states: tuple[str, int | None]) -> list[dict[str, Any]]:
     found = [{"name": n, "state": s, "since_ms": ms} for n, (s, ms) in states.items()]
     return [{"fault": "one", "alert": "A", "receiver": "", "rungs": found}]
