@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from gameday.adapters.evidence_archive import read_bytes
-from gameday.app.evidence_findings import findings_of
+from gameday.app.evidence_findings import findings_of, names_of
 from gameday.app.rundir import RunDir
 from gameday.errors import GamedayError, RefusedError, UsageError
 from gameday.journal import JournalFile, of_bytes
@@ -92,13 +94,24 @@ def collect(where: RunDir, places: Places) -> Collected:
     _say_torn(journal, missing)
     files |= {ABOUT: json_text(about(plan, timeline)), SERIES: series(timeline).encode()}
     files |= _approvals(plan, timeline, places.approvals, missing)
-    files |= _findings(where.run_id, plan, places.findings, missing)
+    files |= _findings(names_of(where, journal.events), plan, places.findings, missing)
     if not any(path.startswith(f"{RUN}evidence/") for path in files):
         missing.append(Missing(what=f"{RUN}evidence/", why="no raw payload was stored"))
     _refuse_size(files)
     return Collected(
         run_id=where.run_id, plan=plan, timeline=timeline, files=files, missing=tuple(missing)
     )
+
+
+@contextmanager
+def laid_out(files: Mapping[str, bytes]) -> Iterator[RunDir]:
+    """The run that is in a bundle as a run directory, as far as judging it asks, for so long."""
+    with tempfile.TemporaryDirectory(prefix="gameday-") as folder:
+        where = RunDir(path=Path(folder))
+        for place in (where.journal, where.plan, where.history):
+            if RUN + place.name in files:
+                place.write_bytes(files[RUN + place.name])
+        yield where
 
 
 def under_way(where: RunDir, *, closed: bool) -> bool:
@@ -165,19 +178,22 @@ def _approvals(
 
 
 def _findings(
-    run_id: str, plan: Plan, given: Path | None, missing: list[Missing]
+    run_ids: Collection[str], plan: Plan, given: Path | None, missing: list[Missing]
 ) -> dict[str, bytes]:
     try:
-        found = findings_of(Path(plan.directory), given)
+        places = findings_of(Path(plan.directory), given)
     except GamedayError as error:
         missing.append(Missing(what=FINDINGS, why=f"they cannot be read: {error}"))
         return {}
-    if found is None:
+    if not places:
         missing.append(Missing(what=FINDINGS, why="the project has no findings; see `--findings`"))
         return {}
-    named = found.naming(run_id)
+    named: dict[str, bytes] = {}
+    for place in reversed(places):
+        named |= place.naming(run_ids)
     if not named:
-        missing.append(Missing(what=FINDINGS, why=f"nothing in {found.name} names this run"))
+        names = " and ".join(dict.fromkeys(place.name for place in places))
+        missing.append(Missing(what=FINDINGS, why=f"nothing in {names} names this run"))
     return {FINDINGS + name: raw for name, raw in named.items()}
 
 

@@ -7,14 +7,14 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from gameday.app.evidence_files import under_way
-from gameday.app.evidence_findings import Findings, findings_of
+from gameday.app.evidence_findings import Findings, findings_of, names_of
 from gameday.app.rundir import RunDir, all_runs
 from gameday.errors import GamedayError, UsageError
 from gameday.journal import JournalFile, decode, read
@@ -67,18 +67,16 @@ class _Named:
     """Whether findings name a run: those of the project here, of the run's own, and those given."""
 
     def __init__(self, request: PruneRequest) -> None:
-        self._of: dict[Path, Findings | None] = {}
-        given = [findings_of(path, path) for path in request.findings]
-        self._everywhere = [*given, findings_of(_project_here())]
+        given = [found for path in request.findings for found in findings_of(path, path)]
+        self._everywhere = (*given, *findings_of(_project_here()))
+        self._of: dict[Path, tuple[Findings, ...]] = {}
 
-    def by(self, run_id: str, directory: Path) -> str | None:
+    def by(self, run_ids: Collection[str], directory: Path) -> str | None:
         """The place that names it. Raises a `GamedayError` where a finding cannot be read."""
         if directory not in self._of:
             self._of[directory] = findings_of(directory)
-        for place in (*self._everywhere, self._of[directory]):
-            if place is not None and place.naming(run_id):
-                return place.name
-        return None
+        places = (*self._everywhere, *self._of[directory])
+        return next((place.name for place in places if place.naming(run_ids)), None)
 
 
 def _project_here() -> Path:
@@ -91,7 +89,7 @@ def _project_here() -> Path:
 def _run(where: RunDir) -> Run:
     """What the first event and the plan say; without them it is not known, and the run stays."""
     started, scenario, environment = None, "", ""
-    plan = _plan(where)
+    plan = _plan(where) or {}
     try:
         with where.journal.open("rb") as file:
             event, _, _ = decode(file.readline(_FIRST_LINE_MAX))
@@ -108,12 +106,12 @@ def _run(where: RunDir) -> Run:
     return Run(run_id=where.run_id, kind=kind, started_ms=started)
 
 
-def _plan(where: RunDir) -> dict[str, Any]:
+def _plan(where: RunDir) -> dict[str, Any] | None:
     try:
         value = json.loads(where.plan.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _holds(where: RunDir, named: _Named) -> str | None:
@@ -125,10 +123,16 @@ def _holds(where: RunDir, named: _Named) -> str | None:
     except GamedayError as error:
         return str(error)
     why = next((why for ask in _ASKED if (why := ask(where, journal))), None)
-    if why is None:
-        place = named.by(where.run_id, Path(str(_plan(where).get("directory") or ".")))
-        why = None if place is None else f"a finding in {place} names it"
-    return why
+    return why or _named(where, journal, named)
+
+
+def _named(where: RunDir, journal: JournalFile, named: _Named) -> str | None:
+    plan = _plan(where)
+    if plan is None:
+        return "its plan cannot be read: it is not known whose findings name it"
+    directory = Path(str(plan.get("directory") or "."))
+    place = named.by(names_of(where, journal.events), directory)
+    return None if place is None else f"a finding in {place} names it"
 
 
 def _damaged(_: RunDir, journal: JournalFile) -> str | None:

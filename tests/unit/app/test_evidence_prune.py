@@ -248,10 +248,15 @@ def test_a_run_that_the_register_in_a_database_names_never_goes(
     if by == "project":
         text = "gameday: 1\nenvironments: {local: {}}\nfindings: {store: 'sqlite:register.db'}\n"
         (tmp_path / "gameday.yaml").write_text(text)
+        prune(capsys, "--days", "0")
     else:
         monkeypatch.setenv("GAMEDAY_FINDINGS", "sqlite:register.db")
-    prune(capsys, "--days", "0")
+        assert cli(["evidence", "prune", "--days", "0", "--yes"]) == 2
+        said = capsys.readouterr().err
+        assert "no register of findings at `sqlite:register.db`" in said
+        assert "GAMEDAY_FINDINGS" in said
     assert not (tmp_path / "register.db").exists()  # looking makes none
+    assert names(here) == {named.run_id, other.run_id}
     finding = ["--service=shop", "--class=runbook_wrong", "--failure-mode=payments.latency"]
     finding += ["--expectation=steady", "--as=scribe", f"--why=seen in {named.run_id}"]
     assert cli(["findings", "add", "it was slow", *finding]) == 0, capsys.readouterr().err
@@ -261,6 +266,77 @@ def test_a_run_that_the_register_in_a_database_names_never_goes(
     assert found[named.run_id] == (False, True, "a finding in the register names it")
     assert names(here) == {named.run_id}
     assert not other.path.exists()
+
+
+@pytest.mark.parametrize("file", [True, False], ids=["register", "folder"])
+def test_another_register_in_the_variable_is_asked_beside_that_of_the_project(
+    here: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    file: bool,
+) -> None:
+    where = write_run(here, 1, opened={"origin_wall_ms": 1000})
+    if file:
+        text = "gameday: 1\nenvironments: {local: {}}\nfindings: {store: findings}\n"
+        (tmp_path / "gameday.yaml").write_text(text)
+    (tmp_path / "findings").mkdir()
+    (tmp_path / "findings" / "F-1.yaml").write_text(f"run: {where.run_id}\n")
+    (tmp_path / "others").mkdir()
+    monkeypatch.setenv("GAMEDAY_FINDINGS", "others")
+
+    found = prune(capsys, "--days", "0", "--yes")
+
+    assert found[where.run_id] == (False, True, "a finding in `findings` names it")
+    assert names(here) == {where.run_id}
+
+
+@pytest.mark.parametrize("place", ["findngs", "sqlte:register.db", "sqlite:none.db", "x://y"])
+def test_a_mistyped_place_in_the_variable_is_said_and_nothing_goes(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    where = write_run(here, 1, opened={"origin_wall_ms": 1000})
+    monkeypatch.setenv("GAMEDAY_FINDINGS", place)
+
+    assert cli(["evidence", "prune", "--days", "0", "--yes"]) == 2
+    said = capsys.readouterr().err
+    assert place.partition(":")[0] in said
+    assert "findings" in said
+    assert names(here) == {where.run_id}
+
+
+@pytest.mark.parametrize("plan_text", [None, "{", "[]", "\udc00"])
+def test_a_run_whose_plan_cannot_be_read_stays(
+    here: Path, capsys: pytest.CaptureFixture[str], plan_text: str | None
+) -> None:
+    """Its project is not known, and so it is not known whose findings name it."""
+    where = write_run(here, 1, opened={"origin_wall_ms": 1000})
+    where.plan.unlink()
+    if plan_text is not None:
+        where.plan.write_bytes(plan_text.encode("utf-8", "surrogatepass"))
+
+    found = prune(capsys, "--days", "0", "--yes")
+
+    remove, held, why = found[where.run_id]
+    assert (remove, held) == (False, True)
+    assert why == "its plan cannot be read: it is not known whose findings name it"
+    assert names(here) == {where.run_id}
+
+
+@pytest.mark.parametrize("named", ["then", "now"])
+def test_a_run_whose_directory_was_renamed_is_still_named_by_its_finding(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], named: str
+) -> None:
+    where = write_run(here, 1, opened={"origin_wall_ms": 1000})
+    where.path.rename(here / "kept-for-the-audit")
+    run = {"then": where.run_id, "now": "kept-for-the-audit"}[named]
+    (tmp_path / "findings").mkdir()
+    (tmp_path / "findings" / "F-1.yaml").write_text(f"run: {run}\n")
+
+    found = prune(capsys, "--days", "0", "--yes")
+
+    assert found["kept-for-the-audit"] == (False, True, "a finding in `findings` names it")
+    assert names(here) == {"kept-for-the-audit"}
 
 
 def test_where_a_finding_cannot_be_read_nothing_goes(
