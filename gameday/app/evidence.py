@@ -158,6 +158,10 @@ def _text(checked: Checked) -> str:
             f"events that were touched ({events}) cannot be computed again, all others can"
         )
     lines += [f"  note: {note}" for note in checked.notes[:_NOTES_SHOWN]]
+    if checked.unjudged:
+        why = "so it is not known whether the result is what the journal gives"
+        lines.append(f"UNJUDGED: the journal could not be judged again, {why}")
+        lines.append(f"  {checked.unjudged}")
     if checked.problems:
         lines.append(f"NOT WHOLE: {len(checked.problems)} found")
         lines += [f"  {problem}" for problem in checked.problems]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files as package_files
 from pathlib import Path
 
 from gameday.app.evidence import read_bundle
-from gameday.app.evidence_files import Places, collect
+from gameday.app.evidence_files import Places, collect, laid_out
 from gameday.app.evidence_verify import Trust, check_bundle
 from gameday.app.judge import judge_run
 from gameday.app.rundir import RunDir, find
@@ -64,11 +63,9 @@ def _of_bundle(path: Path, signers: Path | None) -> Known:
         raise RefusedError(f"`{path.name}` is not whole: {checked.problems[0]}")
     if checked.is_redacted:
         raise RefusedError(f"`{path.name}` is redacted: ask for the table of what it was made from")
-    with tempfile.TemporaryDirectory(prefix="gameday-") as folder:
-        where = RunDir(path=Path(folder))
-        for place in (where.journal, where.plan, where.history):
-            if RUN + place.name in files:
-                place.write_bytes(files[RUN + place.name])
+    if checked.unjudged:
+        raise RefusedError(f"`{path.name}` could not be judged again: {checked.unjudged}")
+    with laid_out(files) as where:
         return _known_of(where, files, checked.signer)
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gameday import __version__
-from gameday.app.rundir import RunDir
 from gameday.errors import GamedayError, RefusedError
 from gameday.model.event import Timeline
 from gameday.model.verdict import ExitCode
@@ -52,7 +50,9 @@ class Checked:
     """What a look at some evidence found.
 
     `signature` is `unsigned`, `unproven` (signed, but nobody said who may have) or `proven` (then
-    by `signer`). `redacted` are the events out of which something was taken.
+    by `signer`). `redacted` are the events out of which something was taken. `unjudged` is why the
+    journal could not be judged again, so that its result was compared with nothing; empty if it
+    was, or if that was not asked.
     """
 
     run_id: str
@@ -66,13 +66,15 @@ class Checked:
     signer: str | None = None
     is_redacted: bool = False
     redacted: tuple[int, ...] = ()
+    unjudged: str = ""
 
     @property
     def exit_code(self) -> ExitCode:
-        """0 whole, 1 not as it was written, 3 signed by nobody knows whom."""
+        """0 whole, 1 not as it was written, 3 signed by nobody knows whom, or not judged again."""
         if self.problems:
             return ExitCode.FAIL
-        return ExitCode.INCONCLUSIVE if self.signature == "unproven" else ExitCode.PASS
+        unknown = self.signature == "unproven" or self.unjudged
+        return ExitCode.INCONCLUSIVE if unknown else ExitCode.PASS
 
 
 def check_bundle(
@@ -97,9 +99,12 @@ def check_bundle(
     taken = _redacted_events(files, manifest, problems)
     found = _journal(files, problems, redacted=taken)
     problems += _around(around, problems)
+    problems += _absent(files, found) if not problems else ()
     notes = [f"not in it: {m.what}: {m.why}" for m in manifest.missing]
+    unjudged = ""
     if not problems and not manifest.redacted:
-        _cross_checks(files, problems, notes, derived=manifest.gameday == __version__)
+        derived = manifest.gameday == __version__
+        unjudged = _cross_checks(files, problems, notes, derived=derived)
     return Checked(
         run_id=manifest.run_id,
         files=len(files),
@@ -112,7 +117,17 @@ def check_bundle(
         signer=signer,
         is_redacted=manifest.redacted,
         redacted=taken,
+        unjudged=unjudged,
     )
+
+
+def _absent(files: Mapping[str, bytes], found: Audit) -> list[Problem]:
+    """That there is no run in it, whatever its manifest says; also of a redacted copy."""
+    absent = [name for name in (JOURNAL, PLAN) if name not in files]
+    problems = [Problem(file=n, text="is missing: no run is without it") for n in absent]
+    if JOURNAL in files and not found.events:
+        problems.append(Problem(file=JOURNAL, text="holds no event"))
+    return problems
 
 
 def _around(around: tuple[str, ...], problems: list[Problem]) -> list[Problem]:
@@ -147,8 +162,10 @@ def check_run(run_id: str, files: Mapping[str, bytes]) -> Checked:
     problems: list[Problem] = []
     notes = ["it is in no bundle: there is no manifest that the files could be compared with"]
     found = _journal(files, problems, redacted=())
+    problems += _absent(files, found) if not problems else ()
+    unjudged = ""
     if not problems:
-        _cross_checks(files, problems, notes, derived=False)
+        unjudged = _cross_checks(files, problems, notes, derived=False)
     return Checked(
         run_id=run_id,
         files=len(files),
@@ -158,6 +175,7 @@ def check_run(run_id: str, files: Mapping[str, bytes]) -> Checked:
         problems=tuple(problems),
         notes=tuple(notes),
         signature="unsigned",
+        unjudged=unjudged,
     )
 
 
@@ -230,20 +248,19 @@ def _taken(note: bytes) -> tuple[int, ...] | None:
 
 def _cross_checks(
     files: Mapping[str, bytes], problems: list[Problem], notes: list[str], *, derived: bool
-) -> None:
-    """Whether the files agree with each other: all of it rests on the journal."""
+) -> str:
+    """Whether the files agree with each other: all of it rests on the journal.
+
+    Gives why the journal could not be judged again; empty if it was, or if it was not asked.
+    """
     from gameday.journal import of_bytes
     from gameday.programme.evidence.about import approval_rows
 
-    absent = [name for name in (JOURNAL, PLAN) if name not in files]
-    if absent:
-        problems += [Problem(file=n, text="is missing: no run is without it") for n in absent]
-        return
     journal = of_bytes(files[JOURNAL])
     if journal.problem is not None or not journal.events:
         text = journal.problem or "holds no event"
         problems.append(Problem(file=JOURNAL, text=text))
-        return
+        return ""
     timeline = Timeline(journal.events)
     opened = timeline.first("run.opened")
     data = opened.data if opened else {}
@@ -251,44 +268,40 @@ def _cross_checks(
     if data.get("plan_sha256") != plan_sha256:
         text = "is not the plan that was run: the journal has another SHA-256 of it"
         problems.append(Problem(file=PLAN, text=text))
-        return
+        return ""
     there = {hashlib.sha256(raw).hexdigest() for p, raw in files.items() if p.startswith(APPROVALS)}
     for row in approval_rows(timeline):
         if row.get("sha256") not in there:
             notes.append(f"the approval as {row.get('role')} is not here, only its SHA-256")
-    _remade(files, problems, notes, derived=derived)
+    return _remade(files, problems, notes, derived=derived)
 
 
 def _remade(
     files: Mapping[str, bytes], problems: list[Problem], notes: list[str], *, derived: bool
-) -> None:
-    """Judge the journal again, and compare."""
+) -> str:
+    """Judge the journal again, and compare. Gives why that was not possible; empty if it was."""
     try:
         result, drawn = _made_again(files)
     except GamedayError as error:
-        notes.append(f"it was not judged again: {error}")
-        return
+        return str(error)
     except Exception as error:  # noqa: BLE001 - whoever made it may have put anything into it
-        notes.append(f"it could not be judged again: {type(error).__name__}")
-        return
+        return f"{type(error).__name__}, by a bug of ours or by what is in it"
     if RESULT in files:
         _compare_result(files[RESULT], result, problems, notes)
     for name, raw in drawn.items() if derived else ():
         if name in files and files[name] != raw:
             problems.append(Problem(file=name, text="is not what the journal gives"))
+    return ""
 
 
 def _made_again(files: Mapping[str, bytes]) -> tuple[Mapping[str, Any], Mapping[str, bytes]]:
     """The result that the journal gives, and what is drawn from it."""
+    from gameday.app.evidence_files import laid_out
     from gameday.app.judge import judge_run
     from gameday.programme.evidence.about import about, series
     from gameday.report.json_ import render
 
-    with tempfile.TemporaryDirectory(prefix="gameday-") as folder:
-        where = RunDir(path=Path(folder))
-        for name in ("journal.jsonl", "plan.json", "history.json"):
-            if f"run/{name}" in files:
-                Path(folder, name).write_bytes(files[f"run/{name}"])
+    with laid_out(files) as where:
         judged = judge_run(where)
     drawn = {
         ABOUT: json_text(about(judged.plan, judged.timeline)),
@@ -300,17 +313,27 @@ def _made_again(files: Mapping[str, bytes]) -> tuple[Mapping[str, Any], Mapping[
 def _compare_result(
     raw: bytes, made: Mapping[str, Any], problems: list[Problem], notes: list[str]
 ) -> None:
-    """Another verdict than the journal gives is a problem; another number is told."""
+    """Another verdict than the journal gives is a problem; another number is told.
+
+    The version in a result is that of the run: another one than the journal has was written there
+    by somebody, and so is a problem before it is a reason not to compare.
+    """
     try:
         said = json.loads(raw)
         verdict = _verdict(said)
     except (ValueError, KeyError, TypeError, RecursionError):
         problems.append(Problem(file=RESULT, text="is no result"))
         return
-    if said.get("gameday") != __version__:
+    if said.get("gameday") != made.get("gameday"):
+        text = (
+            f"says that it is of gameday {said.get('gameday')}, and the journal is of "
+            f"{made.get('gameday')}: it was changed"
+        )
+        problems.append(Problem(file=RESULT, text=text))
+    elif said.get("gameday") != __version__:
         notes.append(
-            f"the result is of gameday {said.get('gameday')}, this is {__version__}: "
-            "it was not compared with what the journal gives"
+            f"the run is of gameday {said.get('gameday')}, this is {__version__}: "
+            "its result was not compared with what the journal gives"
         )
     elif verdict != _verdict(made):
         text = (

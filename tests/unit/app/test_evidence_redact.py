@@ -13,6 +13,7 @@ from evidence_support import write_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gameday import __version__
 from gameday.app.evidence import BundleRequest, bundle_command, read_bundle
 from gameday.app.evidence_redact import RedactRequest, redact_command
 from gameday.app.evidence_verify import Checked, Trust, check_bundle
@@ -20,7 +21,14 @@ from gameday.app.rundir import RunDir
 from gameday.cli.main import run as cli
 from gameday.errors import RefusedError, UsageError
 from gameday.model.event import Event
-from gameday.programme.evidence.manifest import JOURNAL, NOTE
+from gameday.programme.evidence.manifest import (
+    JOURNAL,
+    MANIFEST,
+    NOTE,
+    PLAN,
+    manifest_of,
+    manifest_text,
+)
 from gameday.programme.evidence.redaction import CHAIN, parse_field
 
 SECRET = "Zoë Müller of “Payments”"
@@ -105,6 +113,29 @@ def test_a_byte_that_is_flipped_in_a_copy_is_found(data: st.DataObject) -> None:
     found = check({**copy(), name: bytes(raw)})
 
     assert name in {problem.file for problem in found.problems}
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({JOURNAL: None}, "run/journal.jsonl: is missing: no run is without it"),
+        ({PLAN: None}, "run/plan.json: is missing: no run is without it"),
+        ({JOURNAL: b""}, "run/journal.jsonl: holds no event"),
+        ({JOURNAL: b"", PLAN: None}, "run/plan.json: is missing: no run is without it"),
+    ],
+)
+def test_a_copy_without_a_run_in_it_is_not_whole(
+    change: dict[str, bytes | None], problem: str
+) -> None:
+    """Whoever leaves them out can also write a manifest that does not name them."""
+    files = {**copy(), **change}
+    inner = {n: raw for n, raw in files.items() if raw is not None and n != MANIFEST}
+    manifest = manifest_of("x", inner, gameday=__version__, redacted=True)
+
+    found = check({**inner, MANIFEST: manifest_text(manifest)})
+
+    assert problem in [str(one) for one in found.problems]
+    assert int(found.exit_code) == 1
 
 
 def test_an_event_that_was_not_redacted_is_still_named() -> None:

@@ -23,6 +23,7 @@ from gameday.adapters.evidence_archive import read_archive, read_folder, write_a
 from gameday.app.evidence import BundleRequest, bundle_command, packed, read_bundle, verify_command
 from gameday.app.evidence_files import Places, collect
 from gameday.app.evidence_verify import Checked, Trust, check_bundle, check_run
+from gameday.app.rundir import RunDir
 from gameday.cli.main import run as cli
 from gameday.errors import RefusedError, UsageError
 from gameday.journal import GENESIS, encode, of_bytes
@@ -470,6 +471,27 @@ def test_approvals_and_findings_of_the_run_come_along(tmp_path: Path) -> None:
     assert "the approval as owner is not here, only its SHA-256" in checked.notes
 
 
+def test_findings_of_a_copy_under_another_name_and_of_both_registers_come_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = write_run(tmp_path / "reports")
+    copied = where.path.rename(tmp_path / "reports" / "kept-for-the-audit")
+    for folder, name in (("findings", "F-1.yaml"), ("others", "F-2.yaml")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_text(f"run: {where.run_id}\n")
+    monkeypatch.setenv("GAMEDAY_FINDINGS", str(tmp_path / "others"))
+
+    collected = collect(RunDir(path=copied), Places())
+
+    found = {name for name in collected.files if name.startswith("findings/")}
+    assert found == {"findings/F-1.yaml", "findings/F-2.yaml"}
+
+    monkeypatch.setenv("GAMEDAY_FINDINGS", str(tmp_path / "othrs"))
+    missing = {m.what: m.why for m in collect(RunDir(path=copied), Places()).missing}
+    assert "othrs" in missing["findings/"]
+    assert "GAMEDAY_FINDINGS" in missing["findings/"]
+
+
 def test_a_run_directory_is_checked_as_far_as_it_goes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -486,15 +508,59 @@ def test_a_run_directory_is_checked_as_far_as_it_goes(
     assert (found["problems"][0]["line"], found["problems"][0]["seq"]) == (line, line - 1)
 
 
-def test_a_result_of_another_version_is_not_compared() -> None:
+def with_version(version: str) -> dict[str, bytes]:
+    """A result that says that it is of another version."""
     result = json.loads(bundle()["run/result.json"])
-    result["gameday"] = "0.0.9"
-    files = {**bundle(), "run/result.json": json.dumps(result).encode()}
+    return {**bundle(), "run/result.json": json.dumps({**result, "gameday": version}).encode()}
+
+
+def test_a_result_of_another_version_than_the_journal_is_found_even_with_a_new_manifest() -> None:
+    """Else nobody would compare it, and it could say anything."""
+    for found in (check(remanifested(with_version("0.0.9"))), check_run(RUN_ID, with_version("9"))):
+        assert [p.file for p in found.problems] == ["run/result.json"]
+        assert "the journal is of" in found.problems[0].text
+        assert int(found.exit_code) == 1
+
+
+def test_a_run_of_another_version_is_not_compared() -> None:
+    files = {**with_version("0.0.9"), JOURNAL: opened_with(gameday="0.0.9")}
 
     found = check_run(RUN_ID, files)
 
     assert found.problems == ()
     assert any("0.0.9" in note for note in found.notes)
+
+
+def test_what_cannot_be_judged_again_is_not_called_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = write_run(tmp_path / "reports")
+    plan = b'{"not": "a plan"}'
+    where.plan.write_bytes(plan)
+    events = of_bytes(where.journal.read_bytes()).events
+    digest, prev, journal = hashlib.sha256(plan).hexdigest(), GENESIS, b""
+    for event in events:
+        opened = event.kind == "run.opened"
+        data = {**event.data, "plan_sha256": digest} if opened else event.data
+        line, prev = encode(replace(event, data=data), prev)
+        journal += line
+    where.journal.write_bytes(journal)
+
+    assert cli(["evidence", "verify", str(where.path)]) == 3
+    said = capsys.readouterr().out
+    assert "UNJUDGED" in said
+    assert "it is not known whether the result is what the journal gives" in said
+    assert cli(["evidence", "verify", str(where.path), "--json"]) == 3
+    row = json.loads(capsys.readouterr().out)
+    assert row["unjudged"]
+    assert row["problems"] == []
+
+    inner = {**bundle(), JOURNAL: journal, "run/plan.json": plan}
+    path = tmp_path / "forged.zip"
+    path.write_bytes(zipped(remanifested(inner)))
+    assert cli(["evidence", "verify", str(path)]) == 3
+    assert cli(["evidence", "controls", str(path)]) == 2
+    assert "could not be judged again" in capsys.readouterr().err
 
 
 # -- a bundle that somebody made who knows how -----------------------------------------------------
