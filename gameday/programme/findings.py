@@ -65,11 +65,12 @@ def _after_failure(record: FindingRecord, failure: Evidence) -> tuple[EntryKind,
     if record.state is State.FIX_CLAIMED and is_later(failure.started, record.claimed_at):
         return Kind.REFUTED, State.IN_PROGRESS
     if record.state is State.VERIFIED:
-        proofs = proofs_of(record)
-        if not any(moment(failure.started) <= moment(proof.started) for proof in proofs):
+        begun = moment(failure.started)
+        later = [proof for proof in proofs_of(record) if moment(proof.started) >= begun]
+        if not later:
             return Kind.REGRESSED, State.OPEN
-        if not any(not weaker(failure, proof) for proof in proofs):
-            return Kind.REFUTED, State.OPEN  # an older failure than its proof, and a harder one
+        if all(weaker(failure, proof) for proof in later):
+            return Kind.REFUTED, State.OPEN  # what passed after it was not as hard
     return Kind.SEEN_AGAIN, record.state
 
 

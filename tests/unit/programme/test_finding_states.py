@@ -253,6 +253,27 @@ def test_a_failure_older_and_harder_than_its_proof_opens_it_again() -> None:
     assert after.entries[-1].what is EntryKind.REFUTED
 
 
+def test_a_failure_newer_than_the_only_proof_that_fits_it_opens_it_again() -> None:
+    """Of two proofs the younger one is of another scenario: it says nothing of this failure."""
+    record = raised(seen("run-0", 0), at(0), POLICY)
+    record = findings.failed(record, seen("run-1", 0.5, scenario="both-slow"), at(0.5), POLICY)
+    record = findings.assigned(record, role="owner", now=at(1), policy=POLICY)
+    record = findings.started(record, role="owner", now=at(2), policy=POLICY)
+    record = findings.claimed(record, role="owner", why="x", now=at(3), policy=POLICY)
+    record = checked(record, [seen("run-2", 4, fails=False)], at(6), POLICY).record
+    other = seen("run-3", 6, fails=False, scenario="both-slow")
+    record = checked(record, [other], at(6), POLICY).record
+    assert record.state is State.VERIFIED
+
+    after = findings.failed(record, seen("run-4", 5), at(7), POLICY)
+    older = findings.failed(record, seen("run-4", 3.5), at(7), POLICY)
+    same = findings.failed(record, seen("run-4", 5, scenario="both-slow"), at(7), POLICY)
+
+    assert (after.state, after.entries[-1].what) == (State.OPEN, EntryKind.REFUTED)
+    assert (older.state, older.entries[-1].what) == (State.VERIFIED, EntryKind.SEEN_AGAIN)
+    assert (same.state, same.entries[-1].what) == (State.VERIFIED, EntryKind.SEEN_AGAIN)
+
+
 def test_a_failure_after_the_claim_refutes_it_and_one_before_does_not() -> None:
     refuted = findings.failed(claimed_fix(), seen("run-1", 4), at(4), POLICY)
     before = findings.failed(claimed_fix(), seen("run-1", 2), at(4), POLICY)
