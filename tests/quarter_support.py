@@ -13,6 +13,7 @@ from gameday.model.finding_record import (
     DUE_DAYS,
     Entry,
     EntryKind,
+    Evidence,
     FindingClass,
     FindingRecord,
     FindingSeverity,
@@ -294,6 +295,9 @@ def _entries(rng: random.Random, severity: FindingSeverity) -> list[Entry]:
             more["until"] = until.isoformat()
         if what is kinds.REGRESSED:
             more["due"] = (at.date() + datetime.timedelta(days=DUE_DAYS[severity])).isoformat()
+        if what is kinds.VERIFIED:
+            run = f"run-of-{at:%Y%m%d}"
+            more |= {"run": run, "evidence": Evidence(run=run, started=_time(at))}
         found.append(_entry(at, what, state, **more))
     return found
 

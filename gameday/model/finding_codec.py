@@ -88,8 +88,26 @@ def from_plain(value: object) -> FindingRecord:
         raise CodecError(f"`{record.id}` is no id of a finding; they look like `F-0123456789ab`")
     if record.id != id_of(record.fingerprint):
         raise CodecError(f"`{record.id}` is not the id of `{record.fingerprint}`")
+    _shown(record)
     _agree(data, record)
     return record
+
+
+def _shown(record: FindingRecord) -> None:
+    """Only a run says `verified`: an entry that says so without one was written by hand."""
+    before = None
+    for number, entry in enumerate(record.entries):
+        where, verified = f"entries[{number}]", entry.what is EntryKind.VERIFIED
+        if verified and (not entry.run or entry.evidence is None):
+            raise CodecError(f"{where} says `verified`, and not by which `run` and `evidence`")
+        if (entry.state is FindingState.VERIFIED) is not verified and (
+            verified or entry.what is not EntryKind.SEEN_AGAIN or before is not entry.state
+        ):
+            raise CodecError(
+                f"{where}: `{entry.what}` does not lead to `{entry.state}`; findings are changed "
+                "with `gameday findings`, and only `verify` with a run makes one verified"
+            )
+        before = entry.state
 
 
 def _agree(data: Mapping[str, Any], record: FindingRecord) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -214,6 +215,21 @@ _ENTRY = st.builds(
 )  # fmt: skip
 
 
+def _possible(entries: list[Entry]) -> tuple[Entry, ...]:
+    """As runs and people leave them: `verified` is said by a run, and a failure may keep it."""
+    made: list[Entry] = []
+    for one in entries:
+        kept = bool(made) and made[-1].state is FindingState.VERIFIED
+        if one.what is EntryKind.VERIFIED:
+            shown = one.evidence or Evidence(run="run-1")
+            more = {"state": FindingState.VERIFIED, "run": one.run or "run-1", "evidence": shown}
+            one = replace(one, **more)  # type: ignore[arg-type]  # noqa: PLW2901
+        elif one.state is FindingState.VERIFIED and not (kept and one.what is EntryKind.SEEN_AGAIN):
+            one = replace(one, state=FindingState.OPEN)  # noqa: PLW2901
+        made.append(one)
+    return tuple(made)
+
+
 @st.composite
 def findings(draw: st.DrawFn) -> FindingRecord:
     kind = draw(st.sampled_from(FindingClass))
@@ -231,7 +247,7 @@ def findings(draw: st.DrawFn) -> FindingRecord:
         failure_mode=mode,
         expectation=expectation,
         kind=kind,
-        entries=(first, *draw(st.lists(_ENTRY, max_size=3))),
+        entries=_possible([first, *draw(st.lists(_ENTRY, max_size=3))]),
     )
 
 
@@ -303,6 +319,52 @@ def test_the_top_of_a_file_cannot_say_more_than_its_entries() -> None:
 def test_what_is_no_finding_says_why(change: dict, said: str) -> None:
     with pytest.raises(CodecError, match=said):
         from_plain({**to_plain(finding()), **change})
+
+
+def verified(**more: object) -> dict:
+    """The plain data of a finding whose last entry is `verified`."""
+    plain = to_plain(finding())
+    shown = {"run": "run-2", "evidence": {"run": "run-2"}, **more}
+    last = {"at": "2026-10-02T09:00:00.000Z", "what": "verified", "state": "verified",
+            "role": "gameday"}  # fmt: skip
+    last |= {name: value for name, value in shown.items() if value is not None}
+    return {**plain, "state": last["state"], "entries": [*plain["entries"], last]}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"run": None}, r"entries\[1\] says `verified`, and not by which `run`"),
+        ({"run": ""}, r"entries\[1\] says `verified`"),
+        ({"evidence": None}, r"entries\[1\] says `verified`"),
+        ({"what": "assigned"}, r"entries\[1\]: `assigned` does not lead to `verified`"),
+        ({"what": "seen_again"}, "`seen_again` does not lead to `verified`"),
+        ({"state": "open"}, "`verified` does not lead to `open`"),
+    ],
+)
+def test_nobody_makes_a_finding_verified_by_hand(
+    tmp_path: Path, more: dict[str, object], said: str
+) -> None:
+    assert from_plain(verified()).verified_by == "run-2"
+
+    with pytest.raises(CodecError, match=said):
+        from_plain(verified(**more))
+    path = tmp_path / f"{finding().id}.yaml"
+    path.write_text(yaml.safe_dump(verified(**more)))
+    with pytest.raises(UsageError, match=said):
+        FindingFiles(tmp_path).all()
+    document = {"gameday_findings": 1, "findings": [verified(**more)]}
+    with pytest.raises(UsageError, match=said):
+        imported(json.dumps(document).encode(), "x")
+
+
+def test_a_failure_that_leaves_it_verified_is_read_again() -> None:
+    plain = verified()
+    again = {**plain["entries"][1], "what": "seen_again", "run": "run-1"}
+    record = from_plain({**plain, "entries": [*plain["entries"], again]})
+
+    assert record.state is FindingState.VERIFIED
+    assert from_plain(to_plain(record)) == record
 
 
 # --- files in git ---------------------------------------------------------------------------------
