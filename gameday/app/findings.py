@@ -160,7 +160,7 @@ def verify_command(
 ) -> ExitCode:
     """Whether a run verifies claimed fixes: all that it is about, or one *finding*.
 
-    0: every one is verified. 1: one is not. 3: there is none.
+    0: every one is verified. 1: one is not, or is gone by now. 3: there is none.
     """
     register = register_of(store=store, project=project)
     judged = judge_run(find(run, reports))
@@ -181,7 +181,11 @@ def verify_command(
         word = "verified" if one.verified else "NOT verified"
         sys.stdout.write(f"{one.record.id}  {word}: {one.record.title}\n")
         sys.stdout.writelines(f"  {reason}\n" for reason in one.reasons)
-    return ExitCode.PASS if all(one.verified for one in results) else ExitCode.FAIL
+    gone = [name for name in names if name not in {one.record.id for one in results}]
+    for name in gone:
+        sys.stdout.write(f"{name}  NOT verified: it is gone from {register.store.name}\n")
+    good = len(results) == len(names) and all(one.verified for one in results)
+    return ExitCode.PASS if good else ExitCode.FAIL
 
 
 def _about(
