@@ -18,6 +18,7 @@ from gameday.app.check import PlanRequest, expand, make_plan
 from gameday.app.places import needs_toxiproxy
 from gameday.app.sources import CLOCK_MS, clock_problem, http_sources
 from gameday.app.traffic import passing
+from gameday.app.upstreams import look_upstream
 from gameday.errors import GamedayError, UsageError
 from gameday.model.plan import Plan
 from gameday.model.verdict import ExitCode
@@ -89,6 +90,9 @@ def look(paths: list[Path], *, project: Path | None, environment: str | None) ->
         if not needs_toxiproxy(plan):
             yield from _places(plan)
             continue
+        upstreams = look_upstream(plan)
+        for name, why in upstreams.silent.items():
+            yield Line(subject=name, ok=False if upstreams.certain else None, text=why)
         for seen in passing(plan):
             yield Line(subject=seen.subject, ok=seen.ok, text=seen.text)
 

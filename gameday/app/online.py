@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
 from gameday.app.check import PlanRequest, check_command, expand, make_plan
+from gameday.app.upstreams import look_upstream
 from gameday.errors import CannotSeeError, UsageError
 from gameday.kpi.foresee import Interval
 from gameday.kpi.outlook import (
@@ -169,20 +170,23 @@ def check_online(paths: Sequence[Path], request: PlanRequest, out: TextIO, *, as
             environment=request.environment,
             profile=request.profile,
         )
-        plan = make_plan(one)
-        if why := _unasked(plan):
-            codes.append(ExitCode.INCONCLUSIVE)
-            _tell(out, plan, (), error=why, as_json=as_json)
-            continue
+        codes.append(_check(make_plan(one), out, as_json=as_json))
+    return int(next((c for c in (ExitCode.USAGE, ExitCode.INCONCLUSIVE) if c in codes), 0))
+
+
+def _check(plan: Plan, out: TextIO, *, as_json: bool) -> ExitCode:
+    upstreams, error = look_upstream(plan), _unasked(plan)
+    found: tuple[Looked, ...] = ()
+    if not error:
         try:
             found = looked(plan)
-        except CannotSeeError as error:
-            codes.append(ExitCode.INCONCLUSIVE)
-            _tell(out, plan, (), error=str(error), as_json=as_json)
-            continue
-        codes.append(ExitCode.USAGE if _has_errors(found) else ExitCode.PASS)
-        _tell(out, plan, found, as_json=as_json)
-    return int(next((c for c in (ExitCode.USAGE, ExitCode.INCONCLUSIVE) if c in codes), 0))
+        except CannotSeeError as unseen:
+            error = str(unseen)
+    _tell(out, plan, found, upstreams.silent, error=error, as_json=as_json)
+    if _has_errors(found):
+        return ExitCode.USAGE
+    deaf = bool(upstreams.silent) and upstreams.certain
+    return ExitCode.INCONCLUSIVE if error or deaf else ExitCode.PASS
 
 
 def _unasked(plan: Plan) -> str:
@@ -203,7 +207,13 @@ def _has_errors(found: Sequence[Looked]) -> bool:
 
 
 def _tell(
-    out: TextIO, plan: Plan, found: Sequence[Looked], *, as_json: bool, error: str = ""
+    out: TextIO,
+    plan: Plan,
+    found: Sequence[Looked],
+    silent: Mapping[str, str],
+    *,
+    as_json: bool,
+    error: str,
 ) -> None:
     if as_json:
         value = {
@@ -211,10 +221,12 @@ def _tell(
             "environment": plan.environment.name,
             "error": error or None,
             "alerts": [_json(one) for one in found],
+            "upstreams": dict(silent),
         }
         out.write(json.dumps(value, ensure_ascii=False) + "\n")
         return
-    out.write("\n".join([_head(plan, error), *_lines(found)]) + "\n")
+    deaf = [f"  target {name}: {why}" for name, why in silent.items()]
+    out.write("\n".join([_head(plan, error), *deaf, *_lines(found)]) + "\n")
 
 
 def _head(plan: Plan, error: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import time
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gameday.adapters.toxiproxy.server import ServerChoice, choose_server
 from gameday.app.places import Places, needs_toxiproxy
 from gameday.app.sources import clock_problem, http_sources, quiet_now
+from gameday.app.upstreams import look_upstream, own_proxy
 from gameday.errors import (
     AdapterError,
     CannotSeeError,
@@ -77,6 +79,7 @@ def look_around(plan: Plan, *, toxiproxy: str | None = None, reports: Path) -> P
     found = Preflight()
     server = _server(plan, toxiproxy, found) if needs_toxiproxy(plan) else None
     _places(plan, server, found)
+    _upstreams(plan, toxiproxy, found)
     _sources(plan, found)
     _signals(plan, found)
     found.ask("secrets", lambda: _secrets(plan))
@@ -87,9 +90,8 @@ def look_around(plan: Plan, *, toxiproxy: str | None = None, reports: Path) -> P
 
 def _server(plan: Plan, toxiproxy: str | None, found: Preflight) -> ServerChoice | None:
     """The Toxiproxy that is there already. One that the run will start has to find free ports."""
-    given = plan.environment.toxiproxy_url
-    is_url = toxiproxy is not None and "://" in toxiproxy
-    if is_url or (toxiproxy in (None, "given") and given is not None):
+    if not own_proxy(plan, toxiproxy):
+        given = plan.environment.toxiproxy_url
         try:
             server = choose_server(given, log_dir=Path(), force_kind=toxiproxy)
         except GamedayError as error:
@@ -117,6 +119,17 @@ def _places(plan: Plan, server: ServerChoice | None, found: Preflight) -> None:
         blocked = getattr(lease, "blocked", None)
         if blocked is not None and (why := blocked()):
             found.problem("lease", RefusedError(why))
+
+
+def _upstreams(plan: Plan, toxiproxy: str | None, found: Preflight) -> None:
+    """A proxy of ours whose upstream is silent: a service without it is not what is tested."""
+    looked = look_upstream(plan, toxiproxy)
+    found.looked_at += looked.there
+    for name, why in looked.silent.items():
+        if looked.certain:
+            found.problem(f"target {name}", CannotSeeError(why))
+        else:
+            found.warnings.append(f"target {name}: {why}")
 
 
 def _leases(places: Places, found: Preflight) -> Iterator[Any]:
@@ -282,7 +295,13 @@ def _receiver(listen: str) -> str:
 
 def _room(reports: Path) -> str:
     """Whether the journal has room: a run that cannot write its journal has to stop."""
-    there = next((p for p in (reports, *reports.absolute().parents) if p.is_dir()), Path("/"))
+    there = next((p for p in (reports, *reports.absolute().parents) if p.exists()), Path("/"))
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        why = "cannot be written" if there.is_dir() else "is a file"
+        raise RefusedError(
+            f"run directories cannot be made below `{reports}`: `{there}` {why}; "
+            "choose another place with `--reports`"
+        )
     try:
         free = shutil.disk_usage(there).free
     except OSError as error:

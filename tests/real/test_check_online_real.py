@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from alerts_support import Stack, post, until
@@ -42,7 +43,7 @@ environments:
   local:
     targets:
       shop: {{url: "http://127.0.0.1:18801"}}
-      payments: {{proxy: payments, listen: "127.0.0.1:18805", upstream: "127.0.0.1:18705"}}
+      payments: {{proxy: payments, listen: "127.0.0.1:18805", upstream: "{upstream}"}}
     alerts:
       prometheus: {{url: "{prometheus}"}}
       alertmanager: {{url: "{alertmanager}"}}
@@ -67,12 +68,20 @@ def _stack(
         stack.close()
 
 
+def urls_of(stack: Stack) -> dict[str, str]:
+    """What the project file names; its `payments` is whatever listens."""
+    prometheus = stack.prometheus.url
+    upstream = urlsplit(prometheus).netloc
+    alertmanager = stack.alertmanager.url
+    return {"prometheus": prometheus, "alertmanager": alertmanager, "upstream": upstream}
+
+
 @pytest.fixture(name="asked")
 def _asked(
     stack: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, dict[str, Any]]]:
     def ask(alert: str, **more: str) -> tuple[int, dict[str, Any]]:
-        urls = {"prometheus": stack.prometheus.url, "alertmanager": stack.alertmanager.url} | more
+        urls = urls_of(stack) | more
         (tmp_path / "gameday.yaml").write_text(PROJECT.format(**urls))
         scenario = tmp_path / "down.yaml"
         scenario.write_text(SCENARIO.format(id="down", alert=alert))
@@ -101,8 +110,7 @@ def test_the_example_of_the_page(
     real_server("promtool")
     page = Path(__file__).parents[2] / "docs" / "check-online.md"
     example = page.read_text().split("```text\n")[1].split("```")[0]
-    urls = {"prometheus": stack.prometheus.url, "alertmanager": stack.alertmanager.url}
-    (tmp_path / "gameday.yaml").write_text(PROJECT.format(**urls))
+    (tmp_path / "gameday.yaml").write_text(PROJECT.format(**urls_of(stack)))
     alerts = (
         "{alert: HighErrorRate, fires_within: 30s, receiver: pager, effect: errors 50%}\n"
         "    - {alert: NeverLong, fires_within: 50s}"
@@ -212,8 +220,7 @@ def test_a_server_that_does_not_answer(asked: Callable[..., Any]) -> None:
 def test_what_can_certainly_not_be_refuses_a_run_and_what_may_not_is_a_warning(
     stack: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    urls = {"prometheus": stack.prometheus.url, "alertmanager": stack.alertmanager.url}
-    (tmp_path / "gameday.yaml").write_text(PROJECT.format(**urls))
+    (tmp_path / "gameday.yaml").write_text(PROJECT.format(**urls_of(stack)))
     alerts = (
         "{alert: NeverLong, fires_within: 50s}\n"
         "    - {alert: HighErrorRate, fires_within: 50s, effect: errors 3%}"

@@ -10,12 +10,18 @@ from typing import Any
 import pytest
 import yaml
 
-from gameday.app import online
+from gameday.app import online, upstreams
 from gameday.app.check import PlanRequest, make_plan
 from gameday.kpi.outlook import Live, LivePrometheus, SeriesNow
 from tests.unit.scenario.samples import PROJECT, SCENARIO, changed, write_project
 
 BAD, ALL = 'r_total{code="500"}', "r_total"
+
+
+@pytest.fixture(autouse=True)
+def _upstreams_that_listen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the sample are nobody's; tests/unit/app/test_upstreams.py is about them."""
+    monkeypatch.setattr(upstreams, "unheard", lambda _places: {})
 
 
 def scenario(folder: Path, servers: dict[str, Any], *, expects: bool = True) -> Path:
