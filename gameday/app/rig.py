@@ -53,6 +53,7 @@ from gameday.ports import AlertSource, Opener, Undo, Watcher
 from gameday.processes import identity_of, own_identity
 from gameday.scenario.planfile import plan_sha256
 from gameday.secrets import resolve
+from gameday.sentinel.terminal import Drawn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,7 @@ class RigOptions:
     server_process: Mapping[str, Any] | None = None  # of a given server, if whoever gave it knows
     listeners: Sequence[Callable[[Event], None]] = ()
     watchers: Sequence[Watcher] = ()  # more of them, for the whole run
+    drawn: Drawn | None = None  # the terminal on which the run is shown
     admission: Admission | None = None  # what was asked before
 
 
@@ -175,10 +177,9 @@ class _Rig:
         for event in admission.notes if (admission := self._options.admission) else ():
             loop.note(event)
         guard = sentinel.start(
-            self._where.path,
-            call_ms=plan.schedule.limits.call_ms,
-            keep_fds=self._keep_fds(),
-        )
+            self._where.path, call_ms=plan.schedule.limits.call_ms, keep_fds=self._keep_fds(),
+            drawn=self._options.drawn,
+        )  # fmt: skip
         stack.callback(self._dismiss, guard)
         pulse.guard, pulse.emit = guard, loop.emit
         loop.note(Event(kind="sentinel.started", subject="sentinel", data={"pid": guard.pid}))

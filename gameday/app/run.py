@@ -20,6 +20,7 @@ from gameday.errors import GamedayError
 from gameday.model.event import Event, Phase
 from gameday.model.plan import Plan
 from gameday.model.verdict import ExitCode, RunStatus
+from gameday.sentinel.terminal import Drawn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +135,7 @@ def run_one(
     with exporting(plan, request.exports) as told, restored():
         where = create(request.reports, plan.scenario.id)
         _keep_inputs(where, plan)
-        with _view(plan, out, as_json=as_json, quiet=quiet) as listeners:
+        with _view(plan, out, as_json=as_json, quiet=quiet) as (listeners, drawn):
             try:
                 if request.created is not None:
                     request.created(where)
@@ -143,6 +144,7 @@ def run_one(
                     server_process=request.server_process,
                     listeners=[*listeners, *told.listeners],
                     watchers=told.watchers,
+                    drawn=drawn,
                     admission=admission,
                 )
                 done = play(plan, where, options)
@@ -194,21 +196,32 @@ def _reported(where: RunDir, done: Done) -> Judged:
 @contextmanager
 def _view(
     plan: Plan, out: TextIO, *, as_json: bool, quiet: bool
-) -> Iterator[list[Callable[[Event], None]]]:
-    """What shows the run while it goes on, as listeners to its events."""
+) -> Iterator[tuple[list[Callable[[Event], None]], Drawn | None]]:
+    """What shows the run while it goes on, as listeners to its events, and on which terminal."""
     from gameday.report.live import LiveFollower, LiveView
 
     if quiet:
-        yield []
+        yield [], None
         return
     mode: Literal["tty", "plain", "json"]
     screen = out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
     mode = "json" if as_json else "tty" if screen else "plain"
-    follower = LiveFollower(LiveView(plan, mode=mode, stream=out))
+    drawn = _drawn_on(out) if mode == "tty" else None
+    follower = LiveFollower(LiveView(plan, mode=mode, stream=out, drawn=drawn))
     try:
-        yield [follower.emit]
+        yield [follower.emit], drawn
     finally:
         follower.close()
+        if drawn is not None:
+            drawn.close()
+
+
+def _drawn_on(out: TextIO) -> Drawn | None:
+    """The terminal behind *out*, for the sentinel to put back."""
+    try:
+        return Drawn(out)
+    except (OSError, ValueError):  # it says that it is one, and is none
+        return None
 
 
 def _keep_inputs(where: RunDir, plan: Plan) -> None:

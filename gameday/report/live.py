@@ -10,7 +10,7 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Protocol, TextIO
 
 from gameday.model.event import Event
@@ -43,9 +43,17 @@ class _Face(Protocol):
 class LiveView:
     """Shows a run from its events. Not thread-safe; use a `LiveFollower` from other threads."""
 
-    def __init__(self, plan: Plan, *, mode: Mode, stream: TextIO) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        mode: Mode,
+        stream: TextIO,
+        drawn: Callable[[bool], None] | None = None,
+    ) -> None:
+        """*drawn* is told when a terminal's second screen is taken, and when it was given back."""
         self.state = LiveState(plan)
-        self._face = _face(mode, stream)
+        self._face = _face(mode, stream, drawn)
 
     def see(self, event: Event) -> None:
         """Take one event in, and show it if it is news."""
@@ -242,9 +250,9 @@ def _news(event: Event, state: LiveState) -> str:
     return "" if moment is None else moment.text
 
 
-def _face(mode: Mode, stream: TextIO) -> _Face:
+def _face(mode: Mode, stream: TextIO, drawn: Callable[[bool], None] | None) -> _Face:
     if mode == "tty":
         from gameday.report.livetty import TtyFace  # noqa: PLC0415 - rich only where it is shown
 
-        return TtyFace(stream)
+        return TtyFace(stream, drawn)
     return _Plain(stream) if mode == "plain" else _Json(stream)

@@ -36,8 +36,9 @@ _ASCII = str.maketrans({"━": "=", "─": "-", "╌": "~", "┃": "|", "…": "
 class TtyFace:
     """Draws at most four times a second; the terminal is as it was when the view is closed."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO, drawn: Callable[[bool], None] | None = None) -> None:
+        """*drawn* is told before the screen is taken, and after it was given back."""
+        self._stream, self._drawn_on = stream, drawn
         self._colours = Console(file=stream).color_system
         self._plain = not _is_unicode(stream)
         self._news: deque[tuple[int, str]] = deque(maxlen=NEWS)
@@ -77,6 +78,8 @@ class TtyFace:
             held, self._stderr = self._stderr, None
             try:
                 self._write(_CLOSE)
+                if self._drawn_on is not None:
+                    self._drawn_on(False)
             finally:
                 if held is not None:
                     held.release()
@@ -86,6 +89,8 @@ class TtyFace:
         if _is_terminal(sys.stderr):
             self._stderr = _Held(sys.stderr, self._said)
             sys.stderr = self._stderr
+        if self._drawn_on is not None:
+            self._drawn_on(True)
         self._write(_OPEN)
 
     def _said(self, line: str) -> None:

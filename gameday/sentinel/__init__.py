@@ -19,6 +19,7 @@ from pathlib import Path
 from gameday.errors import GamedayError
 from gameday.processes import own_identity
 from gameday.sentinel import owner
+from gameday.sentinel.terminal import Drawn
 from gameday.sentinel.watch import BEAT, DONE
 
 READY_S = 30.0
@@ -81,6 +82,7 @@ def start(
     deadline_s: float | None = None,
     call_ms: int = owner.CALL_MS,
     keep_fds: Sequence[int] = (),
+    drawn: Drawn | None = None,
 ) -> SentinelHandle:
     """Start the sentinel of a run; returns when it watches. Raises `SentinelError`.
 
@@ -88,7 +90,7 @@ def start(
     and silent for *deadline_s* (2.5 heartbeats unless given) is killed and its debts are paid; one
     that only is silent has six times as long. *call_ms* is the engine's limit of a call.
     *keep_fds* are descriptors that the sentinel holds open for as long as it lives (of a server
-    started for the run).
+    started for the run). *drawn* is the terminal that it puts back when the runner is killed.
     """
     deadline_s = 2.5 * heartbeat_s if deadline_s is None else deadline_s
     if owner.read(run_dir).runner is None:
@@ -100,9 +102,13 @@ def start(
         "--pipe", str(life_r), "--ready", str(ready_w),
         "--runner", json.dumps(own_identity()), "--deadline-s", str(deadline_s),
     ]  # fmt: skip
+    fds = [life_r, ready_w, *keep_fds]
+    if drawn is not None:
+        fds += [drawn.terminal, drawn.note]
+        command += ["--terminal", str(drawn.terminal), "--drawn", str(drawn.note)]
     try:
         try:
-            _spawn(command, run_dir / LOG, (life_r, ready_w, *keep_fds))
+            _spawn(command, run_dir / LOG, tuple(fds))
         finally:
             os.close(life_r)
             os.close(ready_w)

@@ -17,6 +17,7 @@ from gameday.processes import Life, life_of, own_identity
 from gameday.sentinel import owner
 from gameday.sentinel.cleanup import JOURNAL, CleanUp
 from gameday.sentinel.record import Record
+from gameday.sentinel.terminal import SLOW_S, Lent
 from gameday.sentinel.watch import Watch
 
 #: A sentinel that could not clean up in a day gives up; `gameday recover` remains.
@@ -31,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--ready", type=int, required=True)
     parser.add_argument("--runner", type=json.loads, required=True)
     parser.add_argument("--deadline-s", type=float, required=True)
+    parser.add_argument("--terminal", type=int)
+    parser.add_argument("--drawn", type=int)
     options = parser.parse_args(argv)
     if os.fork():
         os._exit(0)
@@ -41,6 +44,9 @@ def _watch(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     run_dir: Path = options.run_dir
+    lent = None
+    if options.terminal is not None:
+        lent = Lent.of(options.terminal, options.drawn, options.runner)
     watch = Watch(
         pipe=options.pipe,
         runner=options.runner,
@@ -54,15 +60,26 @@ def _watch(options: argparse.Namespace) -> int:
     os.write(options.ready, json.dumps({"pid": os.getpid()}).encode() + b"\n")
     os.close(options.ready)
     why = watch.until_over()
+    gone = False
     if why is None:
         if Record.of(run_dir / JOURNAL, log=_log).ledger.owed:
             why = "the run ended with faults that could not be shown to be gone"
         else:
             return 0
-    elif not watch.make_sure_it_is_gone():
-        _log("the runner does not end; going on all the same")
+    else:
+        gone = watch.make_sure_it_is_gone()
+        if not gone:
+            _log("the runner does not end; going on all the same")
     _log(f"taking over: {why}")
-    return _clean_up(run_dir, why)
+    if lent is None:
+        return _clean_up(run_dir, why)
+    if not gone:  # whoever is there puts the terminal back, or still draws on it
+        lent.close()
+        return _clean_up(run_dir, why)
+    told = lent.give_back(why)
+    code = _clean_up(run_dir, why)
+    told.join(SLOW_S)
+    return code
 
 
 def _clean_up(run_dir: Path, why: str) -> int:

@@ -15,8 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import yaml
-from lab_support import GAMEDAY, Lab, process
+from lab_support import GAMEDAY, Lab, process, wait_until
 from set_support import quick_scenario
+
+from gameday.processes import gone_within, kill
+from gameday.sentinel import owner
 
 _CODE = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])")
 
@@ -146,6 +149,49 @@ def test_a_run_in_a_terminal_that_changes_its_size(small_lab: Lab) -> None:
     assert any("off, read back" in one for one in shown)
     heights = {sum(bool(line.strip()) for line in frame) for frame in screen.frames}
     assert max(heights) > 16, "a larger screen is used"
+
+
+def test_a_killed_run_leaves_the_terminal_as_it_was(small_lab: Lab) -> None:
+    """The sentinel gives it back, says so, and takes the fault out."""
+    small_lab.write()
+    path = small_lab.directory / "scenario.yaml"
+    scenario = quick_scenario("killed")
+    scenario["load"]["arrivals"] = "5/s"  # nothing that a busy machine could not do
+    scenario["phases"] = {"baseline": "3s", "fault": "60s", "recovery": "1s"}
+    scenario["expect"] = {"baseline": ["errors < 50%"], "fault": ["errors < 50%"]}
+    path.write_text(yaml.safe_dump(scenario, sort_keys=False))
+    leader, follower = os.openpty()
+    sized(leader, 80, 24)
+    screen = Screen()
+    environment = {**os.environ, "TERM": "xterm-256color", "PYTHONUTF8": "1"}
+    with process(
+        [*GAMEDAY, "run", "scenario.yaml"], cwd=small_lab.directory, env=environment,
+        stdin=subprocess.DEVNULL, stdout=follower, stderr=follower, start_new_session=True,
+    ) as child:  # fmt: skip
+        os.close(follower)
+        mode = termios.tcgetattr(leader)
+        killed = False
+        for text in read_from(leader, 120):  # until the sentinel has let go of it
+            screen.feed(text)
+            if not killed and small_lab.faulty() and phase_of(screen) == "fault":
+                assert (screen.other, screen.hidden) == (True, True)
+                killed = True
+                child.kill()
+    try:
+        assert killed
+        assert (screen.other, screen.hidden) == (False, False)
+        assert termios.tcgetattr(leader) == mode
+        assert screen.unknown == []
+        assert " ".join(screen.after.split()) == (
+            "gameday: the runner is gone; its faults are being taken out; `gameday recover` tells"
+        )
+        wait_until("the fault is out", small_lab.well, 60)
+    finally:
+        os.close(leader)
+        sentinel = owner.read(small_lab.last_run).sentinel
+        assert sentinel is not None
+        kill(sentinel)
+        assert gone_within(sentinel, 30)
 
 
 def phase_of(screen: Screen) -> str:
