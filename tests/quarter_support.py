@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gameday.journal import Journal
+from gameday.kpi.budget import Spent
+from gameday.model.event import Event, Phase
 from gameday.model.finding_record import (
     DUE_DAYS,
     Entry,
@@ -21,6 +24,7 @@ from gameday.model.finding_record import (
     fingerprint_of,
     id_of,
 )
+from gameday.model.project import Slo
 
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 NOW = datetime.datetime(2027, 1, 3, 12, tzinfo=datetime.UTC)
@@ -43,6 +47,9 @@ class Year:
     incidents: str
     deployments: str
     drills: str
+    #: run -> objective -> requests, bad ones, and ms of full outage that did as much harm
+    budgets: dict[str, dict[str, tuple[int, int, int]]]
+    days: tuple[Json, ...]
 
 
 def make_year(*, seed: int = 7, runs: int = 500, services: int = 20, findings: int = 80) -> Year:
@@ -55,13 +62,17 @@ def make_year(*, seed: int = 7, runs: int = 500, services: int = 20, findings: i
     }
     tiers = {name: rng.choice((0, 1, 1, 2, 2, 3)) for name in names}
     made = [_run(rng, number, runs, modes, tiers) for number in range(runs)]
+    more = random.Random(seed + 1)
+    budgets = {result["run_id"]: _budgets(more, result, plan) for result, plan in made}
     return Year(
         results=tuple(result for result, _ in made),
         plans=tuple(plan for _, plan in made),
         findings=tuple(_findings(rng, findings, modes)),
-        incidents=_incidents(rng, modes),
+        incidents=_with_postmortems(more, _incidents(rng, modes)),
         deployments=_deployments(rng, names),
         drills=_drills(rng, names),
+        budgets=budgets,
+        days=tuple(_day(more, number) for number in range(40)) if runs > 1 else (),
     )
 
 
@@ -73,6 +84,130 @@ def write_runs(year: Year, reports: Path) -> None:
         (folder / "journal.jsonl").touch()
         (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
         (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    for day in year.days:
+        write_day(day, reports)
+
+
+def write_day(day: Json, reports: Path) -> Path:
+    """The journal and the folder that a day leaves."""
+    path = reports / "days" / f"{day['name']}.jsonl"
+    folder = path.with_suffix("")
+    folder.mkdir(parents=True)
+    (folder / "day.yaml").write_text(DAY_PLAN.format(**day), encoding="utf-8")
+    if day["holidays"]:
+        (folder / "holidays.txt").write_text("\n".join(day["holidays"]) + "\n", encoding="utf-8")
+    origin = datetime.datetime.fromisoformat(day["started"])
+    events = [Event(seq=0, at_ms=0, kind="day.opened", subject=day["day"], data={
+        "origin_wall_ms": int(origin.timestamp() * 1000), "title": day["day"],
+        "environment": day["environment"],
+    })]  # fmt: skip
+
+    def add(at: str, kind: str, subject: str, **more: Any) -> None:
+        ms = int((datetime.datetime.fromisoformat(at) - origin).total_seconds() * 1000)
+        events.append(Event(seq=len(events), at_ms=ms, kind=kind, subject=subject, **more))
+
+    for one in day["tries"]:
+        add(one["at"], "day.item", "bring-back", phase=Phase.STARTED, data={"item_kind": "drill"})
+        add(one["at"], "day.item", "bring-back", phase=Phase.OK, cause=len(events) - 1,
+            data={key: one[key] for key in one if key != "at"})  # fmt: skip
+    if day["ended"]:
+        add(day["ended"], "day.closed", day["day"])
+    if day["published"]:
+        add(day["published"], "day.published", day["day"])
+    with Journal.open(path) as journal:
+        for event in events:
+            journal.append(event)
+    return path
+
+
+def _budgets(rng: random.Random, result: Json, plan: Json) -> dict[str, tuple[int, int, int]]:
+    """What the run's report tells of budgets, as its notes have it; some had no requests."""
+    slos = [Slo(name="availability", share=rng.choice((0.999, 0.9995)))]
+    slos += [Slo(name="latency", share=0.99, latency_ms=500)] if rng.random() < 0.6 else []
+    plan["service"]["slos"] = [
+        {"name": slo.name, "share": slo.share, "latency_ms": slo.latency_ms} for slo in slos
+    ]
+    told = {}
+    result["notes"] = ["a note of something else"]
+    for slo in slos:
+        n = rng.randint(500, 90_000) if rng.random() < 0.9 else 0
+        bad = rng.randint(0, n // 5)
+        outage_ms = rng.choice((rng.randint(0, 900), 10 * rng.randint(100, 5_900),
+                                1_000 * rng.randint(60, 400))) if bad else 0  # fmt: skip
+        spent = Spent(
+            slo=slo.name, objective=slo.share, n=n, bad=bad, edge=rng.randint(0, 9),
+            spent=bad / (n * (1 - slo.share)) if n else None, outage_ms=outage_ms,
+            of_window=rng.choice((None, 0.001)),
+        )  # fmt: skip
+        result["notes"].append(spent.text)
+        if n:
+            told[slo.name] = (n, bad, outage_ms)
+    return told
+
+
+DAY_PLAN = """\
+gameday: 1
+day: {day}
+title: {day}
+objective: To see that it can be brought back.
+environment: {environment}
+scope: [the database]
+roles: [owner, coordinator]
+debrief: {{within: {within}, timezone: {timezone}}}
+items:
+  - id: bring-back
+    title: It comes back
+    hypothesis: It comes back in time.
+    undo: nothing is left
+    drill:
+      what: restore
+      rto: 15m
+      steps: [{{name: restore, run: [restore]}}]
+      checks: [{{name: check, run: [check]}}]
+"""
+
+
+def _day(rng: random.Random, number: int) -> Json:
+    """A day with a drill, which was tried up to three times."""
+    started = START + datetime.timedelta(days=rng.randint(0, 360), minutes=rng.randint(0, 1_439))
+    at = started
+    tries = []
+    for _ in range(rng.randint(1, 3)):
+        at += datetime.timedelta(minutes=rng.randint(10, 60))
+        rto, rpo = rng.randint(100, 1_200) * 1000, rng.choice((None, rng.randint(0, 90) * 1000))
+        whole = rng.random() < 0.9
+        good = whole and rto <= 900_000 and (rpo is None or rpo <= 60_000) and rng.random() < 0.9
+        tries.append({"at": _time(at), "outcome": "pass" if good else "fail", "rto_ms": rto,
+                      "rto_allowed_ms": 900_000, "rpo_ms": rpo, "rpo_allowed_ms": 60_000,
+                      "whole": whole})  # fmt: skip
+    ended = at + datetime.timedelta(minutes=rng.randint(10, 600))
+    published = ended + datetime.timedelta(hours=rng.randint(1, 300))
+    over = rng.random() < 0.95
+    free = [(ended + datetime.timedelta(days=rng.randint(1, 5))).date().isoformat()]
+    return {
+        "name": f"{started:%Y%m%dT%H%M%SZ}-restore-{number % 4}-{number:04x}",
+        "day": f"restore-{number % 4}", "started": _time(started), "tries": tries,
+        "environment": rng.choice(("staging", "prod")),
+        "ended": _time(ended) if over else "",
+        "published": _time(published) if over and rng.random() < 0.8 else "",
+        "within": rng.choice((3, 5)),
+        "timezone": rng.choice(("UTC", "Europe/Berlin", "Asia/Tokyo")),
+        "holidays": free if rng.random() < 0.3 else [],
+    }  # fmt: skip
+
+
+def _with_postmortems(rng: random.Random, text: str) -> str:
+    """The incidents with what became of their postmortems; some are still not over."""
+    head, *lines = text.splitlines()
+    made = [f"{head},postmortem_at"]
+    for line in lines:
+        cells = line.split(",")
+        if rng.random() < 0.05:
+            cells[4] = ""
+        after = datetime.datetime.fromisoformat(cells[4] or cells[1])
+        at = _time(after + datetime.timedelta(hours=rng.randint(1, 240)))
+        made.append(",".join([*cells, rng.choice((at, at, at, "", "not_needed"))]))
+    return "\n".join(made) + "\n"
 
 
 def _time(at: datetime.datetime) -> str:

@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from gameday.app.quarter_days import days_known
 from gameday.app.run_index import Known, bring_up, index_at
 from gameday.errors import UsageError
 from gameday.model.quarter import FindingSeen, History
 from gameday.model.quarter_report import Quarter
 from gameday.model.verdict import ExitCode
 from gameday.programme.quarter_build import frame_at, quarter_of
+from gameday.programme.quarter_days import joined
 from gameday.programme.quarter_imports import (
     read_deployments,
     read_drills,
@@ -133,6 +135,8 @@ def _plain(place: int, one: Candidate) -> dict[str, object]:
 
 def _history(request: QuarterRequest) -> tuple[Known, History]:
     """Everything that was given. Files with errors are told before anything is written."""
+    from gameday.scenario.build import find_project
+
     incidents = _read(request.incidents, read_incidents)
     deployments = _read(request.deployments, read_deployments)
     drills = _read(request.drills, read_drills)
@@ -141,6 +145,9 @@ def _history(request: QuarterRequest) -> tuple[Known, History]:
     known = bring_up(
         index_at(request.index, request.reports), request.reports, rebuild=request.rebuild
     )
+    days = days_known(request.reports, request.project or find_project(Path.cwd()))
+    if drills is not None or days.drills:
+        drills = joined(drills or (), days.drills)
     return known, History(
         runs=known.runs,
         findings=findings,
@@ -148,7 +155,8 @@ def _history(request: QuarterRequest) -> tuple[Known, History]:
         deployments=deployments,
         drills=drills,
         scope=scope,
-        unread=known.unread,
+        days=days.days,
+        unread=(*known.unread, *days.unread),
     )
 
 

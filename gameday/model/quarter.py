@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from gameday.model.verdict import Outcome
+
 #: The version of what the index keeps of a run; another version is read anew.
-INDEX_VERSION = 2
+INDEX_VERSION = 3
 
 
 class RunKind(StrEnum):
@@ -91,6 +93,25 @@ class RunbookSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetSeen:
+    """What the requests of one run did to one objective of its service.
+
+    `outage_ms` is the time of full outage that does as much harm, as exact as the run's report.
+    """
+
+    slo: str
+    objective: float
+    n: int
+    bad: int
+    outage_ms: float
+
+    @property
+    def name(self) -> str:
+        """An objective that was changed is another one: `availability 99.9 %`."""
+        return f"{self.slo} {self.objective * 100:.10g} %"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunSeen:
     """One run. `valid`: it ended by itself or by a stop condition, clean, and could have shown it.
 
@@ -127,6 +148,7 @@ class RunSeen:
     stopped_by: str
     safe_ms: int | None
     safe_ended: bool
+    budgets: tuple[BudgetSeen, ...] = ()
 
     @property
     def pair(self) -> tuple[str, str]:
@@ -184,7 +206,11 @@ class FindingSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
-    """One incident as imported. A failure mode that nobody named is empty."""
+    """One incident as imported. A failure mode that nobody named is empty.
+
+    `postmortem` is when that was published; it is `owed` unless the import says that none is
+    needed, or does not tell of postmortems at all.
+    """
 
     id: str
     started: datetime.datetime
@@ -192,6 +218,8 @@ class Incident:
     severity: str
     resolved: datetime.datetime | None = None
     mode: str = ""
+    postmortem: datetime.datetime | None = None
+    owed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +235,11 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreDrill:
-    """One restore or fail-over drill as imported. Not held: `held` is None, and it did not pass."""
+    """One restore or fail-over drill. Not held: `held` is None, and it did not pass.
+
+    `drill` is its name in the plan of a day, `DAY/ITEM`. One that a day held has the `outcome` that
+    the day gave it after so many `tries`; one that was imported has none.
+    """
 
     id: str
     scheduled: datetime.datetime
@@ -218,13 +250,40 @@ class RestoreDrill:
     rpo_s: float | None = None
     rpo_target_s: float | None = None
     integrity: str = ""
+    environment: str = ""
+    drill: str = ""
+    outcome: str = ""
+    tries: int = 0
 
     @property
     def passed(self) -> bool:
-        """Held, within both targets, and the data was whole; what is not known has not passed."""
+        """Held, within both targets, and the data was whole; what is not known has not passed.
+
+        A day judges more: what the drill made was taken away too, and only the targets that its
+        plan has are asked.
+        """
+        if self.outcome:
+            return self.held is not None and self.outcome == Outcome.PASS.value
         if self.held is None or self.integrity != "pass":
             return False
         return _within(self.rto_s, self.rto_target_s) and _within(self.rpo_s, self.rpo_target_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayHeld:
+    """A day that was held and is over. `due`: the moment before which its debrief is published."""
+
+    id: str
+    title: str
+    environment: str
+    ended: datetime.datetime
+    due: datetime.datetime
+    published: datetime.datetime | None = None
+
+    @property
+    def on_time(self) -> bool:
+        """Whether the debrief was published before it was due."""
+        return self.published is not None and self.published < self.due
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,6 +305,7 @@ class History:
     deployments: tuple[Deployment, ...] | None = None
     drills: tuple[RestoreDrill, ...] | None = None
     scope: tuple[InScope, ...] | None = None
+    days: tuple[DayHeld, ...] = ()
     unread: tuple[str, ...] = ()  # runs whose result could not be read, and why
 
 
@@ -261,6 +321,7 @@ def run_from_plain(raw: Mapping[str, Any]) -> RunSeen:
             ),
             "runbooks": tuple(RunbookSeen(**one) for one in raw["runbooks"]),
             "criteria": tuple(raw["criteria"]),
+            "budgets": tuple(BudgetSeen(**one) for one in raw["budgets"]),
         }
     )
 

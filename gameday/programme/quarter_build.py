@@ -8,12 +8,19 @@ from collections.abc import Callable, Iterator, Sequence
 from gameday.model.project import ENVIRONMENT_KINDS
 from gameday.model.quarter import FindingSeen, History, RunKind
 from gameday.model.quarter_report import CoverageMap, Number, Quarter, Sheet
+from gameday.programme.quarter_budget import (
+    Spending,
+    budget_numbers,
+    budget_sheet,
+    spending,
+)
 from gameday.programme.quarter_coverage import (
     Scope,
     coverage_maps,
     coverage_numbers,
     scope_of,
 )
+from gameday.programme.quarter_days import debrief_numbers
 from gameday.programme.quarter_findings import (
     Standing,
     all_standing,
@@ -64,7 +71,8 @@ def quarter_of(history: History, period: Period, now: datetime.datetime) -> Quar
     findings = history.findings
     standing = all_standing(findings or (), frame.as_of)
     states = runbook_states(frame)
-    numbers = tuple(_numbers(history, frame, scope, states))
+    spent = spending(frame)
+    numbers = tuple(_numbers(history, frame, scope, states, spent))
     maps = tuple(sorted(coverage_maps(frame, scope), key=_leading(frame)))
     top = exposures(standing, scope.tiers, frame.as_of)
     flow = flow_of(findings, frame) if findings is not None else ()
@@ -93,6 +101,7 @@ def quarter_of(history: History, period: Period, now: datetime.datetime) -> Quar
             restored_sheet(frame),
             funnel_sheet(states),
             stale_sheet(states),
+            budget_sheet(spent),
             *_finding_sheets(findings, standing, flow, frame),
             *imported_sheets(history, frame),
             next_sheet(candidates(history, frame)),
@@ -103,11 +112,16 @@ def quarter_of(history: History, period: Period, now: datetime.datetime) -> Quar
 
 
 def _numbers(
-    history: History, frame: Frame, scope: Scope, states: Sequence[RunbookState]
+    history: History,
+    frame: Frame,
+    scope: Scope,
+    states: Sequence[RunbookState],
+    spent: Sequence[Spending],
 ) -> Iterator[Number]:
     yield from coverage_numbers(frame, scope)
     yield from run_numbers(frame)
     yield from runbook_numbers(states)
+    yield from budget_numbers(spent)
     if history.findings is not None:
         yield from finding_numbers(history.findings, frame)
     if history.incidents is not None:
@@ -116,6 +130,7 @@ def _numbers(
         yield from deployment_numbers(history.deployments, frame)
     if history.drills is not None:
         yield from drill_numbers(history.drills, frame)
+    yield from debrief_numbers(history.days, frame)
 
 
 def _finding_sheets(
@@ -153,8 +168,11 @@ _FOUR = (
 def _headline(
     numbers: Sequence[Number], maps: Sequence[CoverageMap]
 ) -> tuple[tuple[str, Number], ...]:
-    """Of the leading environment and kind of run; what is not known stays there as that."""
-    place = (maps[0].environment, maps[0].kind) if maps else ("", "")
+    """Of the leading environment and kind of run; what is not known stays there as that.
+
+    Numbers without a kind of run are of that environment, of none, or of the one with most cases.
+    """
+    lead, kind = (maps[0].environment, maps[0].kind) if maps else ("", "")
     found = []
     for name, title in _FOUR:
         of = [
@@ -162,8 +180,9 @@ def _headline(
             for one in numbers
             if one.name == name
             and not one.subject
-            and (one.environment, one.kind) in (place, ("", ""))
+            and (not one.kind or (one.environment, one.kind) == (lead, kind))
         ]
+        of.sort(key=lambda one: (not one.n, one.environment not in (lead, ""), -one.n))
         missing = Number(
             name=name, subject="", environment="", kind="", unit="share",
             state="not_measured", value=None, n=0,

@@ -7,7 +7,7 @@ names the columns, in any order; lines that are empty or begin with `#` are left
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TypeVar
@@ -44,8 +44,15 @@ class ProblemError(ValueError):
 class Row:
     """One line of a table. What is wrong with a cell goes to *problems*, and None comes back."""
 
-    def __init__(self, file: str, cells: Mapping[str, Spot], at: Spot, problems: list[str]) -> None:
-        self._file, self._cells, self._at, self._problems = file, cells, at, problems
+    def __init__(
+        self, file: str, names: Sequence[str], line: Sequence[Spot], problems: list[str]
+    ) -> None:
+        self._file, self._at, self._problems = file, line[0], problems
+        self._names, self._cells = names, dict(zip(names, line, strict=False))
+
+    def has(self, name: str) -> bool:
+        """Whether the table has the column *name*, whatever stands in this line."""
+        return name in self._names
 
     def get(self, name: str, read: Callable[[str], _T]) -> _T | None:
         """The cell *name* as *read* has it; None if it is empty or wrong."""
@@ -86,7 +93,7 @@ def rows_of(
                 f"{len(names)} columns"
             )
             continue
-        row = Row(file, dict(zip(names, line, strict=False)), line[0], problems)
+        row = Row(file, names, line, problems)
         made = make(row)
         if made is not None:
             found.append(made)
@@ -176,6 +183,14 @@ def word(text: str) -> str:
     if len(text) > 200 or not text.isprintable():
         raise ProblemError("a text of at most 200 characters on one line is meant here")
     return text
+
+
+def day_item(text: str) -> str:
+    """`DAY/ITEM`: a drill in the plan of a day."""
+    day, slash, item = text.partition("/")
+    if not (day and slash and item) or "/" in item:
+        raise ProblemError(f"`{text}` is no drill of a day; write `DAY/ITEM` as its plan has them")
+    return word(text)
 
 
 def time_of(text: str) -> datetime.datetime:

@@ -52,6 +52,12 @@ def frame_of(runs: Iterable[RunSeen], period: Period, as_of: datetime.datetime) 
     )
 
 
+def was_due(due: datetime.datetime, period: Period, as_of: datetime.datetime) -> bool:
+    """Whether the last second before *due* is in *period* and over: midnight ends the day before."""
+    last = due - datetime.timedelta(seconds=1)
+    return period.has(last) and last <= as_of
+
+
 def moment(text: str) -> datetime.datetime:
     """The time that a text of the index has."""
     return datetime.datetime.fromisoformat(text)
@@ -177,6 +183,16 @@ def paired(
     return Paired(
         pairs=len(both), now_k=now_k, now_n=now_n, before_k=before_k, before_n=before_n,
         trend=trend_of((now_k, now_n), (before_k, before_n), up=up),
+    )  # fmt: skip
+
+
+def paired_once(now: tuple[int, int], before: tuple[int, int], *, up: bool = True) -> Paired | None:
+    """The share of all of both quarters, `k` of `n`; None where the one before has no case."""
+    if not before[1]:
+        return None
+    return Paired(
+        pairs=1, now_k=now[0], now_n=now[1], before_k=before[0], before_n=before[1],
+        trend=trend_of(now, before, up=up),
     )  # fmt: skip
 
 

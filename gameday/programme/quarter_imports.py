@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import TypeVar
 
 from gameday.errors import UsageError
 from gameday.model.quarter import Deployment, Incident, InScope, RestoreDrill
 from gameday.programme.quarter_csv import (
     Column,
+    ProblemError,
     Row,
+    day_item,
     one_of,
     rows_of,
     seconds,
@@ -24,6 +27,7 @@ INCIDENTS = (
     Column(name="severity", what="as the tool has it, such as sev1", needed=True),
     Column(name="resolved", what="when it was over; empty if it is not"),
     Column(name="failure_mode", what="such as payments.latency, if somebody named it"),
+    Column(name="postmortem_at", what="when it was published; `not_needed`; empty if it is not"),
 )
 DEPLOYMENTS = (
     Column(name="id", what="its number in the tool", needed=True),
@@ -42,6 +46,8 @@ DRILLS = (
     Column(name="rpo_s", what="seconds of data that were lost"),
     Column(name="rpo_target_s", what="seconds of data that may be lost"),
     Column(name="integrity", what="pass or fail: whether the data was whole"),
+    Column(name="environment", what="where; empty counts as one environment of its own"),
+    Column(name="drill", what="as DAY/ITEM: a day that holds it says the rest"),
 )
 SCOPE = (
     Column(name="service", what="the service", needed=True),
@@ -84,12 +90,27 @@ def _incident(row: Row) -> Incident | None:
     name, started = row.needed("id", word), row.needed("started", time_of)
     service, severity = row.needed("service", word), row.needed("severity", word)
     resolved, mode = row.get("resolved", time_of), row.get("failure_mode", word)
+    written = row.get("postmortem_at", _postmortem)
     if name is None or started is None or service is None or severity is None:
         return None
     return Incident(
         id=name, started=started, service=service, severity=severity.lower(), resolved=resolved,
-        mode=mode or "",
+        mode=mode or "", postmortem=written if isinstance(written, datetime.datetime) else None,
+        owed=row.has("postmortem_at") and written != _NOT_NEEDED,
     )  # fmt: skip
+
+
+_NOT_NEEDED = "not_needed"
+
+
+def _postmortem(text: str) -> datetime.datetime | str:
+    """When it was published, or that none is needed."""
+    if text.lower().replace(" ", "_") == _NOT_NEEDED:
+        return _NOT_NEEDED
+    try:
+        return time_of(text)
+    except ProblemError as error:
+        raise ProblemError(f"{error}, or `{_NOT_NEEDED}`") from None
 
 
 def _deployment(row: Row) -> Deployment | None:
@@ -109,11 +130,13 @@ def _drill(row: Row) -> RestoreDrill | None:
     rto, rto_target = row.get("rto_s", seconds), row.get("rto_target_s", seconds)
     rpo, rpo_target = row.get("rpo_s", seconds), row.get("rpo_target_s", seconds)
     integrity = row.get("integrity", one_of("pass", "fail"))
+    where, drill = row.get("environment", word), row.get("drill", day_item)
     if name is None or scheduled is None or service is None:
         return None
     return RestoreDrill(
         id=name, scheduled=scheduled, service=service, held=held, rto_s=rto,
         rto_target_s=rto_target, rpo_s=rpo, rpo_target_s=rpo_target, integrity=integrity or "",
+        environment=where or "", drill=drill or "",
     )  # fmt: skip
 
 

@@ -1,14 +1,16 @@
-"""Numbers of what was imported: incidents, deployments and restore drills. Never of exercises."""
+"""Numbers of incidents, deployments and restore drills, imported or told by days; never of runs."""
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from gameday.kpi.workdays import deadline
+from gameday.model.day import DebriefRule
 from gameday.model.quarter import Deployment, Incident, RestoreDrill
-from gameday.model.quarter_report import Number, Paired
-from gameday.programme.quarter_frame import Frame, plain, share, trend_of
+from gameday.model.quarter_report import Number
+from gameday.programme.quarter_frame import Frame, paired_once, plain, share, was_due
 from gameday.programme.quarter_period import Period
 
 
@@ -23,6 +25,38 @@ def incident_numbers(incidents: Sequence[Incident], frame: Frame) -> Iterator[Nu
     tested = sum(_was_tested(one, frame) for one in named)
     yield share("incidents_tested_before", tested, len(named),
                 text="incidents whose failure mode a valid run had tested before")  # fmt: skip
+    due, before = ([one.written for one in due_postmortems(incidents, period, frame)]
+                   for period in (frame.period, frame.period.before))  # fmt: skip
+    yield share("postmortems_on_time", sum(due), len(due), target="≥ 90 %",
+                paired=paired_once((sum(due), len(due)), (sum(before), len(before))),
+                text="postmortems of incidents published within 5 business days")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Postmortem:
+    """One that is owed, and the moment before which it is to be published."""
+
+    incident: Incident
+    due: datetime.datetime
+
+    @property
+    def written(self) -> bool:
+        """Whether it was published before that."""
+        at = self.incident.postmortem
+        return at is not None and at < self.due
+
+
+def due_postmortems(
+    incidents: Sequence[Incident], period: Period, frame: Frame
+) -> tuple[Postmortem, ...]:
+    """Those due in *period* until now, in order of time. While an incident lasts none is due."""
+    found = [
+        Postmortem(incident=one, due=deadline(one.resolved, DebriefRule(), hurt=False))
+        for one in incidents
+        if one.owed and one.resolved is not None
+    ]
+    due = [one for one in found if was_due(one.due, period, frame.as_of)]
+    return tuple(sorted(due, key=lambda one: (one.due, one.incident.id)))
 
 
 def _was_tested(incident: Incident, frame: Frame) -> bool:
@@ -44,7 +78,7 @@ def deployment_numbers(deployments: Sequence[Deployment], frame: Frame) -> Itera
             made = share(
                 "change_failure_rate", k, n, subject=f"service:{service}" if service else "",
                 target="< 15 %", text="deployments that failed or were rolled back",
-                paired=_pair((k, n), before),
+                paired=paired_once((k, n), before, up=False),
             )  # fmt: skip
             yield _placed(made, environment)
 
@@ -58,15 +92,21 @@ def _failed(of: Sequence[Deployment]) -> tuple[int, int]:
 
 
 def drill_numbers(drills: Sequence[RestoreDrill], frame: Frame) -> Iterator[Number]:
-    """Of what was scheduled in the quarter and is due: held, and passed."""
-    due = due_drills(drills, frame.period, frame)
-    before = due_drills(drills, frame.period.before, frame)
-    passed = sum(one.passed for one in due)
-    pair = _pair((passed, len(due)), (sum(one.passed for one in before), len(before)), up=True)
-    yield share("restore_success", passed, len(due), target="100 %", paired=pair,
-                text="scheduled drills that passed; one that was not held did not")  # fmt: skip
-    yield share("drills_held", sum(one.held is not None for one in due), len(due),
-                target="100 %", text="scheduled drills that were held")  # fmt: skip
+    """Of what was scheduled in the quarter and is due: held, and passed. By environment."""
+    for environment in sorted({one.environment for one in drills}) or ("",):
+        there = [one for one in drills if one.environment == environment]
+        due = due_drills(there, frame.period, frame)
+        before = due_drills(there, frame.period.before, frame)
+        if environment and not due:
+            continue
+        passed = sum(one.passed for one in due)
+        pair = paired_once((passed, len(due)), (sum(one.passed for one in before), len(before)))
+        text = "scheduled drills that passed; one that was not held did not"
+        made = share("restore_success", passed, len(due), target="100 %", paired=pair, text=text)
+        yield _placed(made, environment)
+        held = sum(one.held is not None for one in due)
+        text = "scheduled drills that were held"
+        yield _placed(share("drills_held", held, len(due), target="100 %", text=text), environment)
 
 
 def due_drills(
@@ -75,15 +115,6 @@ def due_drills(
     """Those scheduled in *period* until now, in order of time."""
     found = [one for one in drills if period.has(one.scheduled) and one.scheduled <= frame.as_of]
     return tuple(sorted(found, key=lambda one: (one.scheduled, one.id)))
-
-
-def _pair(now: tuple[int, int], before: tuple[int, int], *, up: bool = False) -> Paired | None:
-    if not before[1]:
-        return None
-    return Paired(
-        pairs=1, now_k=now[0], now_n=now[1], before_k=before[0], before_n=before[1],
-        trend=trend_of(now, before, up=up),
-    )  # fmt: skip
 
 
 def _seen(at: datetime.datetime, frame: Frame) -> bool:

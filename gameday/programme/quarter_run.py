@@ -13,6 +13,7 @@ from gameday.model.proof import ProofWord
 from gameday.model.quarter import AlertSeen, FaultSeen, Restored, RunbookSeen, RunKind, RunSeen
 from gameday.model.report import State
 from gameday.model.verdict import Outcome, RunStatus
+from gameday.programme.quarter_budget import budgets_told
 
 Json = Mapping[str, Any]
 _FINE = (Outcome.PASS, Outcome.SKIP)
@@ -63,7 +64,14 @@ def run_seen(result: Json, plan: Json) -> RunSeen:
         stopped_by=str(safety["stopped_by"]),
         safe_ms=_whole(safety["time_to_safe_ms"]),
         safe_ended=safety["state"] == State.MEASURED,
+        budgets=tuple(budgets_told(result.get("notes", ()), _objectives(plan))),
     )
+
+
+def _objectives(plan: Json) -> dict[str, float]:
+    """Objective of the service -> its share, between 0 and 1."""
+    found = _at(plan, "service", "slos") or ()
+    return {str(one["name"]): float(one["share"]) for one in found}
 
 
 def _valid(result: Json) -> bool:

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 
 from gameday.model.quarter import Deployment, History, Incident, Restored, RunKind, RunSeen
 from gameday.model.quarter_report import Cell, CoverageMap, Dot, Number, Sheet
+from gameday.programme.quarter_days import day_sheet
 from gameday.programme.quarter_findings import Standing
 from gameday.programme.quarter_frame import Frame
 from gameday.programme.quarter_numbers import alert_words, detection
-from gameday.programme.quarter_outside import due_drills
+from gameday.programme.quarter_outside import due_drills, due_postmortems
 
 WORDS = ("detected", "late", "missed", "unexpected", "not known")
 RESTORED = tuple(one.value for one in Restored)
@@ -156,18 +157,33 @@ def imported_sheets(history: History, frame: Frame) -> Iterator[Sheet]:
     """What was imported, of this quarter."""
     if history.incidents is not None:
         yield _incidents(history.incidents, frame)
+        yield postmortem_sheet(history.incidents, frame)
+    if history.days:
+        yield day_sheet(history.days, frame)
     if history.deployments is not None:
         yield _deployments(history.deployments, frame)
     if history.drills is not None:
         rows = tuple(
             (d.id, f"{d.scheduled:%Y-%m-%d}", f"{d.held:%Y-%m-%d}" if d.held else "not held",
-             d.service, d.rto_s, d.rto_target_s, d.rpo_s, d.rpo_target_s,
-             d.integrity or None, d.passed)
+             d.service or None, d.environment or None, d.drill or None, d.tries or None, d.rto_s,
+             d.rto_target_s, d.rpo_s, d.rpo_target_s, d.integrity or None, d.passed)
             for d in due_drills(history.drills, frame.period, frame)
         )  # fmt: skip
-        columns = ("id", "scheduled", "held", "service", "rto_s", "rto_target_s", "rpo_s",
-                   "rpo_target_s", "integrity", "passed")  # fmt: skip
+        columns = ("id", "scheduled", "held", "service", "environment", "drill", "tries", "rto_s",
+                   "rto_target_s", "rpo_s", "rpo_target_s", "integrity", "passed")  # fmt: skip
         yield Sheet(name="drills", title="Drills against targets", columns=columns, rows=rows)
+
+
+def postmortem_sheet(incidents: Sequence[Incident], frame: Frame) -> Sheet:
+    """The postmortems that were due in the quarter."""
+    rows = tuple(
+        (p.incident.id, p.incident.service, p.incident.severity, f"{p.due:%Y-%m-%dT%H:%M:%SZ}",
+         f"{at:%Y-%m-%dT%H:%M:%SZ}" if (at := p.incident.postmortem) else "not published",
+         p.written)
+        for p in due_postmortems(incidents, frame.period, frame)
+    )  # fmt: skip
+    columns = ("incident", "service", "severity", "due", "published", "on_time")
+    return Sheet(name="postmortems", title="Postmortems", columns=columns, rows=rows)
 
 
 def _incidents(incidents: Sequence[Incident], frame: Frame) -> Sheet:

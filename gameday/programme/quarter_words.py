@@ -142,6 +142,10 @@ def notes(frame: Frame, history: History, scope: Scope) -> tuple[str, ...]:
         "and every fault was shown to be gone; other runs count only as begun",
         "how users were restored is told apart by what was proven or acknowledged; without either "
         "it counts as self-healed",
+        "what exercises spent of an error budget is the time of full outage that does as much harm "
+        "to the requests of all runs, over the outage that the objective allows in the quarter",
+        "postmortems and debriefs are due at the end of the fifth business day after; of an "
+        "incident Monday to Friday in UTC, of a day by the calendar of its plan",
         "nothing is computed per person",
         *_left_out(frame, history, scope),
     )
@@ -164,8 +168,18 @@ def _left_out(frame: Frame, history: History, scope: Scope) -> Iterator[str]:
     for name, value, what in given:
         if value is None:
             yield f"no {name} were given: {what} not measured"
-    yield "error budgets, postmortem dates and planned GameDays are not measured"
+    yield from _not_told(frame, history)
     for text in history.unread[:10]:
         yield f"left out: {text}"
     if len(history.unread) > 10:
-        yield f"left out: {len(history.unread) - 10} more runs that could not be read"
+        yield f"left out: {len(history.unread) - 10} more runs and days that could not be read"
+
+
+def _not_told(frame: Frame, history: History) -> Iterator[str]:
+    if not any(run.budgets for run in frame.now):
+        yield "no run told what it spent of an objective: error budgets not measured"
+    if history.incidents is not None and not any(one.owed for one in history.incidents):
+        yield "no incident has a `postmortem_at`: postmortems not measured"
+    if not history.days:
+        yield "no day below the reports is over: debriefs not measured"
+    yield "planned GameDays that were not held are not measured"

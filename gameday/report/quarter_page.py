@@ -136,12 +136,21 @@ def _findings(quarter: Quarter) -> Section:
     )
 
 
+_MISSING = {
+    "drills": "no drills were imported, and no day held one; `--drills FILE.csv` imports them",
+    "postmortems": "no incidents were imported; `--incidents FILE.csv` does it",
+    "days": "there is no day below the reports that is over",
+}
+
+
 def _drills(quarter: Quarter) -> Section:
     blocks = []
     for names, sheet, title in (
         (("restore_success", "drills_held"), "drills", "Restore and fail-over"),
         (("change_failure_rate",), "deployments", "Deployments"),
         (("incidents", "incidents_tested_before"), "incidents", "Incidents"),
+        (("postmortems_on_time",), "postmortems", "Postmortems"),
+        (("debriefs_on_time",), "days", "Days and their debriefs"),
     ):
         found = sheet_of(quarter, sheet)
         numbers = [
@@ -154,7 +163,9 @@ def _drills(quarter: Quarter) -> Section:
                 head=[""],
                 rows=[[NOT_MEASURED]],
                 title=title,
-                notes=[f"no {sheet} were imported; `--{sheet} FILE.csv` does it"],
+                notes=[
+                    _MISSING.get(sheet, f"no {sheet} were imported; `--{sheet} FILE.csv` does it")
+                ],
             )
             blocks.append(Block(tables=(note,)))
             continue
@@ -169,7 +180,7 @@ def _drills(quarter: Quarter) -> Section:
         id="drills",
         title="Drills, deployments and incidents",
         blocks=blocks,
-        lead="As imported; nothing of it is inferred from runs",
+        lead="As imported, and as days held them; nothing of it is inferred from runs",
     )
 
 

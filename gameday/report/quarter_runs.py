@@ -212,10 +212,19 @@ def slo(quarter: Quarter) -> Section:
                 "hypotheses_confirmed",
             ),
         ]
+        spent = numbers_of(quarter, group, "budget_spent", prefix="slo")
+        if spent:
+            what = f"of the quarter's error budget, spent by exercises, {name}"
+            tables.append(times(f"budgets-{slug(name)}", what, spent, "budget_spent"))
         blocks.append(Block(title=name, tables=tables, fold=fold(place, name)))
+    sheet = sheet_of(quarter, "budgets")
+    if sheet is not None and sheet.rows:
+        table = sheet_table(sheet, "table-budgets", limit=20)
+        blocks.append(Block(tables=(table,), fold="error budgets, and what they are made of"))
     return Section(
         id="objectives",
         title="Objectives",
         blocks=blocks,
-        lead="Criteria of the fault phases; error budgets are not measured here",
+        lead="Criteria of the fault phases, and what all runs spent of the error budgets; outside "
+        "production that is what they would have spent there",
     )

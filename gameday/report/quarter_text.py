@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gameday.model.quarter_report import Cell, Number, Quarter, Sheet, Trend
-from gameday.model.units import format_ms
+from gameday.model.units import format_ms, format_ratio
 from gameday.report.page import Table
 
 #: KPI -> what it is called.
@@ -54,6 +54,9 @@ NAMES = {
     "change_failure_rate": "Change failure rate",
     "restore_success": "Restore drills passed",
     "drills_held": "Restore drills held",
+    "postmortems_on_time": "Postmortems within 5 business days",
+    "debriefs_on_time": "Debriefs within 5 business days",
+    "budget_spent": "Error budget spent by exercises",
     "after_effect_max": "Longest after-effect",
     "ttd_median": "Time to detect, median",
     "ttd_p90": "Time to detect, p90",
@@ -109,6 +112,8 @@ def _amount(value: float | None, unit: str) -> str:
         return "?"
     if unit == "ms":
         return format_ms(value)
+    if unit == "part":
+        return "< 0.01 %" if 0 < value < 0.0001 else format_ratio(value)
     text = f"{value:.1f}".removesuffix(".0")
     return text if unit in ("count", "") else f"{text} {'d' if unit == 'days' else 'h'}"
 

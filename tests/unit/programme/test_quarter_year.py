@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import zoneinfo
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -16,10 +17,12 @@ import pytest
 from quarter_support import NOW, Year, make_year, write_runs
 
 from gameday.adapters.run_index import RunIndex
+from gameday.app.quarter_days import days_known
 from gameday.app.run_index import bring_up
 from gameday.model.quarter import History
 from gameday.model.quarter_report import Number, Quarter
 from gameday.programme.quarter_build import quarter_of
+from gameday.programme.quarter_days import joined
 from gameday.programme.quarter_imports import read_deployments, read_drills, read_incidents
 from gameday.programme.quarter_period import Period
 from gameday.programme.quarter_register import finding_seen
@@ -42,12 +45,15 @@ def history(year: Year, tmp_path_factory: pytest.TempPathFactory) -> History:
     known = bring_up(RunIndex.sqlite(reports / "index.sqlite"), reports)
     assert known.read == 500
     assert not known.unread
+    days = days_known(reports, None)
+    assert not days.unread
     return History(
         runs=known.runs,
         findings=tuple(finding_seen(one) for one in year.findings),
         incidents=read_incidents(year.incidents, "incidents.csv"),
         deployments=read_deployments(year.deployments, "deployments.csv"),
-        drills=read_drills(year.drills, "drills.csv"),
+        drills=joined(read_drills(year.drills, "drills.csv"), days.drills),
+        days=days.days,
     )
 
 
@@ -409,6 +415,114 @@ def test_what_was_imported_is_counted_by_itself(year: Year, numbers: dict[Key, N
     incidents = [line.split(",") for line in year.incidents.splitlines()[1:]]
     sev1 = sum(FIRST <= i[1] <= LAST and i[3] == "sev1" for i in incidents)
     assert numbers["incidents", "", "", "severity:sev1"].value == sev1
+
+
+def test_budgets_are_what_the_bad_requests_of_every_run_add_up_to(
+    year: Year, quarter: Quarter, numbers: dict[Key, Number]
+) -> None:
+    expected: dict[Key, list[float]] = defaultdict(lambda: [0, 0, 0, 0])
+    allowed_ms: dict[Key, float] = {}
+    plans = {r["run_id"]: p for r, p in zip(year.results, year.plans, strict=True)}
+    quarter_ms = 92 * 24 * 3_600_000
+    for result, environment, what in in_quarter(year):
+        shares = {s["name"]: s["share"] for s in plans[result["run_id"]]["service"]["slos"]}
+        for name, (n, bad, outage_ms) in year.budgets[result["run_id"]].items():
+            percent = {0.999: "99.9 %", 0.9995: "99.95 %", 0.99: "99 %"}[shares[name]]
+            subject = f"slo:{result['scenario']['service']} {name} {percent}"
+            key = ("budget_spent", environment, what, subject)
+            for place, more in enumerate((1, n, bad, outage_ms)):
+                expected[key][place] += more
+            allowed_ms[key] = (1 - shares[name]) * quarter_ms
+    assert {key for key in numbers if key[0] == "budget_spent"} == set(expected)
+    assert len(expected) > 50
+    sheet = next(one for one in quarter.sheets if one.name == "budgets")
+    rows = {(row[0], row[1], f"slo:{row[2]} {row[3]}"): row for row in sheet.rows}
+    assert len(rows) == len(sheet.rows) == len(expected)
+    for key, (runs, n, bad, outage_ms) in expected.items():
+        assert numbers[key].n == runs
+        assert numbers[key].value == pytest.approx(outage_ms / allowed_ms[key])
+        row = rows[key[1:]]
+        assert row[4:7] == (runs, n, bad)
+        assert row[7] == pytest.approx(n * allowed_ms[key] / quarter_ms, abs=1e-3)
+        assert row[8] == pytest.approx(outage_ms / 1000, abs=1e-3)
+        assert (row[11] == "spent") == (key[1] == "prod")
+
+
+def fifth_business_day(
+    ended: str, zone: str = "UTC", holidays: Iterable[str] = ()
+) -> datetime.datetime:
+    """The midnight that ends it, by the clock of *zone*."""
+    place = zoneinfo.ZoneInfo(zone)
+    day = datetime.datetime.fromisoformat(ended).astimezone(place).date()
+    left = 5
+    while left:
+        day += datetime.timedelta(days=1)
+        left -= day.isoweekday() <= 5 and day.isoformat() not in holidays
+    next_day = day + datetime.timedelta(days=1)
+    return datetime.datetime(next_day.year, next_day.month, next_day.day, tzinfo=place)
+
+
+def due_in_quarter(due: datetime.datetime) -> bool:
+    first, last = map(datetime.datetime.fromisoformat, (FIRST, LAST))
+    return first < due <= last + datetime.timedelta(seconds=1)
+
+
+def in_time(published: str, due: datetime.datetime) -> bool:
+    return bool(published) and datetime.datetime.fromisoformat(published) < due
+
+
+def test_postmortems_are_in_time_within_five_business_days(
+    year: Year, quarter: Quarter, numbers: dict[Key, Number]
+) -> None:
+    found = {}
+    for line in year.incidents.splitlines()[1:]:
+        name, _, _, _, resolved, _, written = line.split(",")
+        due = fifth_business_day(resolved) if resolved else None
+        if due is not None and written != "not_needed" and due_in_quarter(due):
+            found[name] = in_time(written, due)
+    assert len(found) > 5
+    assert set(found.values()) == {True, False}
+    number = numbers["postmortems_on_time", "", "", ""]
+    assert (number.k, number.n) == (sum(found.values()), len(found))
+    assert (number.low, number.high) == pytest.approx(wilson(sum(found.values()), len(found)))
+    sheet = next(one for one in quarter.sheets if one.name == "postmortems")
+    assert {row[0]: row[5] for row in sheet.rows} == found
+
+
+def test_debriefs_are_in_time_within_five_business_days_of_their_plan(
+    year: Year, quarter: Quarter, numbers: dict[Key, Number]
+) -> None:
+    found: dict[str, dict[str, bool]] = defaultdict(dict)
+    for day in year.days:
+        if day["ended"]:
+            due = fifth_business_day(day["ended"], day["timezone"], day["holidays"])
+            if due_in_quarter(due):
+                found[day["environment"]][day["name"]] = in_time(day["published"], due)
+    told = {key[1] for key in numbers if key[0] == "debriefs_on_time"}
+    assert told == set(found) == {"staging", "prod"}
+    for environment, of in found.items():
+        number = numbers["debriefs_on_time", environment, "", ""]
+        assert (number.k, number.n) == (sum(of.values()), len(of))
+        assert (number.low, number.high) == pytest.approx(wilson(sum(of.values()), len(of)))
+    sheet = next(one for one in quarter.sheets if one.name == "days")
+    assert {row[0]: row[6] for row in sheet.rows} == {**found["staging"], **found["prod"]}
+
+
+def test_drills_that_days_held_stand_beside_the_imported_ones(
+    year: Year, quarter: Quarter, numbers: dict[Key, Number]
+) -> None:
+    found: dict[str, list[bool]] = defaultdict(list)
+    for day in year.days:
+        last = day["tries"][-1]
+        if FIRST <= last["at"] <= LAST:
+            found[day["environment"]].append(last["outcome"] == "pass")
+    assert sum(map(len, found.values())) > 5
+    for environment, of in found.items():
+        number = numbers["restore_success", environment, "", ""]
+        assert (number.k, number.n) == (sum(of), len(of))
+    sheet = next(one for one in quarter.sheets if one.name == "drills")
+    imported = numbers["restore_success", "", "", ""].n
+    assert len(sheet.rows) == imported + sum(map(len, found.values()))
 
 
 def test_alerts_and_restorations_add_up_to_the_valid_runs(year: Year, quarter: Quarter) -> None:
