@@ -16,6 +16,7 @@ from gameday.errors import GamedayError
 from gameday.processes import Life, life_of, own_identity
 from gameday.sentinel import owner
 from gameday.sentinel.cleanup import JOURNAL, CleanUp
+from gameday.sentinel.kept import Kept
 from gameday.sentinel.record import Record
 from gameday.sentinel.terminal import SLOW_S, Lent
 from gameday.sentinel.watch import Watch
@@ -47,11 +48,13 @@ def _watch(options: argparse.Namespace) -> int:
     lent = None
     if options.terminal is not None:
         lent = Lent.of(options.terminal, options.drawn, options.runner)
+    kept = Kept(run_dir)
     watch = Watch(
         pipe=options.pipe,
         runner=options.runner,
         runner_fd=_pidfd(options.runner),
         deadline_s=options.deadline_s,
+        look=kept.look,
     )
     for kind in registry.undo_kinds():
         registry.undoer(kind)  # nothing is imported any more when it counts
@@ -62,7 +65,7 @@ def _watch(options: argparse.Namespace) -> int:
     why = watch.until_over()
     gone = False
     if why is None:
-        if Record.of(run_dir / JOURNAL, log=_log).ledger.owed:
+        if Record.of(run_dir / JOURNAL, log=_log, kept=kept.journal).ledger.owed:
             why = "the run ended with faults that could not be shown to be gone"
         else:
             return 0
@@ -72,20 +75,21 @@ def _watch(options: argparse.Namespace) -> int:
             _log("the runner does not end; going on all the same")
     _log(f"taking over: {why}")
     if lent is None:
-        return _clean_up(run_dir, why)
+        return _clean_up(run_dir, kept, why)
     if not gone:  # whoever is there puts the terminal back, or still draws on it
         lent.close()
-        return _clean_up(run_dir, why)
+        return _clean_up(run_dir, kept, why)
     told = lent.give_back(why)
-    code = _clean_up(run_dir, why)
+    code = _clean_up(run_dir, kept, why)
     told.join(SLOW_S)
     return code
 
 
-def _clean_up(run_dir: Path, why: str) -> int:
+def _clean_up(run_dir: Path, kept: Kept, why: str) -> int:
     try:
         with owner.cleaning(run_dir, wait_s=60.0):
-            report = CleanUp(run_dir=run_dir, by="sentinel", log=_log).run(why=why, for_s=LONGEST_S)
+            clean_up = CleanUp(run_dir=run_dir, by="sentinel", log=_log, kept=kept)
+            report = clean_up.run(why=why, for_s=LONGEST_S)
     except GamedayError as error:
         _log(str(error))
         return 5

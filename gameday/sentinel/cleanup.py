@@ -18,13 +18,17 @@ from gameday.model.event import UNDO_OF, Event, Phase
 from gameday.model.recovery import RecoveryReport
 from gameday.processes import gone_within, kill
 from gameday.sentinel import owner as owner_file
+from gameday.sentinel.kept import Kept
 from gameday.sentinel.pay import CALL_S, Payer, UndoerOf, attempt
-from gameday.sentinel.record import Record
+from gameday.sentinel.record import JOURNAL, Record
 
-JOURNAL = "journal.jsonl"
+__all__ = ["JOURNAL", "CleanUp"]
+
 #: A server that was started for the run and does not let its faults be taken out is ended.
 PATIENCE_S = 15.0
 SERVER = "toxiproxy"
+#: How long it is still tried after the run directory was deleted: that is how people give a run up.
+GONE_S = 120.0
 _SOON_S = 1.0
 _SIGHT_S = 10.0  # how long a last look is tried again when the other side does not answer
 
@@ -38,16 +42,23 @@ class CleanUp:
     log: Callable[[str], None]
     undoer: UndoerOf = registry.undoer
     died_s_ago: float = 0.0
+    kept: Kept | None = None  # what is known without the directory
     lines: list[str] = field(default_factory=list)
+    _gone_since: float | None = None
 
     def run(self, *, why: str, for_s: float) -> RecoveryReport:
         """Pay for at most *for_s*, then look again when nothing can be on its way any more."""
         began = time.monotonic()
         owner = owner_file.read(self.run_dir)
-        record = Record.of(self.run_dir / JOURNAL, log=self.log)
+        if owner.runner is None and self.kept is not None:
+            owner = self.kept.owner
+        read_kept = self.kept.journal if self.kept is not None else None
+        record = Record.of(self.run_dir / JOURNAL, log=self.log, kept=read_kept)
         record.open_if_quick()
         if self.by == "sentinel":
-            record.add("sentinel.took_over", "sentinel", data={"why": why})
+            until_wall_ms = round((time.time() + for_s) * 1000)
+            data = {"why": why, "until_wall_ms": until_wall_ms}
+            record.add("sentinel.took_over", "sentinel", data=data)
         try:
             under_way = _end_calls(record)
             self._pay(record, owner, for_s=for_s)
@@ -65,15 +76,34 @@ class CleanUp:
             return
         self._say(f"taking out: {', '.join(owed)}")
         call_s = max(CALL_S, 1.5 * owner.call_ms / 1000)  # the adapters end their calls earlier
-        payer = Payer(record, by=self.by, undoer=self.undoer, call_s=call_s)
+        payer = Payer(record, by=self.by, undoer=self.undoer, call_s=call_s, over=self._given_up)
         paid = payer.pay(for_s=min(for_s, PATIENCE_S))
         record.open_now()
         if not paid and self._end_stubborn_server(record, owner):
             paid = payer.pay(for_s=PATIENCE_S)
         if not paid:
             self._end_parts(owner, but=SERVER)
+            self._say_until(record, for_s - PATIENCE_S)
             paid = payer.pay(for_s=for_s - PATIENCE_S)
         self._say("all of it is out, read back" if paid else _why_not(record))
+
+    def _say_until(self, record: Record, for_s: float) -> None:
+        until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + for_s))
+        self.log(
+            f"{_why_not(record)}; trying on until {until}, "
+            f"`gameday recover {self.run_dir.name}` takes over"
+        )
+
+    def _given_up(self) -> bool:
+        """Whether the run directory was deleted so long ago that nobody waits any more."""
+        if not _deleted(self.run_dir / JOURNAL):
+            self._gone_since = None
+            return False
+        now = time.monotonic()
+        if self._gone_since is None:
+            self._gone_since = now
+            self.log(f"the run directory is gone: trying for another {GONE_S:.0f} s")
+        return now - self._gone_since > GONE_S
 
     def _end_stubborn_server(self, record: Record, owner: owner_file.Owner) -> bool:
         """End a server of the run's own that hangs; its faults end with it."""
@@ -133,7 +163,10 @@ class CleanUp:
                 self._say(f"{undo.get('mode', 'leftover')} is still there: {facts.get('error')}")
         self._end_parts(owner)
         if not left:
-            owner_file.tidied(self.run_dir)
+            try:
+                owner_file.tidied(self.run_dir)
+            except OSError as error:  # a full disk, or no directory: it is done all the same
+                self.log(f"it cannot be noted that nothing is left: {error}")
         return ()
 
     def _end_parts(self, owner: owner_file.Owner, *, but: str | None = None) -> None:
@@ -145,6 +178,17 @@ class CleanUp:
     def _say(self, text: str) -> None:
         self.lines.append(text)
         self.log(text)
+
+
+def _deleted(path: Path) -> bool:
+    """Whether a file is surely not there; a disk that does not answer is no proof."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _end_calls(record: Record) -> bool:

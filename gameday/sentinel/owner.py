@@ -103,8 +103,15 @@ def runner_life(run_dir: Path) -> Life:
 
 @contextmanager
 def cleaning(run_dir: Path, *, wait_s: float) -> Iterator[None]:
-    """Hold the right to clean a run up: one process at a time. Raises `RefusedError`."""
-    fd = os.open(run_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    """Hold the right to clean a run up: one process at a time. Raises `RefusedError`.
+
+    Where no lock can be made (a full disk, no directory any more) mending goes first.
+    """
+    try:
+        fd = os.open(run_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError:
+        yield
+        return
     try:
         deadline = time.monotonic() + wait_s
         while True:

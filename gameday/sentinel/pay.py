@@ -18,6 +18,8 @@ from gameday.sentinel.record import Record
 
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 60.0
+#: How often it is asked, between two tries, whether it is over.
+LOOK_S = 5.0
 #: A call that takes longer is given up. The adapters end theirs earlier.
 CALL_S = 20.0
 
@@ -39,7 +41,7 @@ class _Lane:
 
 
 class Payer:
-    """Pays what the record says is owed."""
+    """Pays what the record says is owed. *over* ends it before its time: nobody waits any more."""
 
     def __init__(
         self,
@@ -49,9 +51,10 @@ class Payer:
         undoer: UndoerOf = registry.undoer,
         call_s: float = CALL_S,
         longest_pause_s: float = LONGEST_PAUSE_S,
+        over: Callable[[], bool] = bool,
     ) -> None:
         self._record, self._by, self._undoer = record, by, undoer
-        self._call_s, self._longest_pause_s = call_s, longest_pause_s
+        self._call_s, self._longest_pause_s, self._over = call_s, longest_pause_s, over
         self._lanes: dict[str, _Lane] = {}
         self._given_up: dict[int, Debt] = {}
         self._results: queue.Queue[tuple[str, int, _Result]] = queue.Queue()
@@ -61,11 +64,11 @@ class Payer:
         deadline = time.monotonic() + for_s
         while self._record.ledger.owed:
             now = time.monotonic()
-            if now >= deadline:
+            if now >= deadline or self._over():
                 return False
             waits = [self._step(key, debt, now) for key, debt in self._heads().items()]
             try:
-                result = self._results.get(timeout=max(0.01, min([deadline - now, *waits])))
+                result = self._results.get(timeout=max(0.01, min([deadline - now, LOOK_S, *waits])))
             except queue.Empty:
                 continue
             self._take(*result)

@@ -17,6 +17,7 @@ from gameday.journal import Journal, decode
 from gameday.model.debts import Ledger, fold, ledger_of
 from gameday.model.event import Event, Phase
 
+JOURNAL = "journal.jsonl"
 #: Above this the journal is opened after the first reverts: verifying it takes seconds.
 QUICK_BYTES = 4 * 1024 * 1024
 _MARKS = (b'"kind":"fault.', b'"kind":"target.', b'"kind":"run.')
@@ -39,14 +40,21 @@ class Record:
         self._shift = 0
 
     @classmethod
-    def of(cls, path: Path, *, log: Callable[[str], None]) -> Record:
-        """Read what matters of a journal, quickly: lines that are torn or changed are left out."""
+    def of(
+        cls, path: Path, *, log: Callable[[str], None], kept: Callable[[], bytes] | None = None
+    ) -> Record:
+        """Read what matters of a journal, quickly: lines that are torn or changed are left out.
+
+        *kept* gives what it held when it cannot be read any more; it may raise `OSError`.
+        """
         events, last = [], None
-        try:
-            lines = path.read_bytes().split(b"\n")
-        except OSError as error:
-            log(f"the journal cannot be read: {error}")
-            lines = []
+        lines: list[bytes] = []
+        for look in (path.read_bytes, *([kept] if kept else [])):
+            try:
+                lines = look().split(b"\n")
+                break
+            except OSError as error:
+                log(f"the journal cannot be read: {error}")
         for line in lines:
             if any(mark in line for mark in _MARKS) and (event := _decoded(line)) is not None:
                 events.append(event)

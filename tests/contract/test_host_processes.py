@@ -481,8 +481,8 @@ def test_a_restart_that_fails_says_so_and_is_tried_again(host: Host) -> None:
     fault = host.fault(KILL, target)
     undo = fault.prepare()
     fault.inject(undo)
-    for _ in range(2):
-        with pytest.raises(AdapterError, match="ended with 1: no licence"):
+    for _ in range(2):  # and only what this attempt said
+        with pytest.raises(AdapterError, match=r"ended with 1: no licence$"):
             UNDOER.revert(undo)
         assert UNDOER.present(undo)
     assert host.notes() == ["undo-run-1-f.json"]
@@ -511,6 +511,31 @@ def test_a_slow_restart_is_waited_for_and_not_doubled(
     assert UNDOER.revert(undo)["pid"] == host.named()
     assert not UNDOER.present(undo)
     assert (host.directory / "starts").read_text() == "x"
+
+
+def test_what_a_slow_restart_says_is_shown_without_what_others_said_before(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.sleeper()
+    code = (
+        "import os, sys, time\n"
+        "if not os.path.exists('starts'): open('starts', 'w'); sys.exit('the first')\n"
+        "print('the second', flush=True)\n"
+        "open('starts', 'w').write('x')\n"
+        "time.sleep(120)\n"
+    )
+    undo = host.fault(KILL, host.target(restart=(sys.executable, "-c", code))).prepare()
+    host.fault(KILL, host.target(restart=(sys.executable, "-c", code))).inject(undo)
+    with pytest.raises(AdapterError, match=r"ended with 1: the first$"):
+        UNDOER.revert(undo)
+    monkeypatch.setattr(undo_module, "RESTART_S", 0.2)
+    with pytest.raises(AdapterError, match="is not back yet"):
+        UNDOER.revert(undo)
+    wait(lambda: (host.directory / "starts").read_text() == "x")
+    with pytest.raises(AdapterError, match="is not back yet") as error:
+        UNDOER.revert(undo)
+    assert "the second" in str(error.value)
+    assert "the first" not in str(error.value)
 
 
 def test_a_restart_that_hangs_is_ended_and_tried_again(

@@ -111,11 +111,20 @@ def _log(path: Path) -> BinaryIO:
         return Path(os.devnull).open("ab")
 
 
-def last_words(log: Path) -> str:
-    """The end of a log, for a message; empty if there is nothing."""
+def size_of(log: Path) -> int:
+    """How long a log is now; 0 if there is none. What follows is said by the next program."""
+    try:
+        return log.stat().st_size
+    except OSError:
+        return 0
+
+
+def last_words(log: Path, since: int) -> str:
+    """The end of what a log says from byte *since* on, for a message; empty if that is nothing."""
     try:
         with log.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - _QUOTED))
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(since if since <= end else 0, end - _QUOTED))
             return _said(file.read())
     except OSError:
         return ""

@@ -63,6 +63,7 @@ def start(undo: Undo, *, within_s: float) -> dict[str, Any]:
     began = time.monotonic()
     service, directory = undo["service"], Path(undo["directory"])
     log = Path(service["log"])
+    since_byte = commands.size_of(log)
     process = commands.launch(
         service["command"], directory=directory, log=log, extra=service["extra"]
     )
@@ -72,12 +73,12 @@ def start(undo: Undo, *, within_s: float) -> dict[str, Any]:
         if process.poll() is not None and not marked(MARKER, undo["marker"]):
             raise NoEffectError(
                 f"`{service['command'][0]}` of target `{undo['target']}` ended at once with "
-                f"{process.returncode}{commands.last_words(log)}"
+                f"{process.returncode}{commands.last_words(log, since_byte)}"
             )
         if time.monotonic() > deadline:
             raise AdapterError(
                 f"target `{undo['target']}` was started but is not ready after {within_s:.0f} s: "
-                f"{_awaited(undo)}{commands.last_words(log)}"
+                f"{_awaited(undo)}{commands.last_words(log, since_byte)}"
             )
         time.sleep(0.02)
     head = head_of(undo["marker"])
@@ -151,8 +152,10 @@ def bring_back(undo: Undo, killed: Identity, *, within_s: float) -> dict[str, An
         return {"pid": found["pid"], "restarted": False}
     directory, log = Path(undo["directory"]), Path(undo["service"]["log"])
     process = None
-    if not _under_way(directory, undo):
-        process = _restart(directory, undo)
+    since_byte = _under_way(directory, undo)
+    if since_byte is None:
+        since_byte = commands.size_of(log)
+        process = _restart(directory, undo, since_byte)
     since = time.monotonic()
     while True:
         found = back(undo, killed)
@@ -163,12 +166,12 @@ def bring_back(undo: Undo, killed: Identity, *, within_s: float) -> dict[str, An
             _note(directory, undo, restarting=None)
             raise AdapterError(
                 f"`{undo['service']['command'][0]}`, which restarts target `{undo['target']}`, "
-                f"ended with {process.returncode}{commands.last_words(log)}"
+                f"ended with {process.returncode}{commands.last_words(log, since_byte)}"
             )
         if time.monotonic() > deadline:
             raise AdapterError(
                 f"target `{undo['target']}` is not back yet: {_awaited(undo)}"
-                f"{commands.last_words(log)}"
+                f"{commands.last_words(log, since_byte)}"
             )
         time.sleep(0.02)
     target_note = _target_note(undo)
@@ -178,9 +181,10 @@ def bring_back(undo: Undo, killed: Identity, *, within_s: float) -> dict[str, An
     return {"pid": found["pid"], "restarted": True}
 
 
-def _restart(directory: Path, undo: Undo) -> subprocess.Popen[bytes]:
+def _restart(directory: Path, undo: Undo, since_byte: int) -> subprocess.Popen[bytes]:
     service = undo["service"]
-    _note(directory, undo, restarting=None, restart_wall_ms=round(time.time() * 1000))
+    now_ms = round(time.time() * 1000)
+    _note(directory, undo, restarting=None, restart_wall_ms=now_ms, log_since_byte=since_byte)
     process = commands.launch(
         service["command"], directory=directory, log=Path(service["log"]), extra=service["extra"]
     )
@@ -189,20 +193,25 @@ def _restart(directory: Path, undo: Undo) -> subprocess.Popen[bytes]:
     return process
 
 
-def _under_way(directory: Path, undo: Undo) -> bool:
-    """Whether an earlier call has begun a restart that may still come to something."""
+def _under_way(directory: Path, undo: Undo) -> int | None:
+    """From which byte of the log on an earlier call's restart speaks; None if there is none.
+
+    One that was begun may still come to something.
+    """
     note = find_note(directory, undo)
     at_ms = note.undo.get("restart_wall_ms") if note else None
     if note is None or not isinstance(at_ms, int):
-        return False
+        return None
     age_s = time.time() - at_ms / 1000
     restarting = note.undo.get("restarting")
     if 0 <= age_s < _PATIENCE_S and restarting is not None:
-        return alive(restarting) or age_s < _PATIENCE_S / 4
+        if alive(restarting) or age_s < _PATIENCE_S / 4:
+            return int(note.undo.get("log_since_byte") or 0)
+        return None
     if restarting is not None:  # it hangs: the next one is to find the place free
         with suppress(PermissionError):
             send(restarting, signal.SIGKILL)
-    return False
+    return None
 
 
 def _note(directory: Path, undo: Undo, **changes: Any) -> None:
