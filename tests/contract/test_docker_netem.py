@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from docker_helper_support import (
     revert,
     revert_elsewhere,
 )
-from docker_support import BOX, DockerLab, wait_until
+from docker_support import BOX, DockerLab, OwnEngine, wait_until
 
 from gameday.adapters.docker.actions.netem import disciplines, handle_of
 from gameday.adapters.docker.undo import UNDOER
@@ -71,6 +72,20 @@ def test_a_rate_is_felt_and_goes(docker_engine: DockerLab) -> None:
     assert said["matched_bytes"] >= 100_000
     assert shaped(docker_engine, box) == before
     assert left_behind(docker_engine) == []
+
+
+def test_who_comes_and_goes_does_not_change_the_address_that_others_answer_to(
+    own_engine: OwnEngine,
+) -> None:
+    """A bridge without an address of its own takes one of its ports'.
+
+    A container that is in the middle of an answer then sends the rest to an address that is gone,
+    for minutes: nobody asks it anything that would tell it the new one.
+    """
+    number = (own_engine.directory / "number").read_text().strip()
+    chosen = Path(f"/sys/class/net/gdeng{number}/addr_assign_type").read_text().strip()
+
+    assert chosen == "3"  # set, and not stolen from a port
 
 
 def test_a_delay_is_felt_or_the_kernel_is_said_not_to_know_it(docker_engine: DockerLab) -> None:
