@@ -13,7 +13,8 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from gameday.engine.clock import Clock
@@ -31,13 +32,48 @@ _WAITING_MAX = 3
 _LINES_MAX = 8
 
 
+@dataclass(slots=True)
+class Late:
+    """Whether somebody asked for an end once a run was over: it stays as it is, no other begins."""
+
+    asked: bool = False
+
+    @contextlib.contextmanager
+    def noting(self, what: str) -> Iterator[None]:
+        """Around *what* comes after a run, and may take long: a signal ends it, and is noted."""
+
+        def note(_number: int, _frame: Any) -> None:
+            self.asked = True
+            raise KeyboardInterrupt
+
+        with _handled(note):
+            try:
+                yield
+            except KeyboardInterrupt:
+                self.asked = True
+                sys.stderr.write(f"gameday: interrupted before {what}\n")
+
+
 @contextlib.contextmanager
-def restored() -> Iterator[None]:
+def restored() -> Iterator[Late]:
     """Around everything that a run is made of: signals mean afterwards what they meant before.
 
     Within, but before and after `interrupts`, each of them is a `KeyboardInterrupt`: what was taken
-    to prepare the run, a lease for example, is given back.
+    to prepare the run, a lease for example, is given back. Says whether one came while the parts of
+    a run that was over were put away.
     """
+    late = Late()
+    with _handled(signal.default_int_handler):
+        try:
+            yield late
+        finally:
+            now = [signal.getsignal(number) for number in _NUMBERS]
+            late.asked = any(isinstance(handler, _Over) and handler.asked for handler in now)
+
+
+@contextlib.contextmanager
+def _handled(handler: Callable[[int, Any], Any]) -> Iterator[None]:
+    """Signals that are not ignored go to *handler* for so long; in the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -45,11 +81,11 @@ def restored() -> Iterator[None]:
     try:
         for number in _NUMBERS:
             if before[number] is not signal.SIG_IGN:
-                signal.signal(number, signal.default_int_handler)
+                signal.signal(number, handler)
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, found in before.items():
+            signal.signal(number, found)
 
 
 @contextlib.contextmanager
@@ -77,16 +113,23 @@ def interrupts(loop: Loop, clock: Clock | None = None, *, calm: bool = False) ->
             teller.answer(loop, clock)
 
     before = {number: signal.signal(number, interrupt) for number in _NUMBERS}
+    over = _Over()
     try:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, _over if calm else handler)
+            signal.signal(number, over if calm else handler)
         teller.close()
 
 
-def _over(_number: int, _frame: Any) -> None:
+class _Over:
     """The run is over: there is nothing to interrupt that would be better undone."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __call__(self, _number: int, _frame: Any) -> None:
+        self.asked = True
 
 
 class _Teller:

@@ -13,13 +13,14 @@ from typing import Any, Literal, Self, TextIO
 
 from gameday.app.check import PlanRequest, expand
 from gameday.app.exports import Exports, exporting, send_afterwards
+from gameday.app.interrupts import Late, restored
 from gameday.app.judge import Judged, judge_run, write_reports
 from gameday.app.rundir import RunDir, create
 from gameday.engine.core import Done
-from gameday.errors import GamedayError
+from gameday.errors import GamedayError, JournalError
 from gameday.model.event import Event, Phase
 from gameday.model.plan import Plan
-from gameday.model.verdict import ExitCode, RunStatus
+from gameday.model.verdict import ExitCode, Outcome, RunStatus, Verdict
 from gameday.sentinel.terminal import Drawn
 
 
@@ -84,13 +85,38 @@ class RunRequest:
         ]
 
 
+class UnreportedError(GamedayError):
+    """A run that is over, and of which nothing can be told: it ends with what its runner knows.
+
+    What may still be broken, and an interrupt, stand above whatever came after the run.
+    """
+
+    def __init__(self, where: RunDir, done: Done, why: Exception) -> None:
+        known = Verdict(
+            outcome=Outcome.INCONCLUSIVE, status=done.status, findings=(), dirty=done.dirty
+        )
+        bug = "" if isinstance(why, (GamedayError, OSError)) else f"{type(why).__name__}, our bug: "
+        ours = bool(bug) or isinstance(why, JournalError)
+        code = known.exit_code
+        self.exit_code = ExitCode.INTERNAL if ours and code is ExitCode.INCONCLUSIVE else code
+        left = f"; MAY STILL BE BROKEN: {', '.join(done.dirty)}" if done.dirty else ""
+        super().__init__(
+            f"run `{where.run_id}` is over ({done.status.value}), and nothing can be told of it: "
+            f"{bug}{why}{left}"
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """A run that ended: where it lies, and its verdict."""
+    """A run that ended: where it lies, and its verdict.
+
+    `interrupted` says that somebody asked for an end once it was over: no other run may begin.
+    """
 
     where: RunDir
     judged: Judged
     done: Done
+    interrupted: bool = False
 
     @property
     def exit_code(self) -> ExitCode:
@@ -114,14 +140,14 @@ def run_one(
     quiet: bool = False,
     stream: TextIO | None = None,
 ) -> RunResult:
-    """Run one plan, judge it, write its reports. Raises `GamedayError` if it could not start."""
+    """Run one plan, judge it, write its reports.
+
+    Raises `GamedayError` if it could not start, `UnreportedError` if it cannot be judged.
+    """
     from gameday.app.admission import admit
-    from gameday.app.interrupts import restored
     from gameday.app.pages import finish_pages
     from gameday.app.policy_gate import PolicyRequest
     from gameday.app.rig import RigOptions, play
-    from gameday.report.console import render
-    from gameday.report.json_ import result_line
 
     out = stream or sys.stdout
     policy = PolicyRequest(
@@ -132,7 +158,7 @@ def run_one(
         beside_plan=("--toxiproxy",) if request.toxiproxy else (),
     )
     admission = admit(plan, policy, toxiproxy=request.toxiproxy, reports=request.reports)
-    with exporting(plan, request.exports) as told, restored():
+    with exporting(plan, request.exports) as told, restored() as late:
         where = create(request.reports, plan.scenario.id)
         _keep_inputs(where, plan)
         with _view(plan, out, as_json=as_json, quiet=quiet) as (listeners, drawn):
@@ -155,16 +181,36 @@ def run_one(
                 if _forget_untouched(where):
                     sys.stderr.write("gameday: interrupted before anything was touched\n")
                 raise
-        judged = _reported(where, done)
-        text = result_line(judged.report) if as_json else render(judged.report, str(where.path))
+        judged, text = _judged(where, done, as_json=as_json)
         tell(out, text)
         finish_pages(where, judged)
-    send_afterwards(judged, request.exports)
+    _afterwards(judged, request, late)
+    return RunResult(where=where, judged=judged, done=done, interrupted=late.asked)
+
+
+def _judged(where: RunDir, done: Done, *, as_json: bool) -> tuple[Judged, str]:
+    """The run as judged and in words. Raises `UnreportedError`, and nothing else."""
+    from gameday.report.console import render
+    from gameday.report.json_ import result_line
+
+    try:
+        judged = _reported(where, done)
+        text = result_line(judged.report) if as_json else render(judged.report, str(where.path))
+    except Exception as error:  # nothing here may hide what the run left behind
+        raise UnreportedError(where, done, error) from error
+    return judged, text
+
+
+def _afterwards(judged: Judged, request: RunRequest, late: Late) -> None:
+    """Who else is told of a run whose verdict is out. It may take long; nothing here changes it."""
+    if request.exports.otlp_endpoint is not None:
+        with late.noting("its trace was sent"):
+            send_afterwards(judged, request.exports)
     if request.findings:
         from gameday.app.findings import collect_after
 
-        collect_after(judged, project=request.scenario.project)
-    return RunResult(where=where, judged=judged, done=done)
+        with late.noting("its findings were collected"):
+            collect_after(judged, project=request.scenario.project)
 
 
 def tell(out: TextIO, text: str) -> None:

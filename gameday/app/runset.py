@@ -118,7 +118,7 @@ def _rows(
         tries = () if ended or why else _tries(request, plan, options)
         file = str(request.scenario.path)
         rows.append(SetRow(scenario=plan.scenario.id, file=file, tries=tries, skipped=why))
-        ended = ended or (bool(tries) and tries[-1].exit_code in _ENDS)
+        ended = ended or (bool(tries) and _ends(tries[-1]))
     return tuple(rows)
 
 
@@ -129,9 +129,14 @@ def _tries(request: RunRequest, plan: Plan, options: SetOptions) -> tuple[Try, .
         if number:
             sys.stderr.write(f"gameday: `{plan.scenario.id}` is tried again ({number + 1})\n")
         tries.append(_once(request, plan, options))
-        if tries[-1].exit_code not in _RETRIED:
+        if tries[-1].exit_code not in _RETRIED or tries[-1].interrupted:
             break
     return tuple(tries)
+
+
+def _ends(one: Try) -> bool:
+    """Whether nothing is run after it."""
+    return one.exit_code in _ENDS or one.interrupted
 
 
 def _once(request: RunRequest, plan: Plan, options: SetOptions) -> Try:
@@ -143,11 +148,12 @@ def _once(request: RunRequest, plan: Plan, options: SetOptions) -> Try:
         return Try(exit_code=error.exit_code, reason=text.removeprefix("gameday: ").strip())
     except KeyboardInterrupt:
         return Try(exit_code=ExitCode.INTERRUPTED, reason="interrupted before it began")
-    return _try(result.exit_code, result.judged.report)
+    return _try(result.exit_code, result.judged.report, interrupted=result.interrupted)
 
 
-def _try(code: ExitCode, report: Report) -> Try:
-    return Try(exit_code=code, reason=report.verdict.reason, report=report)
+def _try(code: ExitCode, report: Report, *, interrupted: bool = False) -> Try:
+    reason = report.verdict.reason
+    return Try(exit_code=code, reason=reason, report=report, interrupted=interrupted)
 
 
 def _flakes(plans: Sequence[Plan], reports: Path) -> str:

@@ -174,7 +174,9 @@ def _ended(code: int, out: str, err: str, reports: Path) -> ScenarioRun:
         result = json.loads((run_dir / "result.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         reason = f"`{run_dir}` has no result that can be read: {error}"
-        return ScenarioRun(exit_code=ExitCode.INTERNAL, reason=reason, output=told)
+        shown = exit_code in (ExitCode.PASS, ExitCode.FAIL)
+        code = ExitCode.INTERNAL if shown else exit_code  # what is broken stays said
+        return ScenarioRun(exit_code=code, reason=reason, output=told)
     return ScenarioRun(
         exit_code=exit_code,
         reason=str(last.get("reason", "")),

@@ -20,11 +20,15 @@ class FailOn(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Try:
-    """One run of a scenario: what it ended with and why; `report` is None if there was no run."""
+    """One run of a scenario: what it ended with and why; `report` is None if there is none.
+
+    `interrupted` says that somebody asked for an end after it: what it ended with stands.
+    """
 
     exit_code: ExitCode
     reason: str
     report: Report | None = None
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +81,15 @@ class RunSet:
 
     @property
     def exit_code(self) -> ExitCode:
-        """What the command ends with. Skipped ones count as nothing: alone they show nothing."""
+        """What the command ends with. Skipped ones count as nothing: alone they show nothing.
+
+        An interrupt between two runs counts where a scenario was not run because of it.
+        """
         warned = any(row.warnings for row in self.rows)
         codes = [row.exit_code for row in self.rows if row.tries]
+        left = any(not row.tries and not row.skipped for row in self.rows)
+        if left and any(one.interrupted for row in self.rows for one in row.tries):
+            codes.append(ExitCode.INTERRUPTED)
         return exit_with(codes, self.fail_on, warned=warned)
 
 

@@ -49,14 +49,17 @@ def play(
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     played: list[str] = []
 
-    def go(outcomes: Outcomes, **options: Any) -> tuple[ExitCode, list[str]]:
+    def go(
+        outcomes: Outcomes, *, late: tuple[str, ...] = (), **options: Any
+    ) -> tuple[ExitCode, list[str]]:
         def one(request: RunRequest, _plan: Any, **_: Any) -> Any:
             name = request.scenario.path.stem
             played.append(name)
             found = outcomes[name].pop(0)
             if isinstance(found, BaseException):
                 raise found
-            return SimpleNamespace(exit_code=found, judged=SimpleNamespace(report=report(found)))
+            judged = SimpleNamespace(report=report(found))
+            return SimpleNamespace(exit_code=found, judged=judged, interrupted=name in late)
 
         def made(request: PlanRequest) -> Any:
             base = plan()
@@ -126,6 +129,20 @@ def test_an_interrupt_before_a_run_still_leaves_a_summary(play: Any, tmp_path: P
     assert play({"a": [E.PASS], "b": [KeyboardInterrupt()], "c": []})[0] is E.INTERRUPTED
 
     assert [row["exit_code"] for row in stored(tmp_path)[0]["scenarios"]] == [0, 130, None]
+
+
+def test_an_interrupt_once_a_run_is_over_ends_the_set_and_changes_no_verdict(
+    play: Any, tmp_path: Path
+) -> None:
+    outcomes = {"a": [E.PASS], "b": [E.FAIL, E.PASS], "c": [E.PASS]}
+
+    assert play(outcomes, late=("b",), retry=1) == (E.INTERRUPTED, ["a", "b"])
+
+    assert [row["exit_code"] for row in stored(tmp_path)[0]["scenarios"]] == [0, 1, None]
+
+
+def test_where_nothing_is_left_an_interrupt_afterwards_has_nothing_to_end(play: Any) -> None:
+    assert play({"a": [E.PASS], "b": [E.PASS]}, late=("b",))[0] is E.PASS
 
 
 def test_a_refused_scenario_does_not_end_the_set(play: Any, tmp_path: Path) -> None:

@@ -133,3 +133,14 @@ def test_a_lock_is_held_against_another_process_and_ends_with_it(
             other.kill()
     with locked(["a", "b"], 5):
         assert (tmp_path / f"gameday-locks-{scenario_run.os.getuid()}").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "kept"), [(5, ExitCode.DIRTY), (130, ExitCode.INTERRUPTED), (0, ExitCode.INTERNAL)]
+)
+def test_a_run_whose_result_is_gone_shows_nothing_and_hides_nothing(
+    tmp_path: Path, code: int, kept: ExitCode
+) -> None:
+    told = '{"t": "result", "run_id": "gone"}\n'
+
+    assert scenario_run._ended(code, told, "", tmp_path).exit_code is kept
