@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gameday.errors import GamedayError, RefusedError, ScenarioError, UsageError
 from gameday.model.diagnostics import Diagnostic, has_errors, in_order
@@ -14,6 +15,9 @@ from gameday.model.plan import Plan
 from gameday.model.scenario import Auth, LoadSpec, RequestStep
 from gameday.model.verdict import ExitCode
 from gameday.secrets import basic_credentials, masked, remember, resolve
+
+if TYPE_CHECKING:
+    from gameday.scenario.api import CheckResult
 
 #: How `check` can tell what it found.
 FORMS = ("text", "json", "github", "sarif")
@@ -129,10 +133,18 @@ def check_command(
     if has_errors(result.diagnostics):
         return int(ExitCode.USAGE)
     if form in ("text", "github"):
-        n, days = len(result.scenarios), result.days
-        more = f" and {days} plan{'' if days == 1 else 's'} of a day" if days else ""
-        sys.stdout.write(f"{n} scenario{'' if n == 1 else 's'}{more} checked, no errors\n")
+        sys.stdout.write(f"{_what_was_checked(result)} checked, no errors\n")
     return int(ExitCode.PASS)
+
+
+def _what_was_checked(result: CheckResult) -> str:
+    """`2 scenarios, 1 plan of a day and 3 files of readiness`."""
+    n, days, ready = len(result.scenarios), result.days, result.ready
+    parts = [f"{n} scenario{'' if n == 1 else 's'}"]
+    parts += [f"{days} plan{'' if days == 1 else 's'} of a day"] if days else []
+    parts += [f"{ready} file{'' if ready == 1 else 's'} of readiness"] if ready else []
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _for_machines(diagnostics: Sequence[Diagnostic], form: str) -> str:

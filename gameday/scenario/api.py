@@ -26,6 +26,7 @@ from gameday.scenario.days import DayReading, against_project, read_day
 from gameday.scenario.lint import lint, lint_project, unknown_environment
 from gameday.scenario.load import Document, load_file
 from gameday.scenario.node import Marks
+from gameday.scenario.readiness_check import problems_in, readiness_files
 from gameday.scenario.scope import Scope
 from gameday.scenario.sniff import PROJECT_FILE, is_day_file, is_ours
 
@@ -37,12 +38,13 @@ DEFAULT_ENVIRONMENT = "local"
 class CheckResult:
     """What `check` found: all diagnostics in order, and the scenarios without errors.
 
-    `days` counts the plans of days, with or without errors.
+    `days` counts the plans of days, with or without errors, and `ready` the files of readiness.
     """
 
     diagnostics: tuple[Diagnostic, ...]
     scenarios: tuple[Scenario, ...]
     days: int = 0
+    ready: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -185,7 +187,7 @@ def check(
     profile: str | None = None,
     all_profiles: bool = True,
 ) -> CheckResult:
-    """Check scenario and project files; directories are searched.
+    """Check files of every kind: scenarios, projects, days, readiness; directories are searched.
 
     Each scenario is checked as it stands and in each of its profiles, or in *profile* alone, in
     *environment* (`local`, or the only one there is). The project is *project*, else the nearest
@@ -196,7 +198,8 @@ def check(
     scenarios = []
     for path in paths:
         before = len(checker.found)
-        files = list(_files_under([path]))
+        named = readiness_files([path], project)
+        files = [file for file in _files_under([path]) if file not in named]
         projects = [file for file in files if file.name == PROJECT_FILE]
         for file in files:
             scenario = checker.file(file, profile, all_profiles=all_profiles)
@@ -205,10 +208,13 @@ def check(
         if path.is_dir():
             for file in projects:
                 checker.found.extend(checker.unused_targets(file.absolute()))
-        if not files and len(checker.found) == before:
+        if not files and not named and len(checker.found) == before:
             checker.found.append(_no_scenario(path))
+    ready = readiness_files(paths, project)
+    known = {key: place.project for key, place in checker.places.items()}
+    found = checker.found + problems_in(ready, project=project, known=known, shown=_shown)
     return CheckResult(
-        diagnostics=in_order(checker.found), scenarios=tuple(scenarios), days=checker.days
+        diagnostics=in_order(found), scenarios=tuple(scenarios), days=checker.days, ready=len(ready)
     )
 
 
