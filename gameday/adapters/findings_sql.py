@@ -13,7 +13,7 @@ from pathlib import Path
 from gameday.adapters.sql import Database, Postgres, Sqlite, connected
 from gameday.errors import UsageError
 from gameday.model.finding_codec import CodecError, from_plain, to_plain
-from gameday.model.finding_record import FindingRecord, continues, in_findings_order
+from gameday.model.finding_record import FindingRecord, in_findings_order, refuse_loss
 
 _NAME = "gameday_findings"
 _TABLE = """\
@@ -80,9 +80,7 @@ class FindingTable:
                     found[one] = self._record(*row)
             made = tuple(update(found))
             for record in made:
-                old = found.get(record.id)
-                if record.id not in ids or (old is not None and not continues(old, record)):
-                    raise ValueError(f"`{record.id}` would lose what the register says of it")
+                refuse_loss(found.get(record.id), record, ids)
                 connection.execute(self._database.sql(_PUT), _row(record))
             connection.execute("COMMIT")
         return made

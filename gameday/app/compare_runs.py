@@ -50,9 +50,9 @@ def _same_scenario(places: tuple[RunDir, RunDir], first: str, judged: Judged) ->
 
 
 def _write(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.new")
+    from gameday.report.pages import put
+
     try:
-        draft.write_text(text, encoding="utf-8", newline="\n")
-        draft.replace(path)
+        put(path, text.encode())
     except OSError as error:
         raise UsageError(f"`{path}` cannot be written: {error.strerror}") from None

@@ -86,13 +86,11 @@ def _in_register(place: str, base: Path) -> Findings | None:
     from gameday.app.finding_store import store_at
     from gameday.model.finding_codec import to_plain
 
-    kind, colon, rest = place.partition(":")
-    if not colon or kind not in _DATABASES:
-        store_at(place, base)  # refuses what is no place
-        return _in_files(base / place) if (base / place).exists() else None
     store = store_at(place, base)
-    if kind == "sqlite" and not (base / rest.removeprefix("//")).exists():
+    if not store.exists():
         return None
+    if place.partition(":")[0] not in _DATABASES:
+        return _in_files(base / place)
     texts = {f"{one.id}.json": json_text(to_plain(one)) for one in store.all()}
     return Findings(name="the register", texts=texts)
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -104,85 +103,52 @@ def add_command(asked: Adding, *, store: str | None, project: Path | None) -> Ex
 def assign_command(act: Act, *, team: str, severity: str | None) -> ExitCode:
     """It is somebody's."""
     worse = chosen_word(FindingSeverity, severity, "--severity")
-    return change_command(
-        act.finding,
-        lambda record, register, now: findings.assigned(
-            record,
-            role=act.role or team or act.role_for(record),
-            team=team,
-            severity=worse,
-            why=act.why,
-            now=now,
-            policy=register.policy,
-        ),
-        store=act.store,
-        project=act.project,
+    by = replace(act, role=act.role or team or None)
+    return _do(
+        by, lambda record, **how: findings.assigned(record, team=team, severity=worse, **how)
     )
 
 
 def start_command(act: Act) -> ExitCode:
     """Work has begun."""
-    return change_command(
-        act.finding,
-        lambda record, register, now: findings.started(
-            record, role=act.role_for(record), why=act.why, now=now, policy=register.policy
-        ),
-        store=act.store,
-        project=act.project,
-    )
+    return _do(act, findings.started)
 
 
 def claim_command(act: Act) -> ExitCode:
     """A fix is in place."""
-    return change_command(
-        act.finding,
-        lambda record, register, now: findings.claimed(
-            record, role=act.role_for(record), why=act.why, now=now, policy=register.policy
-        ),
-        store=act.store,
-        project=act.project,
-    )
+    return _do(act, findings.claimed)
 
 
 def accept_command(act: Act, *, until: str) -> ExitCode:
-    """The risk is accepted."""
+    """The risk is accepted. Never by the owner team only because nobody else was named."""
     try:
         day = datetime.date.fromisoformat(until)
     except ValueError:
         raise UsageError(f"`--until {until}` is no day; write `2026-12-20`") from None
-    return change_command(
-        act.finding,
-        lambda record, register, now: findings.accepted(
-            record,
-            role=act.role or "",
-            until=day,
-            why=act.why,
-            now=now,
-            policy=register.policy,
+    return _do(
+        act,
+        lambda record, **how: findings.accepted(
+            record, until=day, **{**how, "role": act.role or ""}
         ),
-        store=act.store,
-        project=act.project,
     )
 
 
 def supersede_command(act: Act, *, by: str) -> ExitCode:
     """Another one stands for it."""
     other = found(register_of(store=act.store, project=act.project).store, by)
-    return change_command(
-        act.finding,
-        lambda record, register, now: findings.superseded(
-            record, other, role=act.role_for(record), why=act.why, now=now, policy=register.policy
-        ),
-        store=act.store,
-        project=act.project,
-    )
+    return _do(act, lambda record, **how: findings.superseded(record, other, **how))
 
 
 def wont_fix_command(act: Act) -> ExitCode:
     """Nothing will be done."""
+    return _do(act, findings.refused)
+
+
+def _do(act: Act, change: Callable[..., FindingRecord]) -> ExitCode:
+    """One change of a finding: *change* has the record, who does it, why, when, and the policy."""
     return change_command(
         act.finding,
-        lambda record, register, now: findings.refused(
+        lambda record, register, now: change(
             record, role=act.role_for(record), why=act.why, now=now, policy=register.policy
         ),
         store=act.store,
@@ -197,10 +163,10 @@ def export_command(out: Path | None, *, store: str | None, project: Path | None)
     if out is None:
         sys.stdout.write(text)
         return ExitCode.PASS
-    draft = out.with_name(f".{out.name}.new")
+    from gameday.report.pages import put
+
     try:
-        draft.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(draft, out)  # noqa: PTH105 - a reader never sees half of it
+        put(out, text.encode())
     except OSError as error:
         raise UsageError(f"`{out}` cannot be written: {error.strerror}") from None
     sys.stdout.write(f"wrote {out}: {len(records)} findings\n")

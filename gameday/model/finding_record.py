@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
@@ -304,6 +304,15 @@ def continues(old: FindingRecord, new: FindingRecord) -> bool:
         new.fingerprint,
         new.title,
     ) and new.entries[: len(old.entries)] == old.entries
+
+
+def refuse_loss(old: FindingRecord | None, new: FindingRecord, ids: Collection[str]) -> None:
+    """Raises ValueError where a store would lose what was said before: that is a bug of ours.
+
+    *ids* are those that the change was for; nothing else may be stored by it.
+    """
+    if new.id not in ids or (old is not None and not continues(old, new)):
+        raise ValueError(f"`{new.id}` would lose what the register says of it")
 
 
 def in_findings_order(records: Iterable[FindingRecord]) -> tuple[FindingRecord, ...]:
