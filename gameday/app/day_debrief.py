@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from gameday.app.day import DayRequest, Held, hold, settle
-from gameday.app.day_journal import HOLIDAYS, PLAN
-from gameday.app.judge import judge_run
+from gameday.app.day_kept import as_begun
+from gameday.app.judge import judge_run, write_reports
 from gameday.app.rundir import RunDir
 from gameday.errors import GamedayError, RefusedError, UsageError
 from gameday.kpi.day import CLOSED, PUBLISHED, state_of
@@ -55,15 +54,8 @@ def debrief_command(request: DayRequest, *, published: bool) -> ExitCode:
 
 def record_of(held: Held, reports: Path) -> Record:
     """Everything that a day left, by the plan as it was when the day began."""
-    from gameday.scenario.days import read_day
-
     folder = held.file.folder
-    reading = read_day(folder / PLAN, base=Path(held.day.directory))
-    day = reading.day or held.day
-    kept = folder / HOLIDAYS
-    if kept.is_file():  # as they were when the day began
-        dates = [date.fromisoformat(line) for line in kept.read_text(encoding="utf-8").split()]
-        day = replace(day, debrief=replace(day.debrief, holidays=tuple(dates)))
+    day = as_begun(folder, Path(held.day.directory), held.day) or held.day
     runs = {}
     for name, item in held.state.items.items():
         found = _run(reports, folder, item.run) if item.run is not None else None
@@ -76,8 +68,11 @@ def record_of(held: Held, reports: Path) -> Record:
 def _run(reports: Path, folder: Path, name: str) -> DayRun | None:
     where = RunDir(path=(reports / name).resolve())
     try:
-        judged = judge_run(where)
-    except GamedayError as error:
+        if (where.path / "postmortem.md").exists():
+            judged = judge_run(where)
+        else:  # its runner was killed before it could
+            judged, _ = write_reports(where)
+    except (GamedayError, OSError) as error:
         sys.stderr.write(f"gameday: the run `{name}` is left out: {error}\n")
         return None
     return DayRun(
@@ -103,10 +98,10 @@ def _write(path: Path, text: str) -> None:
     if path.exists() and not _is_draft(path):
         sys.stdout.write(f"left {path} as it is: it is no draft any more\n")
         return
-    new = path.with_name(f".{path.name}.new")
+    from gameday.report.pages import put
+
     try:
-        new.write_text(text, encoding="utf-8", newline="\n")
-        new.replace(path)
+        put(path, text.encode())
     except OSError as error:
         raise UsageError(f"`{path}` cannot be written: {error.strerror}") from None
     sys.stdout.write(f"wrote {path}\n")

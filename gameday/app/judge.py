@@ -50,11 +50,13 @@ def judge_run(where: RunDir) -> Judged:
 
 def write_reports(where: RunDir) -> tuple[Judged, list[Path]]:
     """Judge, and write every report file but those that have to be drawn."""
+    from gameday.app.day_kept import calendar_of
     from gameday.report import write_all
     from gameday.report.postmortem import draft_of
 
     judged = judge_run(where)
-    draft = draft_of(judged.timeline, judged.report)
+    names = {where.run_id, judged.report.run_id}
+    draft = draft_of(judged.timeline, judged.report, calendar_of(where, names, judged.plan))
     return judged, write_all(where.path, judged.report, draft)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 from gameday.kpi import seen
 from gameday.model.event import Timeline
@@ -20,9 +19,16 @@ from gameday.report import answer
 from gameday.report.console import answer_word, safe_text, undo_text
 from gameday.report.mdtext import at_start, clock, one_line
 from gameday.report.postmortem_cites import Cites
+from gameday.report.postmortem_due import Calendar, due, felt
+from gameday.report.postmortem_parts import Ask, Said
+from gameday.report.postmortem_people import (
+    by_people,
+    names_to_look_for,
+    reactions,
+    todos,
+    told,
+)
 
-#: Business days after the end of the run within which it is published: S4 and PagerDuty say 3 to 5.
-DUE_HURT, DUE_ELSE = 3, 5
 #: More moments than these nobody reads; `report.md` has them all.
 MOMENTS_MAX = 400
 #: The most numbers that one sentence lists.
@@ -31,24 +37,8 @@ FILL_IN = "**To fill in:**"
 HEADING = "# DRAFT postmortem"
 #: An event that tells of the end of an alert comes so soon after it.
 _NEAR_MS = 5_000
-_PEOPLE = ("human.note", "human.ack", "human.decide", "human.step", "runbook.opened", "gate.opened")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """One sentence, and the numbers of the events it rests on; `todo`: an action item."""
-
-    text: str
-    seqs: tuple[int, ...]
-    todo: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
-    """What people have to write."""
-
-    text: str
-    seqs: tuple[int, ...] = ()
+#: Of a run that belongs to no day.
+UNPLANNED = Calendar()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +57,11 @@ class Postmortem:
     chapters: tuple[Chapter, ...]
 
 
-def draft_of(timeline: Timeline, report: Report) -> Postmortem:
+def draft_of(timeline: Timeline, report: Report, calendar: Calendar = UNPLANNED) -> Postmortem:
     """The draft of a run. A chapter that cannot be made says so; the others stand."""
     cites = Cites(timeline)
     makers: Sequence[tuple[str, Callable[[], Iterable[Said | Ask]]]] = (
-        ("", lambda: _top(cites, report)),
+        ("", lambda: _top(cites, report, calendar)),
         ("Summary", lambda: _summary(cites, report)),
         ("Impact", lambda: _impact(cites, report)),
         ("Detection", lambda: _detection(cites, report)),
@@ -126,7 +116,7 @@ def _cited(seqs: Sequence[int]) -> str:
     return f" `[{', '.join(names)}]`"
 
 
-def _top(cites: Cites, report: Report) -> Iterator[Said | Ask]:
+def _top(cites: Cites, report: Report, calendar: Calendar) -> Iterator[Said | Ask]:
     n = len(cites.timeline)
     text = (
         f"**DRAFT**: written by rules from the {n} events in the journal of run `{report.run_id}`"
@@ -139,53 +129,10 @@ def _top(cites: Cites, report: Report) -> Iterator[Said | Ask]:
     for left in report.leftovers:
         text = f"**May still be broken**: {left.text}; `{left.command}` takes it out"
         yield Said(text=text, seqs=cites.of(_OPENED, left.subject))
-    yield _due(cites, report)
+    yield due(cites, report, calendar)
 
 
 _OPENED = ("fault.inject", "fault.revert", "target.open", "target.close")
-
-
-def _due(cites: Cites, report: Report) -> Said:
-    """Until when it is to be published, if anything asks for it."""
-    hurt = next((fault for fault, _ in _felt(report)), None)
-    bad = [f for f in report.expectations if f.outcome is Outcome.FAIL]
-    seqs = [*cites.stop, *cites.findings(bad[:1])]
-    if hurt is not None:
-        days, why = DUE_HURT, "users felt the fault"
-        seqs += [*cites.of(("fault.inject",), hurt)]
-    elif bad or report.safety.stopped_by:
-        days, why = DUE_ELSE, "an expectation did not hold" if bad else "the run was stopped"
-    else:
-        text = "nothing asks for a postmortem: no expectation failed, the run was not stopped, "
-        text += "and users were not measured to feel it"
-        return Said(text=text, seqs=cites.whole)
-    text = f"to be published within {days} business days of the end of the run, because {why}"
-    date = _business_day(report, days)
-    if date:
-        text += f": by {date} (Monday to Friday in UTC; holidays are not known here)"
-    return Said(text=text, seqs=cites.tidy([*seqs, *cites.end]))
-
-
-def _business_day(report: Report, days: int) -> str:
-    if not report.started:
-        return ""
-    day = datetime.strptime(report.started, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-    day += timedelta(milliseconds=report.duration_ms)
-    while days:
-        day += timedelta(days=1)
-        days -= day.weekday() < 5
-    return f"{day:%Y-%m-%d}"
-
-
-def _felt(report: Report) -> Iterator[tuple[str, int]]:
-    """Each fault that users were measured to feel, with the run time from which on."""
-    on = {row.id: row.on_ms for row in report.faults}
-    for ladder in report.ladders:
-        rung = next((r for r in ladder.rungs if r.name == "impact"), None)
-        on_ms = on.get(ladder.fault)
-        if rung is None or rung.state is not State.MEASURED or on_ms is None:
-            continue
-        yield ladder.fault, on_ms + (rung.since_ms or 0)
 
 
 def _summary(cites: Cites, report: Report) -> Iterator[Said | Ask]:
@@ -219,7 +166,7 @@ def _impact(cites: Cites, report: Report) -> Iterator[Said | Ask]:
         if row.p95_ms is not None:
             text += f"; 95 % of the good answers came within {format_ms(row.p95_ms)}"
         yield Said(text=text, seqs=cites.phase(row.phase))
-    for fault, at_ms in dict(_felt(report)).items():
+    for fault, at_ms in dict(felt(report)).items():
         text = f"users felt fault `{fault}` from {answer.when(report, at_ms)} on"
         seqs = [*cites.of(("fault.inject",), fault), *cites.load_at(at_ms)]
         yield Said(text=text, seqs=cites.tidy(seqs))
@@ -255,7 +202,8 @@ def _response(cites: Cites, report: Report) -> Iterator[Said | Ask]:
         yield Said(text=f"the run was stopped by `{safety.stopped_by}`: {why}", seqs=cites.stop)
         seqs = [*cites.stop, *(s for n in safety.in_place for s in cites.of(("fault.revert",), n))]
         yield Said(text=safe_text(safety), seqs=cites.tidy(seqs) or cites.whole)
-    yield from _people(cites, report)
+    yield from reactions(cites, report)
+    yield from told(cites.timeline)
     for event in cites.timeline.of("runbook.mitigated"):
         text = f"runbook `{event.data.get('runbook', '')}` helped against fault `{event.subject}`"
         yield Said(text=text, seqs=(event.seq,))
@@ -269,22 +217,9 @@ def _response(cites: Cites, report: Report) -> Iterator[Said | Ask]:
                     f"fault `{undo.fault}` was asked off, and {undo_text(undo)} read back as gone"
                 )
             yield Said(text=text, seqs=cites.of(("fault.revert",), undo.fault) or cites.whole)
-    if not any(cites.timeline.of(kind) for kind in _PEOPLE):
+    if not by_people(cites.timeline):
         yield Said(text="nobody told gameday of anything that people did", seqs=cites.whole)
     yield Ask(text="who was called, by role; what they looked at first, and what held them up")
-
-
-def _people(cites: Cites, report: Report) -> Iterator[Said]:
-    """Acknowledgements and opened runbooks, by who told of them: a source, never a person."""
-    for ladder in report.ladders:
-        for rung in ladder.rungs:
-            if rung.state is not State.MEASURED or not rung.source:
-                continue
-            what = "was acknowledged" if rung.name == "acknowledged" else "had its runbook opened"
-            text = f"{ladder.alert} {what} {format_ms(rung.since_ms or 0)} after the fault was in"
-            on_ms = next((r.on_ms or 0 for r in report.faults if r.id == ladder.fault), 0)
-            cited = cites.told(rung.name, rung.source, on_ms + (rung.since_ms or 0))
-            yield Said(text=f"{text}, told by {rung.source}: {rung.what}", seqs=cited)
 
 
 def _timeline(cites: Cites, report: Report) -> Iterator[Said | Ask]:
@@ -301,10 +236,7 @@ def _timeline(cites: Cites, report: Report) -> Iterator[Said | Ask]:
     left = len(report.timeline) - len(shown)
     if left:
         yield Said(text=f"{left} more moments are in `report.html`", seqs=cites.end)
-    noted = cites.of(("human.note", "human.ack", "human.decide", "human.step"))
-    if noted:
-        text = "words of people stand above as they wrote them: put roles where they name somebody"
-        yield Ask(text=text, seqs=noted)
+    yield from names_to_look_for(cites.timeline)
     yield Ask(text="what happened that gameday could not see: calls, chats, decisions, with times")
 
 
@@ -344,7 +276,7 @@ def _factors(cites: Cites, report: Report) -> Iterator[Said | Ask]:
         yield Ask(
             text=f"how did it come to this: {finding.summary}", seqs=cites.findings([finding])
         )
-    for fault, _ in _felt(report):
+    for fault, _ in felt(report):
         text = f"how did fault `{fault}` reach users, and what kept it from hurting more?"
         yield Ask(text=text, seqs=cites.of(("fault.inject",), fault))
     yield Ask(text="what about the system, the tools or the way of working made this likely?")
@@ -365,6 +297,7 @@ def _actions(cites: Cites, report: Report) -> Iterator[Said | Ask]:
         text = "an item is done when the same scenario passes: "
         text += f"`gameday run {report.scenario.file}`"
         yield Said(text=text, seqs=cites.of(("run.opened",)) or cites.whole)
+    yield from todos(cites.timeline)
     yield Ask(
         text="what comes to mind after some days; that nothing is to be done is an answer too"
     )

@@ -147,10 +147,10 @@ def _roles(timeline: Timeline) -> dict[str, list[int]]:
 
 
 def _role(event: Event) -> str | None:
-    if event.kind in ("human.note", "human.ack", "human.decide"):
-        return event.subject
     if event.kind in ("human.step", "runbook.opened"):
         role = event.data.get("role")
+    elif event.kind.startswith("human."):
+        return event.subject
     elif event.kind == "gate.opened":
         role = event.data.get("by")
     else:

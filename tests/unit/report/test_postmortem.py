@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
-from checks_support import also, change, drop, good_run, timeline
+from checks_support import also, change, drop, good_run, plan, timeline
 from test_reports_golden import RUNS, naive, report_of
 
-from gameday.model.event import Timeline
+from gameday.model.day import DebriefRule
+from gameday.model.event import NOTE_KINDS, Timeline
 from gameday.model.report import Report
+from gameday.programme.evidence.about import about
 from gameday.report import write_all
 from gameday.report.postmortem import FILL_IN, draft_of, render
+from gameday.report.postmortem_due import Calendar
 
 CITED = re.compile(r" `\[(#\d+(?:, (?:#\d+|…))*)\]`\.$")
 CHAPTERS = (
@@ -149,6 +153,72 @@ def test_where_nobody_felt_it_and_nothing_failed_nothing_asks_for_one() -> None:
     assert "Nothing asks for a postmortem" in draft(run, quiet)
     assert "within 5 business days" in draft(run, failed)
     assert "by 2026-10-08" in draft(run, failed), "a Thursday and five business days"
+
+
+@pytest.mark.parametrize(
+    ("rule", "last", "free"),
+    [
+        # a Thursday; Friday, Monday and Tuesday are business days unless somebody says otherwise
+        (DebriefRule(), "2026-10-06", "Sat and Sun of the day `q4` not counted, in UTC"),
+        (
+            DebriefRule(holidays=(date(2026, 10, 2), date(2026, 10, 5)), timezone="Europe/Berlin"),
+            "2026-10-08",
+            "Sat, Sun and 2 holidays of the day `q4` not counted, in Europe/Berlin",
+        ),
+        (DebriefRule(sooner_days=1, weekend=(4,)), "2026-10-03", "Fri of the day `q4` not counted"),
+        (DebriefRule(timezone="Pacific/Kiritimati"), "2026-10-07", "in Pacific/Kiritimati"),
+    ],
+)
+def test_the_calendar_of_its_day_counts(rule: DebriefRule, last: str, free: str) -> None:
+    run = RUNS["failed"]()
+    report = replace(report_of(run), started="2026-10-01T13:00:00Z")
+
+    top = " ".join(chapters(render(draft_of(run, report, Calendar(rule=rule, day="q4"))))[""])
+
+    assert f"within {rule.sooner_days} business day" in top
+    assert f"by {last} (" in top
+    assert free in top
+
+
+def test_what_people_said_is_in_it_each_where_it_belongs() -> None:
+    said = {
+        "human.handoff": ("responder", "the gateway is still slow"),
+        "human.update": ("liaison", "checkout is slow, we are at it"),
+        "human.todo": ("scribe", "a second reader"),
+        "human.note": ("scribe", "TODO: page the database team"),
+    }
+    run = timeline(
+        good_run(),
+        also(*((20_000 + n, kind, role, {"text": text})
+               for n, (kind, (role, text)) in enumerate(said.items()))),
+    )  # fmt: skip
+    text = draft(run)
+    found = chapters(text)
+
+    check_cited(run, text)
+    response = found["Response"]
+    line = the(response, "Responder handed over at 0:20.0: the gateway is still slow")
+    assert kinds_of(run, line) == {"human.handoff"}
+    line = the(response, "Liaison told people outside at 0:20.0: checkout is slow, we are at it")
+    assert kinds_of(run, line) == {"human.update"}
+    assert not [one for one in response if "Nobody told gameday" in one]
+    asked = [one for one in found["Action items"] if "Asked for by scribe" in one]
+    assert [kinds_of(run, one) for one in asked] == [{"human.todo"}, {"human.note"}]
+    assert asked[0].startswith("- [ ] Asked for by scribe in the run: a second reader `[#")
+    assert "in the run: page the database team" in asked[1]
+    look = the(found["Timeline"], "put roles where they name somebody")
+    assert look.endswith("`[#10000, #10001, #10002, #10003]`")
+
+
+@pytest.mark.parametrize("kind", sorted(k for k in NOTE_KINDS if k.startswith("human.")))
+def test_every_kind_of_people_is_known(kind: str) -> None:
+    data = {"text": "x", "role": "responder", "answer": "done"}
+    run = timeline(good_run(), also((20_000, kind, "responder", data)))
+    found = chapters(draft(run))
+
+    assert not [one for one in found["Response"] if "Nobody told gameday" in one]
+    assert the(found["Timeline"], "put roles where they name somebody")
+    assert about(plan(), run)["roles"] == {"responder": [10_000]}
 
 
 def test_an_incomplete_journal_says_so_on_top() -> None:
