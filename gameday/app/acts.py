@@ -93,7 +93,7 @@ class RunActs:
             "check.baseline": self._check_baseline,
             "alert.read": self._read_alerts,
             "runbook.read": self._read_runbook,
-            "answer.ask": lambda step: ask_answer(plan, step),
+            "answer.ask": lambda step: ask_answer(plan, step, memory),
             "runbook.step": lambda step: proving.step(step, self._emit),
             "runbook.watch": lambda step: proving.watch(step, self._emit),
         }

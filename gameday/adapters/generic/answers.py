@@ -26,11 +26,13 @@ def ask_until_right(
     wanted: Mapping[str, Any],
     *,
     within_s: float,
+    deaf_tries: int | None = None,
     wait: Callable[[float], object] = time.sleep,
 ) -> dict[str, Any]:
     """GET *path* below *base_url*: `right`, the `values` of *wanted* in the last answer, `tries`.
 
-    Nothing is sent that could change something. Raises CannotSeeError when no answer with JSON
+    With *deaf_tries* it is given up when the first so many had no answer at all. Nothing is sent
+    that could change something. Raises CannotSeeError when no answer with JSON
     came at all; an expression that does not fit the answer has the value null.
     """
     begun = time.monotonic()
@@ -48,6 +50,7 @@ def ask_until_right(
             right = all(_same(values[name], value) for name, value in wanted.items())
             last = {"right": right, "values": {k: _short(v) for k, v in values.items()}}
         over = time.monotonic() - begun + PAUSE_S >= within_s
+        over = over or (last is None and deaf_tries is not None and tries >= deaf_tries)
         if over or (last is not None and last["right"]):
             break
         wait(PAUSE_S)
