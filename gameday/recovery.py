@@ -54,7 +54,7 @@ def recover_run(
     _relieve_sentinel(run_dir)
     with owner.cleaning(run_dir, wait_s=10.0):
         before = Record.of(journal, log=log)
-        if not before.ledger.dirty and not _leftovers(run_dir, before):
+        if not before.unread and not before.ledger.dirty and not _leftovers(run_dir, before):
             return RecoveryReport(lines=("nothing is owed",))
         silent_s = max(0.0, time.time() - journal.stat().st_mtime)
         clean_up = CleanUp(run_dir=run_dir, by="recover", log=log, died_s_ago=silent_s)
@@ -72,7 +72,8 @@ def find_dirty_runs(reports_dir: Path) -> list[DirtyRun]:
         if _closed_clean(journal):
             continue
         run_dir = journal.parent
-        dirty = Record.of(journal, log=lambda _: None).ledger.dirty
+        record = Record.of(journal, log=lambda _: None)
+        dirty = record.ledger.dirty or ((record.unread,) if record.unread else ())
         if dirty and owner.runner_life(run_dir) is not Life.ALIVE:
             found.append(DirtyRun(path=run_dir, dirty=dirty))
     return found

@@ -93,6 +93,11 @@ def _after(
         summary = (
             f"{expected.alert} resolved while the fault was still in: the service had cured itself"
         )
+    again_ms = case.sight.seen_again_ms(last.ended_ms)
+    if last.ended_ms <= due_ms < again_ms:
+        blind = case.sight.blind_in(last.ended_ms, again_ms)
+        summary = f"{expected.alert} was not seen any more, but {blind}; {allowed}"
+        return _found(expected, Outcome.INCONCLUSIVE, summary, fault, last)
     if last.ended_ms <= due_ms:
         return _found(expected, Outcome.PASS, summary, fault, last)
     if blind:

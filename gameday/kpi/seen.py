@@ -92,6 +92,13 @@ class Sight:
                 return f"`{self.source}` could not be read from {lost}"
         return ""
 
+    def seen_again_ms(self, at_ms: int) -> int:
+        """When it could be seen next from *at_ms* on: that moment itself outside of any gap."""
+        for a, b in sorted(self.gaps):
+            if a <= at_ms < b:
+                at_ms = b
+        return at_ms
+
 
 def label_match(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
     """Whether *labels* satisfy every matcher: a value, or `!=`, `=~`, `!~` and a value before it.

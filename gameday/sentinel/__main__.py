@@ -65,7 +65,8 @@ def _watch(options: argparse.Namespace) -> int:
     why = watch.until_over()
     gone = False
     if why is None:
-        if Record.of(run_dir / JOURNAL, log=_log, kept=kept.journal).ledger.owed:
+        record = Record.of(run_dir / JOURNAL, log=_log, kept=kept.journal)
+        if record.ledger.owed or record.unread:
             why = "the run ended with faults that could not be shown to be gone"
         else:
             return 0

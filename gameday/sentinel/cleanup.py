@@ -6,10 +6,10 @@ The same for the sentinel, which goes on for hours, and for `gameday recover`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from gameday import registry
 from gameday.errors import GamedayError
@@ -30,7 +30,10 @@ SERVER = "toxiproxy"
 #: How long it is still tried after the run directory was deleted: that is how people give a run up.
 GONE_S = 120.0
 _SOON_S = 1.0
+_GIVE_BACK_S = 10.0  # how long giving a lease back is tried
 _SIGHT_S = 10.0  # how long a last look is tried again when the other side does not answer
+
+_Undo: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -152,22 +155,32 @@ class CleanUp:
             time.sleep(0.5)
 
     def _finish(self, record: Record, owner: owner_file.Owner) -> tuple[str, ...]:
-        dirty = list(record.ledger.dirty)
+        dirty = (*record.ledger.dirty, *([record.unread] if record.unread else []))
         if dirty:
-            return tuple(dirty)
-        left = False
-        for undo in owner.after:
-            phase, facts = attempt(undo, self.undoer)
-            if phase is not Phase.OK:
-                left = True
-                self._say(f"{undo.get('mode', 'leftover')} is still there: {facts.get('error')}")
+            return dirty
+        left = self._give_back(owner.after)
         self._end_parts(owner)
+        left = self._give_back(left, for_s=_GIVE_BACK_S)  # what lay on the run's own is gone
         if not left:
             try:
                 owner_file.tidied(self.run_dir)
             except OSError as error:  # a full disk, or no directory: it is done all the same
                 self.log(f"it cannot be noted that nothing is left: {error}")
-        return ()
+        return tuple(_named(undo) for undo in left)
+
+    def _give_back(self, undos: Sequence[_Undo], *, for_s: float = 0.0) -> Sequence[_Undo]:
+        """Revert the leases, with *for_s* again and again; returns those that are still there."""
+        deadline = time.monotonic() + for_s
+        while True:
+            done = [(undo, *attempt(undo, self.undoer)) for undo in undos]
+            errors = [(undo, said.get("error")) for undo, phase, said in done if phase != Phase.OK]
+            undos = [undo for undo, _ in errors]
+            if not undos or time.monotonic() >= deadline:
+                break
+            time.sleep(_SOON_S)
+        for undo, error in errors if for_s else ():
+            self._say(f"{_named(undo)} is still there: {error}")
+        return undos
 
     def _end_parts(self, owner: owner_file.Owner, *, but: str | None = None) -> None:
         for part in owner.parts:
@@ -178,6 +191,12 @@ class CleanUp:
     def _say(self, text: str) -> None:
         self.lines.append(text)
         self.log(text)
+
+
+def _named(undo: _Undo) -> str:
+    """What a record of something that is no fault is of, for people."""
+    place = undo.get("container") or undo.get("target") or undo.get("url")
+    return f"{undo.get('mode', 'leftover')}{f' of `{place}`' if place else ''}"
 
 
 def _deleted(path: Path) -> bool:

@@ -27,9 +27,17 @@ class Record:
     """The debts of a run, kept up to date with what the clean-up does."""
 
     def __init__(
-        self, path: Path, events: Iterable[Event], *, last: Event | None, log: Callable[[str], None]
+        self,
+        path: Path,
+        events: Iterable[Event],
+        *,
+        last: Event | None,
+        log: Callable[[str], None],
+        unread: str = "",
     ) -> None:
+        """*unread*: why what is owed is not known, although the journal is there."""
         self._path, self._log = path, log
+        self.unread = unread
         self.events = tuple(events)
         self.ledger: Ledger = ledger_of(self.events)
         self._origin_ms = _origin_of(self.events)
@@ -47,14 +55,17 @@ class Record:
 
         *kept* gives what it held when it cannot be read any more; it may raise `OSError`.
         """
-        events, last = [], None
+        events, last, unread = [], None, ""
         lines: list[bytes] = []
         for look in (path.read_bytes, *([kept] if kept else [])):
             try:
-                lines = look().split(b"\n")
+                lines, unread = look().split(b"\n"), ""
                 break
+            except FileNotFoundError as error:
+                log(f"the journal is not there: {error}")
             except OSError as error:
-                log(f"the journal cannot be read: {error}")
+                unread = f"its journal cannot be read: {error}"
+                log(unread)
         for line in lines:
             if any(mark in line for mark in _MARKS) and (event := _decoded(line)) is not None:
                 events.append(event)
@@ -62,7 +73,7 @@ class Record:
             last = _decoded(line)
             if last is not None:
                 break
-        return cls(path, events, last=last, log=log)
+        return cls(path, events, last=last, log=log, unread=unread)
 
     @property
     def now_ms(self) -> int:

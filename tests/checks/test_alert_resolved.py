@@ -45,6 +45,16 @@ ROWS: dict[str, tuple[str, str, list[Stretch], list[tuple[int, int]], int]] = {
     "late, but we were blind": (
         "inconclusive", "could not be read", [(FIRES, 44)], [(38, 44)], 10_000,
     ),
+    "gone, but only because we were blind from then on": (
+        "inconclusive", "not seen any more, but `builtin` could not be read",
+        [(FIRES, 37)], [(36, 48)], 10_000,
+    ),
+    "gone in a gap that was over in time": (
+        "pass", "resolved 3.96 s after", [(FIRES, 37)], [(36, 41)], 10_000,
+    ),
+    "gone before a gap": (
+        "pass", "resolved 3.96 s after", [(FIRES, 37)], [(38, 48)], 10_000,
+    ),
     "resolved while users still felt it": (
         "fail", "before fault `slow` was taken out, while users still", [(FIRES, 25)], [], 10_000,
     ),

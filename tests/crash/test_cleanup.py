@@ -17,7 +17,7 @@ from gameday.model.debts import ledger_of
 from gameday.model.event import Phase
 from gameday.processes import own_identity
 from gameday.recovery import find_dirty_runs, recover_run
-from gameday.sentinel import owner
+from gameday.sentinel import cleanup, owner
 from gameday.sentinel import record as record_module
 from gameday.sentinel.cleanup import CleanUp
 from gameday.sentinel.pay import Payer
@@ -244,6 +244,48 @@ def test_the_lease_stays_while_something_is_broken(run_dir: Path) -> None:
     assert not clean_up(run_dir, world, for_s=0.3).clean
     assert "lease" in world.there
     assert owner.read(run_dir).after
+
+
+def test_a_lease_that_is_not_given_back_at_once_is_tried_again(run_dir: Path) -> None:
+    owner.claim(run_dir)
+    owner.add_after(run_dir, {"kind": "fake", "name": "lease"})
+    Writer(run_dir).inject("a", "a")
+    world = World({"a", "lease"}, failing={"lease": [AdapterError("hm"), AdapterError("hm")]})
+    assert clean_up(run_dir, world).clean
+    assert world.there == set()
+    assert owner.read(run_dir).after == ()
+
+
+def test_a_lease_that_stays_is_not_called_clean(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cleanup, "_GIVE_BACK_S", 0.1)
+    owner.claim(run_dir)
+    owner.add_after(run_dir, {"kind": "fake", "name": "lease", "mode": "lease", "url": "there"})
+    Writer(run_dir).inject("a", "a")
+    report = clean_up(run_dir, World({"a", "lease"}, stuck={"lease"}))
+    assert report.dirty == ("lease of `there`",)
+    assert "lease of `there` is still there: still in place after the revert" in report.lines
+    assert owner.read(run_dir).after
+
+
+def test_a_journal_that_cannot_be_read_is_no_clean_one(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner._write(run_dir, owner.Owner(runner={**own_identity(), "start_ticks": 1}))
+    owner.add_after(run_dir, {"kind": "fake", "name": "lease"})
+    Writer(run_dir).note("run.closed", "run-1", data={"dirty": ["a"]})
+
+    def refused(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    (found,) = find_dirty_runs(run_dir.parent)
+    assert "its journal cannot be read" in found.dirty[0]
+    report = recover_run(run_dir, for_s=1.0)
+    assert not report.clean
+    assert "Permission denied" in report.dirty[0]
+    assert owner.read(run_dir).after  # what it holds it goes on holding
 
 
 # -- finding and recovering runs --------------------------------------------------------------
