@@ -149,6 +149,7 @@ class DrillRun:
             if got is not None and most is not None and got > most:
                 seen.failed.append(f"{name} was {format_ms(got)}, and {format_ms(most)} is allowed")
         facts = {
+            "what": drill.kind.value,
             "rto_ms": rto_ms,
             "rto_allowed_ms": drill.rto_ms,
             "rpo_ms": rpo_ms,

@@ -22,8 +22,9 @@ from gameday.programme.evidence.controls import (
     read_controls,
     supported,
 )
+from gameday.programme.evidence.drills import read_plain
 from gameday.programme.evidence.items import Known, items_of
-from gameday.programme.evidence.manifest import MANIFEST, RUN
+from gameday.programme.evidence.manifest import DRILLS, MANIFEST, RUN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,7 @@ def _known_of(where: RunDir, files: Mapping[str, bytes], signer: str | None) -> 
         files=frozenset(files),
         reviewed=_reviewed(files.get(f"{RUN}postmortem.md")),
         signer=signer,
+        restore=read_plain(files.get(DRILLS, b"")),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gameday.adapters.evidence_archive import read_bytes
+from gameday.app.day_journal import FOLDER as DAYS
 from gameday.app.evidence_findings import findings_of, names_of
 from gameday.app.rundir import RunDir
 from gameday.errors import GamedayError, RefusedError, UsageError
@@ -17,10 +18,12 @@ from gameday.journal import JournalFile, of_bytes
 from gameday.model.event import Timeline
 from gameday.model.plan import Plan
 from gameday.programme.evidence.about import about, approval_rows, series
+from gameday.programme.evidence.drills import Restore, newest, plain, restores_in
 from gameday.programme.evidence.manifest import (
     ABOUT,
     APPROVALS,
     BYTES_MAX,
+    DRILLS,
     FILES_MAX,
     FINDINGS,
     JOURNAL,
@@ -95,6 +98,7 @@ def collect(where: RunDir, places: Places) -> Collected:
     files |= {ABOUT: json_text(about(plan, timeline)), SERIES: series(timeline).encode()}
     files |= _approvals(plan, timeline, places.approvals, missing)
     files |= _findings(names_of(where, journal.events), plan, places.findings, missing)
+    files |= _drills(where, plan, missing)
     if not any(path.startswith(f"{RUN}evidence/") for path in files):
         missing.append(Missing(what=f"{RUN}evidence/", why="no raw payload was stored"))
     _refuse_size(files)
@@ -195,6 +199,24 @@ def _findings(
         names = " and ".join(dict.fromkeys(place.name for place in places))
         missing.append(Missing(what=FINDINGS, why=f"nothing in {names} names this run"))
     return {FINDINGS + name: raw for name, raw in named.items()}
+
+
+def _drills(where: RunDir, plan: Plan, missing: list[Missing]) -> dict[str, bytes]:
+    """The last restore that was rehearsed where the run was, from the days beside it."""
+    found: list[Restore] = []
+    days = sorted((where.path.parent / DAYS).glob("*.jsonl"), reverse=True)[:_LOOKED_AT_MAX]
+    for path in days:
+        raw = _small(path, _FILE_MAX)
+        try:
+            journal = of_bytes(raw or b"")
+            if raw is None or journal.problem is not None:
+                raise ValueError(journal.problem or "it is a link, or too big")
+            found += restores_in(path.name, journal.last_hash, journal.events)
+        except (GamedayError, KeyError, TypeError, ValueError, OverflowError) as error:
+            why = f"the day `{path.name}` cannot be read, so none of its drills counts: {error}"
+            missing.append(Missing(what=DRILLS, why=why))
+    last = newest(found, plan.environment.name)
+    return {} if last is None else {DRILLS: json_text(plain(last))}
 
 
 def _small(path: Path, most: int) -> bytes | None:

@@ -15,6 +15,7 @@ from gameday.model.report import Report
 from gameday.model.verdict import Finding, Outcome
 from gameday.policy import in_force
 from gameday.programme.evidence.about import about
+from gameday.programme.evidence.drills import Restore
 
 #: So many events are named; the journal has the rest.
 NAMED_MAX = 6
@@ -30,6 +31,7 @@ class Known:
     files: frozenset[str]
     reviewed: bool = False  # people have finished its postmortem
     signer: str | None = None  # who is proven to have signed its bundle
+    restore: Restore | None = None  # the last one that was rehearsed where it ran
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,8 +234,17 @@ def _recovered(known: Known) -> _Answer:
     return f"{held[0].summary}", _evidence(held)
 
 
-def _restored(_: Known) -> _Answer:
-    return "no data was restored in a run: this needs a rehearsal of a restore"
+def _restored(known: Known) -> _Answer:
+    """By a drill: a run restores nothing."""
+    place = known.plan.environment.name
+    if known.restore is None or known.restore.environment != place:
+        return (
+            "no data was restored in a run: this needs a rehearsal of a restore, and no day beside "
+            f"the run has a drill of one in `{place}` that passed or failed"
+        )
+    if known.restore.outcome != Outcome.PASS.value:
+        return f"the last rehearsal of a restore was {known.restore.text}"
+    return known.restore.text, ()
 
 
 def _result(known: Known) -> _Answer:

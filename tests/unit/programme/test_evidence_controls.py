@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +12,17 @@ import pytest
 from evidence_support import good_run, timeline, write_run
 
 import gameday.programme.evidence as package
-from gameday.app.evidence import BundleRequest, bundle_command
+from gameday.app.day_journal import DayFile, open_day
+from gameday.app.evidence import BundleRequest, bundle_command, read_bundle
 from gameday.app.evidence_controls import all_controls
+from gameday.app.evidence_files import Places, collect
+from gameday.app.evidence_verify import Trust, check_bundle
 from gameday.cli import evidence as commands
 from gameday.cli.main import run as cli
-from gameday.model.event import Event, Timeline
+from gameday.journal import read
+from gameday.model.event import Event, Phase, Timeline
 from gameday.programme.evidence.controls import read_controls
+from gameday.programme.evidence.drills import read_plain
 from gameday.programme.evidence.items import ITEMS
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -110,6 +116,103 @@ def test_people_findings_and_a_finished_postmortem_count_once_they_are_there(
 
     (where.path / "postmortem.md").write_text("# Postmortem: slow\n")
     assert rows(capsys, str(where.path))["A.5.27"]["word"] == "supports"
+
+
+def a_drill(
+    reports: Path, outcome: str, *, what: str | None = "restore", place: str = "local", **more: int
+) -> DayFile:
+    """The journal of a day in which one drill was held, the later the higher its number."""
+    number = len(list((reports / "days").glob("*.jsonl")))
+    day = open_day(reports, f"q{number}", {}, environment=place)
+    facts = {"rto_ms": 3110, "rto_allowed_ms": 60_000, "rpo_ms": 1220, "rpo_allowed_ms": 900_000}
+    facts |= more
+    day.append("human.note", "scribe", text="asked Zoë to look")
+    day.append(
+        "day.item", "books", phase=Phase.OK, outcome=outcome, reason="RTO was 2 min",
+        **({} if what is None else {"what": what}), **facts,
+    )  # fmt: skip
+    os.rename(day.path, day.path.with_name(f"2026100{number}T090000Z-q{number}.jsonl"))  # noqa: PTH104
+    return DayFile(path=day.path.with_name(f"2026100{number}T090000Z-q{number}.jsonl"))
+
+
+def restored(capsys: pytest.CaptureFixture[str], what: Path) -> tuple[str, str]:
+    """The word of the control that asks for nothing else, and why."""
+    row = rows(capsys, str(what))["A.8.13"]
+    (one,) = [*row["by"], *row["missing"]]  # type: ignore[misc]
+    return str(row["word"]), one["text"]
+
+
+def test_a_restore_that_was_rehearsed_counts_for_the_run_and_for_its_bundle(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reports = tmp_path / "reports"
+    where = write_run(reports)
+    day = a_drill(reports, "pass")
+    out = tmp_path / "b.zip"
+    bundle_command(BundleRequest(run=str(where.path), out=out))
+
+    for what in (where.path, out):
+        word, why = restored(capsys, what)
+        assert word == "supports"
+        assert why.startswith("`books` of the day `q0`, 20")
+        assert "in `local`: back after 3.11 s (1 min allowed), 1.22 s (15 min allowed) lost" in why
+        assert why.endswith(f"every check passed (line 3 of `{day.path.name}`)")
+    files, _ = read_bundle(out)
+    told = json.loads(files["drills.json"])["restore"]
+    assert told["last_hash"] == read(day.path).last_hash
+    assert "Zoë" not in files["drills.json"].decode()
+    assert check_bundle(files, Trust()).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("drills", "why"),
+    [
+        ([("pass", {}), ("fail", {})], "the last rehearsal of a restore was `books` of the day"),
+        ([("inconclusive", {})], "needs a rehearsal of a restore"),
+        ([("pass", {"what": "failover"})], "needs a rehearsal of a restore"),
+        ([("pass", {"what": None})], "needs a rehearsal of a restore"),
+        ([("pass", {"place": "staging"})], "has a drill of one in `local`"),
+        ([], "needs a rehearsal of a restore"),
+    ],
+)
+def test_no_other_drill_shows_a_restore(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], drills: list[tuple[str, dict]], why: str
+) -> None:
+    where = write_run(tmp_path / "reports")
+    for outcome, more in drills:
+        a_drill(where.path.parent, outcome, **more)
+
+    word, said = restored(capsys, where.path)
+
+    assert word == "supports nothing"
+    assert why in said
+
+
+def test_an_inconclusive_drill_takes_nothing_back_and_a_damaged_day_counts_for_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = write_run(tmp_path / "reports")
+    a_drill(where.path.parent, "pass")
+    a_drill(where.path.parent, "inconclusive")
+    damaged = a_drill(where.path.parent, "fail").path
+    damaged.write_bytes(damaged.read_bytes().replace(b"asked", b"askad"))
+
+    assert restored(capsys, where.path)[0] == "supports"
+    missing = {m.what: m.why for m in collect(where, Places()).missing}
+    assert damaged.name in missing["drills.json"]
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"[]", b"{}", b"\xff", b'{"restore": {"line": 1}}', b"[" * 9999]
+)
+def test_drills_of_somebody_who_does_not_mean_well_are_none(raw: bytes) -> None:
+    assert read_plain(raw) is None
+    good = {"restore": dict.fromkeys(("day", "journal", "last_hash", "item", "at", "environment",
+                                      "outcome", "reason"), "x") | {"line": 1}}  # fmt: skip
+    assert read_plain(json.dumps(good).encode()) is not None
+    for name, value in (("line", "1"), ("rto_ms", "1"), ("day", 1)):
+        bad = {"restore": good["restore"] | {name: value}}
+        assert read_plain(json.dumps(bad).encode()) is None
 
 
 def test_a_run_that_showed_nothing_supports_no_test(
