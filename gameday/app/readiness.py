@@ -154,7 +154,10 @@ def _files(request: ReadinessRequest) -> _Read:
     service_path = request.service_file or folder / "services" / f"{request.service}.yaml"
     if not service_path.is_file():
         raise UsageError(_no_service(request.service, service_path))
-    service, wrong = read_service(service_path, shown=_shown(service_path), project=project)
+    broken = path is not None and project is None
+    service, wrong = read_service(
+        service_path, shown=_shown(service_path), project=project, broken=broken
+    )
     problems += wrong
     waivers: Mapping[str, tuple[Waiver, ...]] = {}
     named = _named(request.waivers, folder / "waivers.yaml")

@@ -23,11 +23,19 @@ def findings_of(
     try:
         register = register_of(store=store, project=project)
         if not register.store.exists():
-            return None, f"there is no register of findings at `{register.store.name}`"
+            return None, f"there is no register of findings at `{_shown(register.store.name)}`"
         records = current(register)
     except GamedayError as error:
         return None, f"the register of findings cannot be read: {error}"
     return tuple(_now(one) for one in records if one.service == service), ""
+
+
+def _shown(name: str) -> str:
+    """How a store is called, with a path as people know it: from where they are."""
+    kind = "sqlite:" if name.startswith("sqlite:") else ""
+    path, here = Path(name.removeprefix(kind)), Path.cwd()
+    below = path.is_absolute() and path.is_relative_to(here)
+    return f"{kind}{path.relative_to(here)}" if below else name
 
 
 def _now(one: FindingRecord) -> FindingNow:

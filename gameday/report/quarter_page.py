@@ -143,6 +143,10 @@ _MISSING = {
 }
 
 
+def _missing(sheet: str) -> str:
+    return _MISSING.get(sheet, f"no {sheet} were imported; `--{sheet} FILE.csv` does it")
+
+
 def _drills(quarter: Quarter) -> Section:
     blocks = []
     for names, sheet, title in (
@@ -156,22 +160,25 @@ def _drills(quarter: Quarter) -> Section:
         numbers = [
             n for n in quarter.numbers if n.name in names and not n.subject.startswith("service:")
         ]
-        if found is None:
+        if found is None or not (found.rows or numbers):
             note = Table(
                 id=f"table-{sheet}",
                 caption=title,
                 head=[""],
                 rows=[[NOT_MEASURED]],
                 title=title,
-                notes=[
-                    _MISSING.get(sheet, f"no {sheet} were imported; `--{sheet} FILE.csv` does it")
-                ],
+                notes=[_missing(sheet) if found is None else "there was none in the quarter"],
             )
             blocks.append(Block(tables=(note,)))
             continue
         tables = [
             number_table(
-                f"{sheet}-numbers", title, numbers, subject="of", before="last → this quarter"
+                f"{sheet}-numbers",
+                title,
+                numbers,
+                subject="of",
+                places=True,
+                before="last → this quarter",
             ),
             sheet_table(found, f"table-{sheet}", limit=20),
         ]

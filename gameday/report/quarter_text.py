@@ -145,12 +145,20 @@ def number_table(
     *,
     title: str = "",
     subject: str = "",
+    places: bool = False,
     before: str = "last → this, same scenarios",
 ) -> Table:
-    """One line a number. *subject* is the head of a column that says over what each is."""
+    """One line a number. *subject* is the head of a column that says over what each is.
+
+    With *places* the environment of each stands there too.
+    """
     rows = []
+    numbers = list(numbers)
+    apart = places and any(one.environment for one in numbers)
     for one in numbers:
-        lead = [one.subject.partition(":")[2] or "all"] if subject else []
+        what = [one.subject.partition(":")[2]]
+        what += [one.environment or "where is not said"] if apart else []
+        lead = [", ".join(filter(None, what)) or "all"] if subject else []
         label = f"{NAMES.get(one.name, one.name)}"
         rows.append([*lead, label, value_text(one), before_text(one), trend_text(one), one.target])
     lead_head = [subject] if subject else []

@@ -171,19 +171,20 @@ def read_waivers(
 
 
 def read_service(
-    path: FilePath, *, shown: str, project: Project | None
+    path: FilePath, *, shown: str, project: Project | None, broken: bool = False
 ) -> tuple[ServiceRead | None, list[Diagnostic]]:
     """A service. Tier and objectives may stand in the project file instead, never differ from it.
 
-    Never raises for what is in the file.
+    *broken*: there is a project file, and it has errors, so nothing is said of what it may say, and
+    no service is given back. Never raises for what is in the file.
     """
     loaded = _read(_services(), path, shown)
     doc, marks, found = loaded.doc, loaded.marks, loaded.found
     if doc is None:
         return None, found
     known = project.services.get(doc.service) if project is not None else None
-    found += [*_wrong_facts(doc, known, marks), *_wrong_parts(doc, marks)]
-    if has_errors(found):
+    found += [*([] if broken else _wrong_facts(doc, known, marks)), *_wrong_parts(doc, marks)]
+    if has_errors(found) or broken:
         return None, list(in_order(found))
     tier = doc.tier if doc.tier is not None else (known.tier if known is not None else None)
     if tier is None:

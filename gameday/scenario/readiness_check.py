@@ -105,12 +105,12 @@ def problems_in(
                 projects[file.absolute()], _, wrong = read_project(file)
                 found += wrong
             read = None if file is None else projects[file.absolute()]
-            found += _service(path, shown(path), read)
+            found += _service(path, shown(path), read, broken=file is not None and read is None)
     return found
 
 
-def _service(path: Path, shown: str, project: Project | None) -> list[Diagnostic]:
-    read, found = read_service(path, shown=shown, project=project)
+def _service(path: Path, shown: str, project: Project | None, *, broken: bool) -> list[Diagnostic]:
+    read, found = read_service(path, shown=shown, project=project, broken=broken)
     if read is not None and path.parent.name == SERVICES and read.service.name != path.stem:
         name = read.service.name
         problem = load_file(path, shown=shown).marks.problem(

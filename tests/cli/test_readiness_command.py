@@ -234,10 +234,14 @@ def test_findings_are_those_of_the_register(place: Path) -> None:
     (place / "readiness" / "policy.yaml").unlink()
     assert readiness()[0] == 3
     assert "there is no register of findings" in " ".join(readiness()[1].split())
-    for store in (f"sqlite://{place / 'none.db'}", "sqlite:none.db", "nowhere"):
+    for store, shown in (
+        (f"sqlite://{place / 'none.db'}", "sqlite:none.db"),
+        ("sqlite:none.db", "sqlite:none.db"),
+        ("nowhere", "nowhere"),
+    ):
         code, text = readiness("--store", store)
         assert code == 3, "a register that is not there is not one without findings"
-        assert "there is no register of findings" in " ".join(text.split())
+        assert f"there is no register of findings at `{shown}`" in " ".join(text.split())
     (place / "findings").mkdir()
     assert readiness()[0] == 0
 

@@ -22,6 +22,7 @@ from gameday.programme.quarter_days import joined
 from gameday.programme.quarter_imports import read_drills, read_incidents
 from gameday.programme.quarter_outside import due_postmortems
 from gameday.programme.quarter_period import Period
+from gameday.report.quarter_markdown import render
 from gameday.report.quarter_text import value_text
 
 UTC = datetime.UTC
@@ -283,3 +284,17 @@ def test_drills_of_two_environments_are_never_added_up() -> None:
     rates = {n.environment: (n.k, n.n) for n in found.numbers if n.name == "restore_success"}
     assert rates == {"staging": (1, 1), "prod": (0, 1)}
     assert dict(found.headline)["Restore drills passed"].n == 1
+    text = render(found)
+    assert "| staging | Restore drills passed | 1 of 1" in text
+    assert "| prod | Restore drills passed | 0 of 1" in text
+
+
+def test_where_no_debrief_was_due_the_report_says_so(tmp_path: Path) -> None:
+    write_day(day(), tmp_path)
+    days = days_known(tmp_path, None).days
+
+    now = datetime.datetime(2026, 11, 5, tzinfo=UTC)
+
+    assert "There was none in the quarter" in render(
+        quarter_of(History(runs=(), days=days), Q4, now)
+    )
