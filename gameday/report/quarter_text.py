@@ -90,6 +90,8 @@ def value_text(number: Number) -> str:
     if number.value is None:
         return NOT_MEASURED
     text = _amount(number.value, number.unit)
+    if number.unit == "part":
+        return f"{text} ({number.n} run{'' if number.n == 1 else 's'})"
     if number.k is None:
         return text
     bounds = ""

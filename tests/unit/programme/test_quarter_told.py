@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,8 @@ def test_a_little_of_a_budget_is_not_nothing() -> None:
     number = Number(name="budget_spent", subject="", environment="", kind="", unit="part",
                     state="measured", value=0.00002, n=1)  # fmt: skip
 
-    assert value_text(number) == "< 0.01 %"
+    assert value_text(number) == "< 0.01 % (1 run)"
+    assert value_text(replace(number, value=1.5, n=3)) == "150 % (3 runs)"
 
 
 # --- postmortems ----------------------------------------------------------------------------------
