@@ -24,22 +24,24 @@ _KUBE = frozenset(
         "taint",
     ]
 )
-_KUBE_VALUED = frozenset(
-    [
-        "-n",
-        "--namespace",
-        "--context",
-        "--cluster",
-        "--kubeconfig",
-        "-s",
-        "--server",
-        "--as",
-        "--user",
-        "-l",
-        "--selector",
-        "-f",
-    ]
-)
+#: program -> its options that take a value, which is no verb.
+_VALUED: Mapping[str, frozenset[str]] = {
+    program: frozenset(options.split())
+    for program, options in {
+        "kubectl": "-n --namespace --context --cluster --kubeconfig -s --server --as --as-group"
+        " --user -l --selector -f --token --request-timeout -v",
+        "docker": "-H --host -c --context --config -l --log-level -f --file -p --project-name"
+        " --project-directory --profile --env-file",
+        "helm": "-n --namespace --kube-context --kubeconfig",
+        "git": "-C -c --git-dir --work-tree",
+        "systemctl": "-H --host -M --machine -t --type -p --property -s --signal",
+        "aws": "--profile --region --output --endpoint-url --query",
+        "ip": "-n -netns",
+        "tc": "-n -netns",
+        "rabbitmqctl": "-n --node -t --timeout",
+    }.items()
+}
+_SAME = {"oc": "kubectl", "podman": "docker", "docker-compose": "docker"}
 #: program -> words directly after it (options left out) that change something.
 _VERBS: Mapping[str, frozenset[str]] = {
     program: frozenset(verbs.split())
@@ -48,6 +50,7 @@ _VERBS: Mapping[str, frozenset[str]] = {
         " unmask kill daemon-reload isolate reboot poweroff",
         "docker": "rm rmi stop start restart kill pause unpause update rename prune",
         "podman": "rm rmi stop start restart kill pause unpause update rename prune",
+        "docker-compose": "up down restart stop start rm kill",
         "helm": "install upgrade rollback uninstall delete",
         "terraform": "apply destroy import taint untaint",
         "apt": "install remove purge upgrade full-upgrade autoremove",
@@ -146,7 +149,7 @@ _REDIS = frozenset(
 )
 _HTTP = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 #: Options that sound as if nothing were done, and do it.
-_WET = frozenset({"--dry-run=none", "--dry-run=false"})
+_WET = frozenset({"none", "false", "f", "0"})
 #: Short options of curl without a value, which others can follow in the same word.
 _CURL_FLAGS = "-[#0-46aBfgGiIjJklLMnNOpqRsSvVZ]*"
 _CURL_METHOD = re.compile(_CURL_FLAGS + "X(.*)")
@@ -197,14 +200,14 @@ def mutates(words: Sequence[str]) -> str:
     if not words:
         return ""
     program, args = words[0].rpartition("/")[2], list(words[1:])
-    if any(a == "--help" or (a.startswith("--dry-run") and a not in _WET) for a in args):
+    if any(a == "--help" or _is_dry(a) for a in args):
         return ""
     if program in _ALWAYS or program.startswith("mkfs."):
         return "" if _harmless(program, args) else program
     special = _SPECIAL.get(program)
     if special is not None and (what := special(program, args)):
         return what
-    plain = [a for a in args if not a.startswith("-")]
+    plain = _plain(program, args)
     first = args[0] if args else ""
     verbs = _VERBS.get(program, frozenset())
     if verbs & {first, *plain[:1]}:
@@ -212,6 +215,27 @@ def mutates(words: Sequence[str]) -> str:
     if len(plain) > 1 and plain[1] in _PAIRS.get(program, {}).get(plain[0], ()):
         return f"{program} {plain[0]} {plain[1]}"
     return ""
+
+
+def _is_dry(arg: str) -> bool:
+    name, _, value = arg.partition("=")
+    return name.startswith("--dry-run") and value.lower() not in _WET
+
+
+def _plain(program: str, args: list[str]) -> list[str]:
+    """The words up to `--` that are no options and no values of one."""
+    valued = _VALUED.get(_SAME.get(program, program), frozenset())
+    plain, skip = [], False
+    for arg in args:
+        if arg == "--":
+            break
+        if skip:
+            skip = False
+        elif arg.startswith("-"):
+            skip = arg in valued
+        else:
+            plain.append(arg)
+    return plain
 
 
 def mutates_sql(text: str) -> str:
@@ -229,16 +253,7 @@ def _harmless(program: str, args: list[str]) -> bool:
 
 
 def _kube(program: str, args: list[str]) -> str:
-    plain, skip = [], False
-    for arg in args:
-        if arg == "--":
-            break
-        if skip:
-            skip = False
-        elif arg.startswith("-"):
-            skip = arg in _KUBE_VALUED
-        else:
-            plain.append(arg)
+    plain = _plain(program, args)
     if plain[:2] == ["create", "token"]:
         return ""  # it is printed, and runs out
     if plain and plain[0] in _KUBE:
@@ -302,7 +317,7 @@ def _redis(program: str, args: list[str]) -> str:
 
 
 def _aws(program: str, args: list[str]) -> str:
-    plain = [a for a in args if not a.startswith("-")]
+    plain = _plain(program, args)
     verb = next((a for a in plain[1:3] if _AWS.fullmatch(a)), "")
     return f"{program} {plain[0]} {verb}" if verb else ""
 
@@ -328,6 +343,17 @@ def _options(*given: str) -> Callable[[str, list[str]], str]:
     return look
 
 
+def _in_place(program: str, args: list[str]) -> str:
+    """Files are written with `-i` of sed and perl, also after other letters, before an ending."""
+    hit = any(re.fullmatch(r"-[pnlawrEsuz]*i.*|--in-place(?:=.*)?", a) for a in args)
+    return f"{program} -i" if hit else ""
+
+
+def _sysctl(program: str, args: list[str]) -> str:
+    hit = next((a for a in args if a in ("-w", "--write", "-p") or "=" in a), "")
+    return f"{program} {hit}" if hit else ""
+
+
 _SPECIAL: Mapping[str, Callable[[str, list[str]], str]] = {
     "kubectl": _kube,
     "oc": _kube,
@@ -341,8 +367,10 @@ _SPECIAL: Mapping[str, Callable[[str, list[str]], str]] = {
     "gcloud": _cloud,
     "az": _cloud,
     "service": _service,
-    "sed": _options("-i", "--in-place"),
-    "sysctl": _options("-w", "--write", "-p"),
+    "sed": _in_place,
+    "perl": _in_place,
+    "sysctl": _sysctl,
+    "find": _options("-delete"),
     "iptables": _options(*sorted(_IPTABLES)),
     "ip6tables": _options(*sorted(_IPTABLES)),
     "kafka-topics.sh": _options("--delete", "--alter", "--create"),

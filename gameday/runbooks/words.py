@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gameday.model.runbook import Block
@@ -26,9 +26,22 @@ _WRAPPERS: dict[str, frozenset[str]] = {
     "xargs": frozenset({"-n", "-I", "-P", "-L", "-d", "-a", "-s", "-E"}),
     "timeout": frozenset({"-s", "-k", "--signal", "--kill-after"}),
     "watch": frozenset({"-n", "--interval"}),
+    "setsid": frozenset(),
+    "nsenter": frozenset({"-t", "--target", "-S", "-G"}),
+    "chroot": frozenset(),
+    "flock": frozenset({"-w", "--timeout", "-E"}),
+    "eval": frozenset(),
 }
+#: Those of them with a word of their own before the program: how long, or where.
+_WITH_A_WORD = ("timeout", "chroot", "flock")
 _SHELLS = ("sh", "bash", "ash", "dash")
 _DEPTH = 4
+#: What may stand before a command in a script, and what stands between two.
+_BEFORE = frozenset(["if", "then", "else", "elif", "while", "until", "do", "!", "{"])
+_BETWEEN = ";&|()"
+#: Options of `ssh` and of `docker exec` that take a value.
+_SSH_VALUED = [f"-{letter}" for letter in "pilFoJLRDbcEmW"]
+_EXEC_VALUED = ["-u", "--user", "-w", "--workdir", "-e", "--env", "--env-file"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +105,8 @@ def _unwrapped(words: tuple[str, ...]) -> tuple[str, ...]:
             i += 1
             break
         i += 2 if words[i] in valued else 1
-    if words[0] == "timeout":
-        i += 1  # how long
+    if words[0] in _WITH_A_WORD:
+        i += 1
     return words[i:]
 
 
@@ -101,45 +114,37 @@ def _is_setting(words: tuple[str, ...], i: int) -> bool:
     return words[0] in ("env", "sudo") and re.match(r"[A-Za-z_]\w*=", words[i]) is not None
 
 
-def _runs(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
+def _runs(words: Sequence[str], depth: int = _DEPTH) -> Iterator[tuple[str, ...]]:
     """The command, what it wraps, and what it has run elsewhere: in a pod, a shell, a host."""
     for layer in _layers(words):
         yield layer
-        if "--" in layer and layer[0] in ("kubectl", "oc"):
-            inner = layer[layer.index("--") + 1 :]
-            yield from _inner(inner)
-        elif layer and layer[0] in ("docker", "podman", "ssh", *_SHELLS):
-            yield from _inner(_remote(layer))
+        for inner in _elsewhere(layer) if depth else ():
+            yield from _runs(inner, depth - 1)
 
 
-def _inner(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    yield from _layers(words)
-    if words and words[0] in _SHELLS:
-        yield from _layers(_of_shell(words))
+def _elsewhere(words: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
+    """The commands that a command passes on to be run by another program."""
+    program = words[0] if words else ""
+    if program in (*_SHELLS, "su"):
+        return _of_shell(words)
+    if program in ("kubectl", "oc") and "--" in words:
+        return [words[words.index("--") + 1 :]]
+    if program == "ssh":
+        rest = _positional(words[1:], _SSH_VALUED)[1:]
+        return _commands(rest[0]) if len(rest) == 1 else [rest]
+    if program in ("docker", "podman") and words[1:2] == ("exec",):
+        return [_positional(words[2:], _EXEC_VALUED)[1:]]
+    if program == "find":
+        return [words[i + 1 :] for i, w in enumerate(words) if w in ("-exec", "-execdir")]
+    return ()
 
 
-def _of_shell(words: tuple[str, ...]) -> tuple[str, ...]:
-    """The words of the script in `sh -c '…'`."""
+def _of_shell(words: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The commands of the script in `sh -c '…'`."""
     for i, word in enumerate(words[1:-1], start=1):
         if re.fullmatch("-[a-z]*c", word):
-            return _split(words[i + 1])
-    return ()
-
-
-def _remote(words: tuple[str, ...]) -> tuple[str, ...]:
-    """The words of the script of a shell, or what comes after the host of `ssh`."""
-    if words[0] in _SHELLS:
-        return _of_shell(words)
-    if words[0] == "ssh":
-        rest = _positional(
-            words[1:],
-            ["-p", "-i", "-l", "-o", "-F", "-J", "-L", "-R", "-D", "-b", "-c", "-E", "-m", "-W"],
-        )[1:]
-        return _split(rest[0]) if len(rest) == 1 else rest
-    if len(words) > 1 and words[1] == "exec":
-        valued = ["-u", "--user", "-w", "--workdir", "-e", "--env", "--env-file"]
-        return _positional(words[2:], valued)[1:]
-    return ()
+            return _commands(words[i + 1])
+    return []
 
 
 def _positional(words: tuple[str, ...], valued: Sequence[str]) -> tuple[str, ...]:
@@ -150,8 +155,18 @@ def _positional(words: tuple[str, ...], valued: Sequence[str]) -> tuple[str, ...
     return words[i:]
 
 
-def _split(script: str) -> tuple[str, ...]:
+def _commands(script: str) -> list[tuple[str, ...]]:
+    """The words of each command of a script that is itself one word of another."""
+    lexer = shlex.shlex(script.replace("\n", " ; "), posix=True, punctuation_chars=_BETWEEN)
+    lexer.whitespace_split = True
     try:
-        return tuple(shlex.split(script, comments=True))
+        words = list(lexer)
     except ValueError:
-        return tuple(script.split())
+        words = re.findall(rf"[{_BETWEEN}]+|[^{_BETWEEN}\s]+", script)
+    found: list[list[str]] = [[]]
+    for word in words:
+        if not word.strip(_BETWEEN):
+            found.append([])
+        elif found[-1] or word not in _BEFORE:
+            found[-1].append(word)
+    return [tuple(command) for command in found if command]
