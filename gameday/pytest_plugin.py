@@ -141,8 +141,17 @@ def _holds_scenarios(folder: Path) -> bool:
     )
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Know of which files an item stands for the run as a whole: others may be chosen alone."""
+    for item in session.items:
+        if isinstance(item, ScenarioItem) and item.is_whole:
+            cast("ScenarioFile", item.parent).has_whole = True
+
+
 class ScenarioFile(pytest.File):
     """One scenario file: run once, however many of its items are asked."""
+
+    has_whole = False  # whether the item of the run as a whole is among those that are asked
 
     @cached_property
     def asked(self) -> RunAsked:
@@ -189,6 +198,11 @@ class ScenarioItem(pytest.Item):
         self._wanted = wanted
         self._failed = ""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it stands for the run as a whole."""
+        return self._wanted is None
+
     def setup(self) -> None:
         """Run the scenario, or read its run. What it could not show is an error of the setup."""
         from gameday.app.pytest_scenarios import properties_of
@@ -210,7 +224,10 @@ class ScenarioItem(pytest.Item):
     def _answer(self, run: ScenarioRun) -> Answer:
         from gameday.app.pytest_scenarios import answer_of, answer_of_whole
 
-        return answer_of_whole(run) if self._wanted is None else answer_of(run, self._wanted)
+        if self._wanted is None:
+            return answer_of_whole(run)
+        alone = not cast("ScenarioFile", self.parent).has_whole
+        return answer_of(run, self._wanted, alone=alone)
 
     def runtest(self) -> None:
         """What was seen not to hold fails."""

@@ -74,9 +74,13 @@ def send_afterwards(judged: Judged, exports: Exports) -> bool:
     try:
         send_trace(exports.otlp_endpoint, _trace(judged))
     except GamedayError as error:
-        sys.stderr.write(f"gameday: the trace was not sent: {masked(str(error))}\n")
-        return False
-    return True
+        why = masked(str(error))
+    except Exception as error:  # noqa: BLE001 - the run's own answer stands above its trace
+        why = f"by a bug of ours: {type(error).__name__}: {error}"
+    else:
+        return True
+    sys.stderr.write(f"gameday: the trace was not sent: {why}\n")
+    return False
 
 
 def trace_command(run: str, *, reports: Path, file: Path | None, endpoint: str | None) -> ExitCode:
@@ -98,6 +102,8 @@ def trace_command(run: str, *, reports: Path, file: Path | None, endpoint: str |
 def _trace(judged: Judged) -> str:
     from gameday.report.otlp import render
 
+    if judged.timeline.first("run.opened") is None:
+        raise UsageError("the journal does not say when the run began, so there is no trace of it")
     return render(judged.plan, judged.timeline, judged.report.verdict)
 
 

@@ -119,10 +119,16 @@ def _restored(value: Mapping[str, object]) -> ScenarioRun:
     )
 
 
-def answer_of(run: ScenarioRun, wanted: tuple[str, str, str]) -> Answer:
-    """What the run says of one expectation. One that it says nothing of is inconclusive."""
+def answer_of(run: ScenarioRun, wanted: tuple[str, str, str], *, alone: bool = False) -> Answer:
+    """What the run says of one expectation. One that it says nothing of is inconclusive.
+
+    With *alone* nothing else says whether the run could show anything, or is dirty: where it could
+    not, this does.
+    """
     if run.skipped:
         return Answer(outcome=Outcome.SKIP, text=run.reason)
+    if alone and (whole := answer_of_whole(run)).outcome is not Outcome.PASS:
+        return whole
     for found in run.expectations:
         if (found.check, found.subject, found.expectation) == wanted:
             return Answer(outcome=found.outcome, text=_text(run, found))

@@ -58,7 +58,7 @@ def what_failed(report: Report) -> list[Line]:
     if unknown:
         plural = "s" if unknown > 1 else ""
         lines.append(Line(text=f"not known: {unknown} expectation{plural}", link="hypothesis"))
-    if not lines and tone_of(report) == "unknown":
+    if not lines and report.verdict.outcome is not Outcome.PASS:
         lines.append(Line(text="nothing, but the run proves nothing", link="method"))
     if not lines:
         lines.append(Line(text=f"nothing: all {held} expectations held", link="hypothesis"))

@@ -17,6 +17,10 @@ import yaml
 from lab_support import Lab, ToxiproxyServer, run_gameday, wait_until
 from set_support import as_wanted, quick_scenario, write_set
 
+from gameday.app import pytest_scenarios
+from gameday.app.scenario_run import ScenarioRun
+from gameday.model.verdict import ExitCode
+
 pytest_plugins = ["pytester"]
 PYTEST = [sys.executable, "-m", "pytest", "-p", "no:locust", "-p", "no:cacheprovider"]
 
@@ -129,6 +133,27 @@ def test_a_run_that_is_refused_is_an_error_in_every_item(
     text = result.stdout.str()
     assert text.count("inconclusive: this run is refused: toxiproxy: no Toxiproxy answers") >= 4
     assert "Traceback" not in text
+
+
+@pytest.mark.parametrize("code", [ExitCode.DIRTY, ExitCode.STOPPED, ExitCode.INCONCLUSIVE])
+def test_an_expectation_alone_is_not_green_where_its_run_shows_nothing(
+    pytester: pytest.Pytester, folder: Path, monkeypatch: pytest.MonkeyPatch, code: ExitCode
+) -> None:
+    """Beside the run as a whole it is: that one says what is wrong."""
+    held = {
+        "check": "slo/criterion", "subject": "baseline", "outcome": "pass", "summary": "it held",
+        "expectation": "baseline: errors < 5%",
+    }  # fmt: skip
+    run = ScenarioRun(exit_code=code, reason="why not", result={"expectations": [held]})
+    monkeypatch.setattr(pytest_scenarios, "run_scenario", lambda _: run)
+    arguments = ["-p", "no:locust", "scenarios/a.yaml"]
+
+    alone = pytester.runpytest(*arguments, "-k", "baseline and errors")
+    both = pytester.runpytest(*arguments, "-k", "whole or (baseline and errors)")
+
+    alone.assert_outcomes(errors=1, deselected=len(EXPECTED) - 1)
+    assert "inconclusive: why not" in alone.stdout.str()
+    both.assert_outcomes(errors=1, passed=1, deselected=len(EXPECTED) - 2)
 
 
 @pytest.mark.usefixtures("folder")

@@ -197,6 +197,20 @@ def test_a_signal_while_others_are_told_ends_that_and_no_verdict_is_lost(
     assert after == before
 
 
+def test_a_trace_that_cannot_be_made_changes_nothing(
+    played: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """The stand-in for a judged run has no plan: a bug, as far as the trace can tell."""
+    ends_well(monkeypatch)
+    monkeypatch.setattr(pages, "finish_pages", lambda *_: None)
+    exports = Exports(otlp_endpoint="http://127.0.0.1:9")
+
+    result = run_one(request(tmp_path, exports=exports), plan(), quiet=True)
+
+    assert result.exit_code is result.judged.report.verdict.exit_code
+    assert "the trace was not sent: by a bug of ours" in capsys.readouterr().err
+
+
 def test_a_run_that_nobody_interrupts_says_so(
     played: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

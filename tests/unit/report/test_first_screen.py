@@ -63,6 +63,16 @@ def test_a_line_is_not_spent_on_saying_that_there_is_one_more() -> None:
     assert told[5] == [*told[3], "and 2 more"]
 
 
+def test_nothing_is_said_to_have_held_in_a_run_that_is_not_clean() -> None:
+    report = report_of(RUNS["passed"]())
+    assert answer.what_failed(report)[0].text.startswith("nothing: all ")
+    verdict = replace(report.verdict, outcome=Outcome.INCONCLUSIVE, clean=False)
+
+    (line,) = answer.what_failed(replace(report, verdict=verdict))
+
+    assert line.text == "nothing, but the run proves nothing"
+
+
 def test_an_option_stays_in_one_piece_and_stays_text() -> None:
     found = prose("do `gameday run <b> --profile smoke`")
 
