@@ -22,7 +22,7 @@ from gameday.app.library import scenario_folder
 from gameday.app.needs import missing_on_host
 from gameday.app.run import RunRequest, RunResult, run_one
 from gameday.errors import GamedayError, UsageError
-from gameday.model.needs import CONTAINERS
+from gameday.model.needs import CONTAINERS, LIBFAKETIME
 from gameday.model.verdict import ExitCode
 
 if TYPE_CHECKING:  # the shop needs the extra `demo`
@@ -41,7 +41,8 @@ class DemoRequest:
     real: bool = False
     profile: str = "smoke"
     reports: Path = Path("reports")
-    docker: bool = False  # one gateway in a container; also where the scenario needs one
+    docker: bool = False  # two parts in containers; also where the scenario needs one
+    clock: bool = False  # one gateway under libfaketime; also where the scenario needs it
 
 
 def demo_command(request: DemoRequest, *, serve: bool, as_json: bool) -> ExitCode:
@@ -51,7 +52,11 @@ def demo_command(request: DemoRequest, *, serve: bool, as_json: bool) -> ExitCod
         needs = needs_of(request.scenario)
         if why := missing_on_host(needs):
             return _skipped(request.scenario, why, as_json=as_json)
-        request = replace(request, docker=request.docker or CONTAINERS in needs)
+        request = replace(
+            request,
+            docker=request.docker or CONTAINERS in needs,
+            clock=request.clock or LIBFAKETIME in needs,
+        )
     with standing(request, say) as stand:
         if serve:
             return _serve(stand)
@@ -126,7 +131,9 @@ def standing(request: DemoRequest, say: Callable[[str], None]) -> Iterator[Stand
                 name, listen=topology.via(name), upstream=topology.direct(name), enabled=True
             )
         docker = engine_url() if request.docker else ""
-        shop = Shop(topology, directory / STATE, naive=request.naive, docker=docker)
+        shop = Shop(
+            topology, directory / STATE, naive=request.naive, docker=docker, clock=request.clock
+        )
         stack.callback(shop.stop)
         try:
             shop.start(say)

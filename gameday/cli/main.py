@@ -331,7 +331,10 @@ def demo(
         bool, typer.Option("--serve", help="Only start the shop, for your own experiments.")
     ] = False,
     docker: Annotated[
-        bool, typer.Option("--docker", help="One gateway lives in a container of this machine.")
+        bool, typer.Option("--docker", help="A gateway and the database live in containers.")
+    ] = False,
+    clock: Annotated[
+        bool, typer.Option("--clock", help="One gateway runs under libfaketime.")
     ] = False,
     reports: Reports = Path("reports"),
     json: Json = False,
@@ -346,6 +349,7 @@ def demo(
         profile=profile,
         reports=reports,
         docker=docker,
+        clock=clock,
     )
     return int(demo_command(request, serve=serve, as_json=json))
 

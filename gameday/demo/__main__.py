@@ -15,7 +15,7 @@ from gameday.demo.engine import engine_url
 from gameday.demo.project import ENDABLE, STATE
 from gameday.demo.releases import VERSIONS, ReleaseError, buy, release, watch
 from gameday.demo.shop import Shop, ShopError
-from gameday.demo.topology import BOXED, GATEWAYS, default_topology
+from gameday.demo.topology import BOXES, CLOCKED, GATEWAYS, default_topology
 from gameday.demo.wishes import restart_part
 
 
@@ -33,7 +33,12 @@ def main(arguments: list[str]) -> int:
     serve_command.add_argument(
         "--docker",
         action="store_true",
-        help=f"{BOXED} lives in a container of the Docker engine of this machine",
+        help=f"{' and '.join(BOXES)} live in containers of the Docker engine of this machine",
+    )
+    serve_command.add_argument(
+        "--clock",
+        action="store_true",
+        help=f"{CLOCKED} runs under libfaketime, so that its clock can be moved",
     )
     serve_command.add_argument(
         "--state", type=Path, default=Path(STATE), help="where it keeps its state while it runs"
@@ -65,7 +70,13 @@ def main(arguments: list[str]) -> int:
     if options.command == "restart":
         return restart(options.state, options.name)
     docker = engine_url() if options.docker else ""
-    return serve(options.state, naive=options.naive, proxied=options.proxied, docker=docker)
+    return serve(
+        options.state,
+        naive=options.naive,
+        proxied=options.proxied,
+        docker=docker,
+        clock=options.clock,
+    )
 
 
 def restart(state: Path, name: str) -> int:
@@ -86,7 +97,14 @@ def told(ask: Callable[[], str]) -> int:
     return 0
 
 
-def serve(state: Path, *, naive: bool = False, proxied: bool = False, docker: str = "") -> int:
+def serve(
+    state: Path,
+    *,
+    naive: bool = False,
+    proxied: bool = False,
+    docker: str = "",
+    clock: bool = False,
+) -> int:
     """Run the shop on `default_topology` until SIGINT or SIGTERM. Returns an exit code.
 
     The folder *state* is made, and taken away at the end.
@@ -96,7 +114,7 @@ def serve(state: Path, *, naive: bool = False, proxied: bool = False, docker: st
         signal.signal(number, lambda *_: stopped.set())
     topology = default_topology()
     with kept(state):
-        shop = Shop(topology, state, naive=naive, proxied=proxied, docker=docker)
+        shop = Shop(topology, state, naive=naive, proxied=proxied, docker=docker, clock=clock)
         try:
             with shop:
                 shop.start(_say)

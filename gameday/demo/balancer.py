@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from gameday.demo.certificates import Endpoint
-from gameday.demo.dependency import NAIVE_RETRIES, NAIVE_TIMEOUT_S
+from gameday.demo.clock import OFF_S, ahead_s
+from gameday.demo.dependency import ANSWER_BY, NAIVE_RETRIES, NAIVE_TIMEOUT_S
 from gameday.demo.ledger import ledger_or_why
 from gameday.demo.metrics import Metrics
 from gameday.demo.resilience import Clock, Limiter, Recent
@@ -50,6 +51,7 @@ class Upstream:
     def __init__(self, name: str, url: str, clock: Clock) -> None:
         self.name, self.url = name, url
         self.healthy = True
+        self.ahead_s = 0.0  # its clock, compared with ours
         self.recent = Recent(clock)  # of its answers, those that are a bug: 500
         self._clock = clock
         self._failed_checks = 0
@@ -148,7 +150,9 @@ class Balancer:
         except CallFailed as error:
             return Reply(status=502, data={"error": str(error)})
 
-    async def _naively(self, call: Call, headers: Mapping[str, str]) -> Answer:
+    async def _naively(self, call: Call, headers: dict[str, str]) -> Answer:
+        # A time of day, by our clock: a gateway with another one refuses what is on time.
+        headers[ANSWER_BY] = f"{time.time() + NAIVE_TIMEOUT_S:.3f}"
         for _ in range(NAIVE_RETRIES):
             try:
                 return await self._try(self.pool.next(), call, headers, NAIVE_TIMEOUT_S)
@@ -207,6 +211,13 @@ class Balancer:
             return busy_reply(f"{', '.join(bad)} answers with 500")
         return Reply(data={"gateways": len(self.pool.upstreams)})
 
+    async def clocks(self, _: Call) -> Reply:
+        """`GET /status/clocks`: 503 while the clock of a gateway is wrong. Naive: never seen."""
+        wrong = {u.name: u.ahead_s for u in self.pool.upstreams if abs(u.ahead_s) > OFF_S}
+        if wrong:
+            return busy_reply(", ".join(f"{name} is {s:+.0f} s off" for name, s in wrong.items()))
+        return Reply(data={"gateways": len(self.pool.upstreams)})
+
     async def ledger(self, _: Call) -> Reply:
         """`GET /ledger`: whether what was told, stored and charged agree. Reads alone."""
         report = await asyncio.to_thread(ledger_or_why, self._settings)
@@ -229,9 +240,13 @@ class Balancer:
                 "GET", upstream.url + "/healthz", within_s=_CHECK_WITHIN_S
             )
             ok = answer.status == 200
+            upstream.ahead_s = ahead_s(answer.headers.get("Date"), time.time())
         except CallFailed:
             ok = False
         upstream.checked(ok)
+        self._metrics.gauge(
+            "gateway_clock_ahead_seconds", "Compared with ours.", upstream=upstream.name
+        ).set(upstream.ahead_s)
         self._metrics.gauge(
             "balancer_upstream_available", "1: gets requests.", upstream=upstream.name
         ).set(upstream.available)
@@ -291,6 +306,7 @@ async def run(settings: Settings, name: str, stopped: asyncio.Event) -> None:
     server.add(
         Route(method="GET", path="/status/gateways", handler=balancer.gateways, shed=False),
         Route(method="GET", path="/status/releases", handler=balancer.releases, shed=False),
+        Route(method="GET", path="/status/clocks", handler=balancer.clocks, shed=False),
         Route(method="GET", path="/status/tls", handler=balancer.tls, shed=False),
         Route(method="GET", path="/status/watch", handler=balancer.watch_status, shed=False),
         Route(method="GET", path="/admin/watch", handler=balancer.watch_show, shed=False),

@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncpg
 
-from gameday.demo.catalogue import PRODUCTS
+from gameday.demo.catalogue import PRODUCTS, TERMS
 from gameday.demo.metrics import Metrics
 
 POOL_SIZE = 10
@@ -32,7 +32,8 @@ create table if not exists orders (
     status text not null,
     reserved boolean not null default false,
     created timestamptz not null default now(),
-    claimed_until timestamptz
+    claimed_until timestamptz,
+    terms text not null default ''
 );
 create index if not exists orders_unpaid on orders (created)
     where status in ('new', 'payment_pending');
@@ -121,14 +122,20 @@ class Database:
         self._address = address
         self._waiting = 0
         self._busy = 0
-        self._failed_at = self._starved_at = -TROUBLE_S
+        self._failed_at = self._starved_at = self._full_at = -TROUBLE_S
         metrics.expect("postgres")
+        self._count_full(0)
         metrics.gauge("db_pool_size", "Connections the pool may open.").set(POOL_SIZE)
 
     @property
     def failed(self) -> bool:
         """Whether it refused of late, was cut off, or took too long."""
         return time.monotonic() - self._failed_at < TROUBLE_S
+
+    @property
+    def full(self) -> bool:
+        """Whether it had no room for something of late. The naive shop does not ask why."""
+        return time.monotonic() - self._full_at < TROUBLE_S
 
     @property
     def starved(self) -> bool:
@@ -157,12 +164,12 @@ class Database:
             self._pool.terminate()
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Any]:
+    async def connection(self, within_s: float = ACQUIRE_WITHIN_S) -> AsyncIterator[Any]:
         """A connection of the pool. Raises PoolExhausted, and DatabaseFailed from the block."""
         pool = self._pool
         if pool is None:
             raise DatabaseFailed("the pool is not open yet")
-        connection = await self._acquire(pool)
+        connection = await self._acquire(pool, within_s)
         self._busy += 1
         self._show()
         started, outcome = time.perf_counter(), "error"
@@ -175,6 +182,9 @@ class Database:
             raise DatabaseFailed("a statement took too long") from None
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             connection.terminate()
+            if isinstance(error, asyncpg.DiskFullError) and not self._naive:
+                self._full_at = time.monotonic()
+                self._count_full(1)
             raise DatabaseFailed(str(error) or type(error).__name__) from None
         finally:
             self._busy -= 1
@@ -184,15 +194,15 @@ class Database:
             self._metrics.attempted("postgres", outcome, time.perf_counter() - started)
             await _give_back(pool, connection)
 
-    async def _acquire(self, pool: asyncpg.Pool) -> Any:
+    async def _acquire(self, pool: asyncpg.Pool, within_s: float) -> Any:
         self._waiting += 1
         self._show()
         try:
-            return await pool.acquire(timeout=None if self._naive else ACQUIRE_WITHIN_S)
+            return await pool.acquire(timeout=None if self._naive else within_s)
         except TimeoutError:
             self._starved_at = time.monotonic()
             self._metrics.count("db_pool_timeouts", "Requests that got no connection in time.")
-            raise PoolExhausted(f"no connection within {ACQUIRE_WITHIN_S} s") from None
+            raise PoolExhausted(f"no connection within {within_s} s") from None
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             self._failed_at = time.monotonic()
             self._metrics.attempted("postgres", "error", 0.0)
@@ -200,6 +210,9 @@ class Database:
         finally:
             self._waiting -= 1
             self._show()
+
+    def _count_full(self, by: int) -> None:
+        self._metrics.count("db_disk_full", "Statements for which there was no room.", by)
 
     def _show(self) -> None:
         self._metrics.gauge("db_pool_in_use", "Connections in use.").set(self._busy)
@@ -257,9 +270,9 @@ class Database:
 async def insert_order(connection: Any, order: Order, key: str | None) -> bool:
     """Store *order* unless its key or id is taken. Whether it was stored."""
     found = await connection.fetchval(
-        "insert into orders (id, idempotency_key, sku, cents, status) values ($1, $2, $3, $4, $5)"
-        " on conflict do nothing returning id",
-        order.id, key, order.sku, order.cents, order.status,
+        "insert into orders (id, idempotency_key, sku, cents, status, terms)"
+        " values ($1, $2, $3, $4, $5, $6) on conflict do nothing returning id",
+        order.id, key, order.sku, order.cents, order.status, TERMS,
     )  # fmt: skip
     return found is not None
 

@@ -22,6 +22,8 @@ from gameday.demo.web import Answer, CallFailed, CallTimedOut, Client
 NAIVE_RETRIES = 3
 #: Not that the naive shop chose it: it is what its HTTP client happens to do.
 NAIVE_TIMEOUT_S = 30.0
+#: Until when the naive edge wants an answer, as Unix time.
+ANSWER_BY = "X-Answer-By"
 _RETRY_PAUSE_S = (0.01, 0.03)
 
 

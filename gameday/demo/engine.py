@@ -14,6 +14,8 @@ from typing import Any
 from urllib.parse import quote
 
 DEFAULT_URL = "unix:///var/run/docker.sock"
+#: What the shop's containers are made of, and the helpers beside them.
+IMAGE = "gameday-shop:1"
 _WITHIN_S = 20.0
 
 
@@ -125,8 +127,8 @@ def engine_url() -> str:
     return os.environ.get("DOCKER_HOST") or DEFAULT_URL
 
 
-def empty_root(links: Mapping[str, str]) -> bytes:
-    """A root file system with nothing in it but symbolic links, as a tar archive."""
+def small_root(links: Mapping[str, str], programs: Mapping[str, bytes]) -> bytes:
+    """A root file system with symbolic links and a few programs, as a tar archive."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
         for name, target in sorted({"proc": "", "dev": "", "sys": "", **links}.items()):
@@ -134,6 +136,10 @@ def empty_root(links: Mapping[str, str]) -> bytes:
             entry.type = tarfile.SYMTYPE if target else tarfile.DIRTYPE
             entry.linkname, entry.mode = target, 0o755
             archive.addfile(entry)
+        for name, content in sorted(programs.items()):
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o755
+            archive.addfile(entry, io.BytesIO(content))
     return out.getvalue()
 
 

@@ -8,18 +8,30 @@ import time
 from gameday.demo.cache import Cache
 from gameday.demo.checkout import Checkout, NaiveCheckout
 from gameday.demo.database import Address, Database, DatabaseFailed, PoolExhausted
-from gameday.demo.dependency import Dependency
+from gameday.demo.dependency import ANSWER_BY, Dependency
 from gameday.demo.metrics import Metrics
 from gameday.demo.releases import Release
 from gameday.demo.resilience import BreakerState, Limiter
 from gameday.demo.settings import Settings, report_status
 from gameday.demo.storefront import Storefront
-from gameday.demo.web import BadRequest, Call, CallFailed, Client, Reply, Route, Server, busy_reply
+from gameday.demo.web import (
+    BadRequest,
+    Call,
+    CallFailed,
+    Client,
+    Handler,
+    Reply,
+    Route,
+    Server,
+    busy_reply,
+)
 
 #: Requests under way in one gateway. At 100 requests a second it is a few; beyond this many, an
 #: answer would come too late for anyone.
 MAX_BUSY = 64
 _WARM_CONNECTIONS = 3
+#: A machine that starts eight processes at once is slow for a moment, and no customer waits yet.
+_WARM_WITHIN_S = 5.0
 #: What monitoring is told is failing: the share of attempts, as the alert PaymentsErrors has it.
 FAILING = 0.25
 #: Attempts by call. The budget of retries lets it rise to 1.2 at the worst.
@@ -51,6 +63,7 @@ class Gateway:
         }
         self._others = {
             "postgres": self._postgres,
+            "disk": self._disk,
             "pool": self._pool,
             "redis": self._redis,
             "retries": self._retries,
@@ -62,10 +75,10 @@ class Gateway:
         self.release = Release()
         self.server = Server(metrics, None if naive else Limiter(MAX_BUSY))
         self.server.add(
-            Route(method="GET", path="/products", handler=storefront.list),
-            Route(method="GET", path="/products/{sku}", handler=storefront.show),
-            Route(method="POST", path="/checkout", handler=self.order),
-            Route(method="GET", path="/orders/{id}", handler=self.checkout.show),
+            Route(method="GET", path="/products", handler=wanted(storefront.list)),
+            Route(method="GET", path="/products/{sku}", handler=wanted(storefront.show)),
+            Route(method="POST", path="/checkout", handler=wanted(self.order)),
+            Route(method="GET", path="/orders/{id}", handler=wanted(self.checkout.show)),
             Route(method="GET", path="/status/{dependency}", handler=self.status, shed=False),
             Route(method="GET", path="/admin/release", handler=self.release.show, shed=False),
             Route(method="POST", path="/admin/release", handler=self.release.set, shed=False),
@@ -104,6 +117,12 @@ class Gateway:
         elif self.database.failed:
             return busy_reply("the database fails")
         return Reply(data={"dependency": "postgres"})
+
+    async def _disk(self) -> Reply:
+        """The naive shop asks whether the database answers, and it does."""
+        if self.database.full:
+            return busy_reply("the database has no room for what is new")
+        return Reply(data={"dependency": "disk"})
 
     async def _pool(self) -> Reply:
         """The naive shop lets requests wait for a connection, and notices nothing."""
@@ -154,7 +173,7 @@ class Gateway:
 
     async def _reach_database(self) -> None:
         async def hold() -> None:
-            async with self.database.connection():
+            async with self.database.connection(_WARM_WITHIN_S):
                 await asyncio.sleep(0.01)
 
         await asyncio.gather(*(hold() for _ in range(_WARM_CONNECTIONS)))
@@ -177,6 +196,23 @@ class Gateway:
         await self.database.close()
         await self.cache.close()
         await self.client.close()
+
+
+def wanted(handler: Handler) -> Handler:
+    """*handler*, but for requests whose answer comes too late for the edge that says so.
+
+    The naive edge says it as a time of day. The other one waits for so long, by its own clock, and
+    says nothing.
+    """
+
+    async def handle(call: Call) -> Reply:
+        try:
+            late = time.time() > float(call.headers.get(ANSWER_BY, "inf"))
+        except ValueError:
+            raise BadRequest(f"`{ANSWER_BY}` must be a Unix time") from None
+        return busy_reply("nobody waits for this answer any more") if late else await handler(call)
+
+    return handle
 
 
 async def run(settings: Settings, name: str, stopped: asyncio.Event) -> None:

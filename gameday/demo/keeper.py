@@ -7,9 +7,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 
 _STOP_WITHIN_S = 6.0
 _TAIL_LINES = 15
@@ -28,9 +29,16 @@ class Keeper:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="demo-keeper")
         self.children: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, module: str, arguments: Sequence[str], log: Path) -> None:
-        """Run `python -m module arguments`, its output added to *log*."""
-        self.children[name] = self._thread.submit(_spawn, module, arguments, log).result()
+    def start(
+        self,
+        name: str,
+        module: str,
+        arguments: Sequence[str],
+        log: Path,
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Run `python -m module arguments`, its output added to *log*; *more* is environment."""
+        self.children[name] = self._thread.submit(_spawn, module, arguments, log, more).result()
 
     def end(self, name: str) -> None:
         """End one child, if it is there: asked first, then not."""
@@ -56,7 +64,9 @@ def tail(file: Path) -> str:
     return "\n".join(f"    {line}" for line in lines) or "    (its log is empty)"
 
 
-def _spawn(module: str, arguments: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+def _spawn(
+    module: str, arguments: Sequence[str], log: Path, more: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     with log.open("ab") as out:
         return subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-P", "-m", module, *arguments],
@@ -64,7 +74,7 @@ def _spawn(module: str, arguments: Sequence[str], log: Path) -> subprocess.Popen
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is for us; we end the children in good order
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **more},
         )
 
 

@@ -33,10 +33,22 @@ def signal_on_owner_death(number: signal.Signals) -> None:
     prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
 
 
+def in_container() -> bool:
+    """Whether this part is in a container: there is no pipe there, and the engine is the parent."""
+    return LOCK_VARIABLE in os.environ
+
+
 def watch_owner(on_death: Callable[[], None], fd: int = 0) -> None:
-    """Call *on_death* from a daemon thread at the end of file on *fd* (standard input)."""
+    """Call *on_death* from a daemon thread at the end of file on *fd* (standard input).
+
+    In a container: when the lock that the owner holds is free.
+    """
 
     def wait() -> None:
+        if in_container():
+            _wait_for(os.environ[LOCK_VARIABLE])
+            on_death()
+            return
         try:
             while os.read(fd, 4096):
                 pass
@@ -48,22 +60,15 @@ def watch_owner(on_death: Callable[[], None], fd: int = 0) -> None:
 
 
 def die_with_owner() -> None:
-    """End this process at once, without any clean-up, when its owner is gone.
-
-    In a container there is no pipe, and the engine is the parent: the owner holds a lock there.
-    """
-    lock = os.environ.get(LOCK_VARIABLE)
-    if lock:
-        threading.Thread(target=_end_with, args=(lock,), name="owner-watch", daemon=True).start()
-        return
-    signal_on_owner_death(signal.SIGKILL)
+    """End this process at once, without any clean-up, when its owner is gone."""
+    if not in_container():
+        signal_on_owner_death(signal.SIGKILL)
     watch_owner(lambda: os._exit(0))
 
 
-def _end_with(lock: str) -> None:
+def _wait_for(lock: str) -> None:
     try:
         with open(lock, encoding="utf-8") as file:  # noqa: PTH123 - nothing else of it is needed
             fcntl.flock(file, fcntl.LOCK_SH)
     except OSError:
         pass  # a lock that is gone says the same
-    os._exit(0)

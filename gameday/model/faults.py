@@ -149,7 +149,7 @@ _CONTAINER = {
         options={
             "path": OptionSpec(unit="text", help="where it is mounted", required=True),
             "reserve": OptionSpec(
-                unit="bytes", help="what is left free", default=64 * _MB, minimum=_MB
+                unit="bytes", help="what is left free", default=64 * _MB, minimum=16_000
             ),
         },
     ),

@@ -165,11 +165,11 @@ class Customer:
 
 
 @contextlib.contextmanager
-def running(directory: Path, *, naive: bool) -> Iterator[Customer]:
+def running(directory: Path, *, naive: bool, clock: bool = False) -> Iterator[Customer]:
     topology = free_topology()
     relays = Relays(topology)
     try:
-        with Shop(topology, directory, naive=naive) as shop:
+        with Shop(topology, directory, naive=naive, clock=clock) as shop:
             shop.start()
             customer = Customer(shop, relays)
             try:

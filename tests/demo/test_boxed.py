@@ -1,4 +1,4 @@
-"""One gateway in a container: it serves, dies and comes back, and nothing of it stays."""
+"""Parts in containers: they serve, die and come back, and nothing of them stays."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ import requests
 from docker_support import DockerLab
 from shop_support import wait_until
 
-from gameday.demo.boxed import _outermost
-from gameday.demo.engine import Engine, EngineError, empty_root
+from gameday.demo.boxed import DATA, _outermost
+from gameday.demo.engine import IMAGE, Engine, EngineError, small_root
 from gameday.demo.shop import Shop, ShopError
+from gameday.demo.tools import PROGRAMS, tools
 from gameday.demo.topology import BOXED, container_name, free_topology
 from gameday.demo.wishes import restart_part
 
@@ -65,6 +66,56 @@ def test_it_serves_is_killed_and_comes_back(docker_engine: DockerLab, shop: Shop
 
 
 @pytest.mark.real
+def test_a_full_volume_refuses_orders_and_nothing_else(
+    docker_engine: DockerLab, shop: Shop
+) -> None:
+    """As the fault does it: from another container, which has nothing but the shop's own image."""
+    name = container_name(shop.settings.topology, "postgres")
+    mounts = docker_engine.client.api.inspect_container(name)["Mounts"]
+    (volume,) = (mount for mount in mounts if mount["Type"] == "volume")
+    assert volume["Destination"] == DATA
+    assert buy(shop) == 200
+
+    fill = "fallocate -l $(($(stat -f -c %a /full) * $(stat -f -c %S /full))) /full/file"
+    in_helper(docker_engine, volume["Name"], fill)
+
+    # What is still free on the last pages has to be used up, and each gateway has to see it.
+    wait_until(
+        "it is full", lambda: [buy(shop) for _ in range(3)] == [503] * 3 and is_full(shop), 60
+    )
+    assert status(shop, "/products") == 200
+    assert shop.processes()["postgres"], "it goes on"
+
+    in_helper(docker_engine, volume["Name"], "rm /full/file")
+    wait_until("there is room", lambda: buy(shop) == 200 and not is_full(shop), 60)
+    report = shop.ledger(10)
+    assert (report.lost, report.duplicate, report.pending) == (0, 0, 0)
+
+    shop.stop()
+    assert not docker_engine.client.api.containers(all=True, filters={"name": f"^/{name}$"})
+    assert volume["Name"] not in str(docker_engine.client.api.volumes())
+
+
+def in_helper(engine: DockerLab, volume: str, script: str) -> None:
+    said = engine.client.containers.run(
+        IMAGE, ["/bin/sh", "-ec", script], volumes={volume: {"bind": "/full"}}, remove=True
+    )
+    assert said == b""
+
+
+def buy(shop: Shop) -> int:
+    return requests.post(f"{shop.url}/checkout", json={"sku": "A1"}, timeout=10).status_code
+
+
+def is_full(shop: Shop) -> bool:
+    return status(shop, "/status/disk") == 503
+
+
+def status(shop: Shop, path: str) -> int:
+    return requests.get(shop.url + path, timeout=10).status_code
+
+
+@pytest.mark.real
 def test_it_ends_with_its_keeper_and_the_next_shop_clears_it_away(
     docker_engine: DockerLab, shop: Shop, tmp_path: Path
 ) -> None:
@@ -106,8 +157,22 @@ def test_folders_within_others_are_not_mounted_again() -> None:
     assert sorted(_outermost(places)) == ["/opt/x", "/usr", "/usrlocal"]
 
 
-def test_the_root_has_links_and_no_files() -> None:
-    with tarfile.open(fileobj=io.BytesIO(empty_root({"lib": "usr/lib"}))) as archive:
-        found = {entry.name: entry.linkname for entry in archive if not entry.isfile()}
+def test_the_root_has_links_and_the_programs_that_are_given() -> None:
+    content = small_root({"lib": "usr/lib"}, {"usr/bin/sh": b"program"})
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        links = {entry.name: entry.linkname for entry in archive if not entry.isfile()}
+        (program,) = (entry for entry in archive if entry.isfile())
+        held = archive.extractfile(program)
+        assert held is not None
+        assert (program.name, program.mode, held.read()) == ("usr/bin/sh", 0o755, b"program")
 
-    assert found == {"lib": "usr/lib", "proc": "", "dev": "", "sys": ""}
+    assert links == {"lib": "usr/lib", "proc": "", "dev": "", "sys": ""}
+
+
+def test_the_programs_come_with_what_they_load() -> None:
+    found = tools()
+
+    names = {Path(path).name for path in found}
+    assert {"sh", *PROGRAMS} <= names
+    assert any(name.startswith(("libc.", "ld-")) for name in names), "or all of them are static"
+    assert not any(path.startswith("/") for path in found)

@@ -5,6 +5,7 @@ Each is followed with the fault still in: what helps only after the fault is gon
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -18,9 +19,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncpg
 import pytest
 import trustme
-from shop_support import Customer, wait_until
+from docker_support import missing
+from shop_support import Customer, running, wait_until
+
+from gameday.demo.clock import library
+from gameday.demo.topology import CLOCKED
 
 pytestmark = pytest.mark.demo
 
@@ -155,6 +161,43 @@ def old_certificate(customer: Customer) -> None:
         (folder / name).write_bytes(content)
 
 
+def wrong_clock(customer: Customer) -> None:
+    customer.shop.settings.clock_file(CLOCKED).write_text("+300\n", encoding="utf-8")
+    wait_until("it is seen", lambda: customer.get("/status/clocks").status_code == 503)
+
+
+def full_database(customer: Customer) -> None:
+    """It says to each order what it says when its disk is full."""
+    told(
+        customer,
+        "create function full_disk() returns trigger language plpgsql as $$ begin"
+        " raise exception 'No space left on device' using errcode = 'disk_full'; end $$",
+        "create trigger full_disk before insert on orders execute function full_disk()",
+    )
+    wait_until("it is seen", lambda: customer.get("/status/disk").status_code == 503)
+
+
+def told(customer: Customer, *statements: str) -> None:
+    settings = customer.shop.settings
+
+    async def tell() -> None:
+        connection = await asyncpg.connect(
+            host="127.0.0.1",
+            port=settings.topology.part("postgres").port,
+            user="shop",
+            password=settings.secret,
+            database="postgres",
+            ssl=False,
+        )
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    asyncio.run(tell())
+
+
 def no_watch(customer: Customer) -> None:
     customer.post("/admin/watch", {"on": False}, "shop")
     wait_until("it is seen", lambda: customer.get("/status/watch").status_code == 503)
@@ -173,6 +216,8 @@ BREAK: dict[str, Callable[[Customer], None]] = {
     "bad-deploy": broken_release,
     "monitoring-down": no_watch,
     "certificate": old_certificate,
+    "clock-skew": wrong_clock,
+    "database-full": full_database,
 }
 #: Where the mitigation alone must make things well, with the fault still in.
 CURED = (
@@ -184,6 +229,15 @@ CURED = (
     "monitoring-down",
     "certificate",
 )
+
+
+@pytest.fixture(scope="module")
+def one_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Customer]:
+    """As for the others, but that the clock of a gateway can be moved."""
+    if library() is None:
+        missing("libfaketime is not installed: the runbooks were NOT followed here")
+    with running(tmp_path_factory.mktemp("shop"), naive=False, clock=True) as customer:
+        yield customer
 
 
 def test_every_runbook_is_followed_here() -> None:
@@ -224,6 +278,10 @@ def mend(name: str, customer: Customer) -> None:
     """What the runbook leaves to people: repair the dependency, restart the gateway."""
     if name == "gateway-out":
         customer.shop.restart("gateway-3")
+    if name == "clock-skew":
+        customer.shop.settings.clock_file(CLOCKED).write_text("+0\n", encoding="utf-8")
+    if name == "database-full":
+        told(customer, "drop function if exists full_disk cascade")
     if name == "inventory-down":  # verified with inventory back in the path
         for n in (1, 2, 3):
             customer.post("/admin/inventory", {"out": False}, f"gateway-{n}")

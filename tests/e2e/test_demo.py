@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -133,6 +136,8 @@ REASONS = {
     "monitoring-down": (1, ["WatchStopped did not fire"]),
     "certificate-expired": (1, ["CertificateRefused did not fire"]),
     "bad-deploy": (1, ["checkout errors were 3", "ReleaseFailing did not fire"]),
+    "disk-full": (1, ["lost was [1-9]", "DatabaseFull did not fire"]),
+    "clock-skew": (1, ["browse errors were [23]", "ClockSkew did not fire"]),
 }
 
 
@@ -142,25 +147,60 @@ def test_each_scenario_of_the_library_is_among_them() -> None:
     assert {one.name for one in library()} == set(REASONS)
 
 
-def see_to_docker(name: str, patch: pytest.MonkeyPatch) -> None:
-    """The private engine for a scenario that needs one: a loud skip without it."""
+def see_to_needs(name: str, patch: pytest.MonkeyPatch) -> None:
+    """What a scenario needs, with the private engine for Docker: a loud skip without it."""
     from gameday.app.demo import needs_of
+    from gameday.demo.clock import library
 
-    url = os.environ.get("GAMEDAY_TEST_DOCKER")
-    if "docker" in needs_of(name) and not url:
+    url, needs = os.environ.get("GAMEDAY_TEST_DOCKER"), needs_of(name)
+    if "libfaketime" in needs and library() is None:
+        missing("libfaketime is not installed: this was NOT tested with another time")
+    if "docker" in needs and not url:
         missing("GAMEDAY_TEST_DOCKER is not set: this was NOT tested against a real engine")
     if url:
         patch.setenv("DOCKER_HOST", url)
 
 
+#: What is slow, or late, where the machine itself is: that says nothing of the shop.
+SPEED = re.compile(r"p95 was|^steady| late: after|(PaymentsSlow|CheckoutSlow|slo=latency)")
+#: So many programs that wait for each of its processors are no longer ours alone.
+_CROWDED = 3
+
+
+@dataclass
+class Machine:
+    """Whether others kept it busy meanwhile."""
+
+    load: float = 0.0
+
+    @property
+    def busy(self) -> bool:
+        return self.load > _CROWDED * (os.cpu_count() or 1)
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[Machine]:
+    machine = Machine(load=os.getloadavg()[0])
+    yield machine
+    machine.load = max(machine.load, os.getloadavg()[0])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", REASONS)
 def test_the_shop_passes(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    see_to_docker(name, monkeypatch)
+    see_to_needs(name, monkeypatch)
 
-    code, output, result = demo(tmp_path, "--scenario", name)
+    with watched() as machine:
+        code, output, result = demo(tmp_path, "--scenario", name)
 
-    assert code == 0, output
+    bad = [f["summary"] for f in result["expectations"] if f["outcome"] in ("fail", "inconclusive")]
+    if machine.busy:
+        if result["verdict"]["outcome"] == "inconclusive":
+            missing(f"this machine had too much else to do, so that nothing was shown: {bad}")
+        bad = [text for text in bad if not SPEED.search(text)]
+    else:
+        assert code == 0, output
+    assert not bad, output
     books = next(f for f in result["expectations"] if f["check"] == "answer/right")
     assert books["outcome"] == "pass"
 
@@ -170,7 +210,7 @@ def test_the_shop_passes(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPa
 def test_the_naive_shop_fails_for_a_reason_of_its_own(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    see_to_docker(name, monkeypatch)
+    see_to_needs(name, monkeypatch)
     wanted, reasons = REASONS[name]
 
     code, output, result = demo(tmp_path, "--naive", "--scenario", name)

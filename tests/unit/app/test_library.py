@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[3]
 ENTRIES = library()
 NAMES = [one.name for one in ENTRIES]
 SMOKE = {"S01", "S02", "S04", "S07", "S08", "S11"}
-GAMEDAY = {"S03", "S05", "S06", "S09", "S10", "S12", "S13", "S16"}
+GAMEDAY = {"S03", "S05", "S06", "S09", "S10", "S12", "S13", "S14", "S15", "S16"}
 #: All runs of the pack together, the start of the shop and the reading of alerts aside.
 SMOKE_PACK_S = 300
 SECTIONS = (
