@@ -5,6 +5,7 @@ Nothing is judged again. A directory whose result cannot be read is told, and is
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from gameday.app.readiness_unfinished import unfinished_of
+from gameday.app.readiness_unfinished import doubtful, unfinished_of
 from gameday.app.run_json import measured, read_json
 from gameday.model.alerting import AlertWord
 from gameday.model.project import ENVIRONMENT_KINDS, kind_of_environment
@@ -45,11 +46,12 @@ class RunsFound:
 def runs_of(service: str, folders: Iterable[Path]) -> RunsFound:
     """Every run of *service* in *folders*. Never raises for what lies there.
 
-    One without a result casts doubt: nobody knows what it left.
+    One without a result that can be read casts doubt: nobody knows what it showed, and left.
     """
     runs: dict[str, RunSeen] = {}
     notes: list[str] = []
     without: dict[Path, None] = {}
+    damaged: list[RunSeen | None] = []
     for folder in folders:
         for path in _directories(folder, notes):
             if not (path / RESULT).is_file():
@@ -63,9 +65,12 @@ def runs_of(service: str, folders: Iterable[Path]) -> RunsFound:
                     run = run_seen(raw, path)
                     runs.setdefault(run.id, run)
             except _ERRORS:
-                notes.append(f"`{path / RESULT}` cannot be read, and counts for nothing")
+                how = f"`gameday report {path}` writes it again"
+                notes.append(f"`{path / RESULT}` cannot be read, and shows nothing; {how}")
+                with contextlib.suppress(ValueError):
+                    damaged.append(doubtful(service, path))
     unfinished = unfinished_of(service, sorted(without, key=lambda path: path.name, reverse=True))
-    for run in unfinished.runs:
+    for run in (*unfinished.runs, *filter(None, damaged)):
         runs.setdefault(run.id, run)
     notes += unfinished.notes
     return RunsFound(

@@ -1,6 +1,6 @@
-"""Runs without a result, as evidence: their runner died, or is still at work.
+"""Runs without a result that can be read, as evidence: their runner died, or is still at work.
 
-What such a run left in place is not known, so it casts doubt on what passed before it.
+What such a run showed, and left in place, is not known, so it casts doubt on what passed before it.
 """
 
 from __future__ import annotations
@@ -40,16 +40,12 @@ def unfinished_of(service: str, paths: Iterable[Path]) -> Unfinished:
     runs: list[RunSeen] = []
     notes: list[str] = []
     for path in found[:LOOKED_AT_MAX]:
-        where = RunDir(path=path)
-        plan = read_json(where.plan)
         try:
-            run = None if plan is None else _seen(where, plan, service)
-        except (JournalError, OSError, *_ERRORS):
-            plan = None
-            run = None
-        if plan is None:
+            run = doubtful(service, path)
+        except ValueError:
             notes.append(f"`{path}` has no result, and nothing tells of which service it was")
-        elif run is not None:
+            continue
+        if run is not None:
             runs.append(run)
             how = f"`gameday report {path}` judges it"
             notes.append(f"`{path}` has no result: its runner died, or is at work; {how}")
@@ -59,6 +55,21 @@ def unfinished_of(service: str, paths: Iterable[Path]) -> Unfinished:
     if len(found) > LOOKED_AT_MAX:
         notes.append(f"of the runs without a result only the newest {LOOKED_AT_MAX} were looked at")
     return Unfinished(runs=tuple(runs), notes=tuple(notes))
+
+
+def doubtful(service: str, path: Path) -> RunSeen | None:
+    """The run in *path* as one of which nothing but doubt is known; None if of another service.
+
+    Raises ValueError where plan or journal do not tell that.
+    """
+    where = RunDir(path=path)
+    plan = read_json(where.plan)
+    if plan is None:
+        raise ValueError("there is no plan that can be read")
+    try:
+        return _seen(where, plan, service)
+    except (JournalError, OSError, *_ERRORS) as error:
+        raise ValueError(f"it cannot be read: {error}") from None
 
 
 def _seen(where: RunDir, plan: Mapping[str, Any], service: str) -> RunSeen | None:
@@ -83,7 +94,7 @@ def _seen(where: RunDir, plan: Mapping[str, Any], service: str) -> RunSeen | Non
         clean=False,
         control=plan.get("control") is True,
         sound=False,
-        reason="it has no result",
+        reason="it has no result that can be read",
     )
 
 

@@ -88,6 +88,23 @@ def test_a_run_of_this_version_that_passed_is_a_go(place: Path) -> None:
     assert "<h1" in (place / "page.html").read_text()
 
 
+def test_a_run_that_died_after_it_is_no_go_any_more(place: Path) -> None:
+    a_run(place)
+    assert readiness()[0] == 0
+    died = place / "reports" / "29991231T000000Z-payments-slow-dead"
+    died.mkdir()
+    (died / "journal.jsonl").touch()
+    plan = {"scenario": {"service": "shop", "id": "payments-slow"}, "environment": {"name": "ci"}}
+    (died / "plan.json").write_text(json.dumps(plan))
+
+    code, text = readiness()
+
+    assert code == 3
+    words = " ".join(text.split())
+    assert f"run `{died.name}` could not show that its faults are gone" in words
+    assert "has no result: its runner died, or is at work" in words
+
+
 def test_another_version_is_not_ready_by_it(place: Path) -> None:
     a_run(place, service_version="1.9.0")
 

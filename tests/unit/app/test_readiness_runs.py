@@ -155,6 +155,20 @@ def test_a_run_that_died_casts_doubt_on_what_passed_before_it(tmp_path: Path) ->
     assert run.id in shown.reason
 
 
+@pytest.mark.parametrize("text", ["", "{", '{"schema": 99}', '{"schema": 1, "scenario": []}'])
+def test_a_result_that_is_spoiled_hides_no_failure(tmp_path: Path, text: str) -> None:
+    where = died(tmp_path)
+    (where / "result.json").write_text(text)
+
+    found = runs_of("shop", [tmp_path])
+
+    (run,) = found.runs
+    assert (run.status, run.clean) == (RunStatus.INCOMPLETE, False)
+    (note,) = found.notes
+    assert f"`gameday report {where}` writes it again" in note
+    assert not runs_of("another", [tmp_path]).runs
+
+
 def test_a_run_that_died_is_no_evidence_of_another_service(tmp_path: Path) -> None:
     died(tmp_path)
 
