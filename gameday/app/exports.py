@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gameday.app.judge import Judged
+from gameday.app.notices import RunNotices, run_notices
 from gameday.app.rundir import find
 from gameday.errors import GamedayError, UsageError
 from gameday.model.event import Event
@@ -49,6 +50,7 @@ class Telling:
 
     listeners: tuple[Callable[[Event], None], ...] = ()
     watchers: tuple[Watcher, ...] = ()
+    notices: RunNotices | None = None  # has the last word of a run
 
 
 @contextlib.contextmanager
@@ -58,11 +60,11 @@ def exporting(plan: Plan, exports: Exports) -> Iterator[Telling]:
         from gameday.adapters.otlp import checked_endpoint
 
         checked_endpoint(exports.otlp_endpoint)
-    grafana = _grafana(plan, exports)
-    watchers = () if grafana is None else (grafana,)
-    listeners = () if grafana is None else (grafana.see,)
+    grafana, notices = _grafana(plan, exports), run_notices(plan)
+    told = [one for one in (grafana, notices) if one is not None]
     with _metrics(plan, exports) as more:
-        yield Telling(listeners=(*more, *listeners), watchers=watchers)
+        listeners = (*more, *(one.see for one in told))
+        yield Telling(listeners=listeners, watchers=tuple(told), notices=notices)
 
 
 def send_afterwards(judged: Judged, exports: Exports) -> bool:

@@ -50,6 +50,7 @@ def show_plan(plan: Plan, looked: Preflight | None = None) -> str:
         *(f"  {line}" for line in _expected(plan)),
         "",
         *_stops(plan),
+        *_told(plan),
         *(_found(looked) if looked is not None else ()),
         "nothing was touched",
     ]
@@ -241,6 +242,12 @@ def _stops(plan: Plan) -> Iterator[str]:
     stops = ", ".join(f"`{text}`" for text in texts)
     yield f"stops when {stops}; at the latest after {format_ms(limits.deadline_ms)}"
     yield f"every revert is tried for {format_ms(limits.revert_for_ms)} and read back"
+
+
+def _told(plan: Plan) -> Iterator[str]:
+    """Who is told of the run, by name and never by address."""
+    for one in plan.notices:
+        yield f"notice {one.name}: told of {', '.join(one.at)}; {one.detail}"
 
 
 def _found(looked: Preflight) -> Iterator[str]:

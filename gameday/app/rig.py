@@ -6,6 +6,7 @@ import contextlib
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from gameday.app.conditions import conditions_of, gates_of
 from gameday.app.guarding import Pulse, beating, interrupts, renewing
 from gameday.app.leases import Leases
 from gameday.app.memory import Memory
+from gameday.app.notices import RunNotices
 from gameday.app.pipeline import PipelineProof
 from gameday.app.places import Places, needs_toxiproxy
 from gameday.app.runbook_acts import RunbookActs
@@ -64,6 +66,7 @@ class RigOptions:
     server_process: Mapping[str, Any] | None = None  # of a given server, if whoever gave it knows
     listeners: Sequence[Callable[[Event], None]] = ()
     watchers: Sequence[Watcher] = ()  # more of them, for the whole run
+    notices: RunNotices | None = None  # has the last word
     drawn: Drawn | None = None  # the terminal on which the run is shown
     admission: Admission | None = None  # what was asked before
 
@@ -204,6 +207,8 @@ class _Rig:
                 with contextlib.suppress(GamedayError):
                     loop.settle()
                     self._budget_at_the_end(loop)
+                    if (notices := self._options.notices) is not None:
+                        notices.end(done.dirty, done.reason, partial(loop.note, sync=True))
                     loop.note(
                         Event(kind="run.closed", subject=self._where.run_id, data=data), sync=True
                     )

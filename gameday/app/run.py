@@ -170,6 +170,7 @@ def run_one(
                     server_process=request.server_process,
                     listeners=[*listeners, *told.listeners],
                     watchers=told.watchers,
+                    notices=told.notices,
                     drawn=drawn,
                     admission=admission,
                 )

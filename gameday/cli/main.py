@@ -18,6 +18,7 @@ from gameday.cli.day import day_app
 from gameday.cli.evidence import evidence_app
 from gameday.cli.findings import findings_app
 from gameday.cli.load import load_app
+from gameday.cli.notices import notices_app
 from gameday.cli.options import (
     Change,
     Control,
@@ -52,6 +53,7 @@ app.add_typer(proxy_app, name="proxy")
 app.add_typer(findings_app, name="findings")
 app.add_typer(day_app, name="day")
 app.add_typer(load_app, name="load")
+app.add_typer(notices_app, name="notices")
 app.add_typer(evidence_app, name="evidence")
 app.add_typer(runbook_app, name="runbook")
 app.add_typer(scenarios_app, name="scenarios")

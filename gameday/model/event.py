@@ -67,6 +67,7 @@ NOTE_KINDS = frozenset(
         "human.handoff", "human.todo", "human.update", "day.opened",
         "runbook.asked", "runbook.opened", "runbook.mitigated", "human.step",
         "export.failed",
+        "notice.asked", "notice.sent", "notice.failed",
     }
 )  # fmt: skip
 

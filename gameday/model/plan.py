@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gameday.model.event import Phase
+from gameday.model.notices import NoticeSpec
 from gameday.model.project import BuiltinAlert, Environment, Service
 from gameday.model.proof import RunbookProof
 from gameday.model.scenario import Scenario
@@ -97,7 +98,8 @@ class Schedule:
 class Plan:
     """Everything a run needs and everything `judge` needs, in one serialisable value.
 
-    `run_runbooks`: steps of `runbooks` that change something may be run.
+    `run_runbooks`: steps of `runbooks` that change something may be run. `notices`: who is told of
+    the run.
     """
 
     scenario: Scenario
@@ -111,3 +113,4 @@ class Plan:
     schedule: Schedule
     runbooks: tuple[RunbookProof, ...] = ()
     run_runbooks: bool = False
+    notices: tuple[NoticeSpec, ...] = ()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from gameday.model.criteria import Criterion
 from gameday.model.finding_record import FindingsPolicy
+from gameday.model.notices import NoticeSpec
 from gameday.model.pipeline import WATCHDOG
 from gameday.model.policy import Policy
 from gameday.model.secret import SecretRef
@@ -215,5 +216,6 @@ class Project:
     runbook_hosts: tuple[str, ...] = ()  # hosts from which a runbook link may be fetched
     runbook_commands: tuple[str, ...] = ()  # programs that exist where runbooks are followed
     findings: FindingsPolicy = field(default_factory=FindingsPolicy)
+    notices: tuple[NoticeSpec, ...] = ()
     file: str = ""
     directory: str = ""

@@ -14,7 +14,7 @@ from gameday.model.units import format_ratio
 _LEFT_OUT = frozenset(
     {
         "load.window", "load.edge", "probe.sample", "proxy.health", "clock.offset", "run.parts",
-        "signal.sample", "pipeline.proven",
+        "signal.sample", "pipeline.proven", "notice.asked",
         "alert.pending", "alert.firing", "alert.resolved", "alert.delivered",
     }
 )  # fmt: skip
@@ -66,6 +66,10 @@ _NOTES: Mapping[str, Callable[[Event], str]] = {
         f"{e.data.get('role', '')} says `{e.subject}` is {e.data.get('answer', '')}"
     ),
     "export.failed": lambda e: f"warning: {e.subject} was not told: {e.data.get('error', '')}",
+    "notice.sent": lambda e: f"`{e.data.get('to', '')}` was told: {e.subject}",
+    "notice.failed": lambda e: (
+        f"warning: `{e.data.get('to', '')}` was not told ({e.subject}): {e.data.get('error', '')}"
+    ),
     "human.note": lambda e: f"{e.subject} notes: {e.data.get('text', '')}",
     "human.ack": lambda e: f"{e.subject} acknowledges: {e.data.get('text', '')}",
     "human.decide": lambda e: f"{e.subject} decides: {e.data.get('text', '')}",

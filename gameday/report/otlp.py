@@ -28,7 +28,7 @@ _OF_THE_RUN = (
     "stop.blind", "gate.opened", "human.note", "human.ack", "human.decide", "human.step",
     "human.handoff", "human.todo", "human.update",
     "runbook.mitigated", "runbook.opened", "alert.source.down", "alert.source.up",
-    "check.baseline", "export.failed",
+    "check.baseline", "export.failed", "notice.failed",
 )  # fmt: skip
 
 

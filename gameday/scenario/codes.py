@@ -185,6 +185,8 @@ _PROJECTS = {
     "policy/budget": _e("an error budget that could not be read"),
     "policy/production": _e("what no policy can switch off in production"),
     "policy/no-signers": _w("a production in which nobody could approve a run"),
+    "notice/url": _e("the address of a notice holds tokens, and stands in the file"),
+    "notice/environment": _e("a notice about an environment that is not there"),
     "alerting/source": _e("a source of alerts that has no address, or is not known"),
     "alerting/name": _e("a source with the name of another one"),
     "alerting/incomplete": _e("a source of alerts of which something is missing"),

@@ -80,6 +80,7 @@ def compile_plan(
         schedule=_schedule(scenario, place, runbook_steps(scenario, runbooks)),
         runbooks=tuple(runbooks),
         run_runbooks=run_runbooks,
+        notices=tuple(one for one in project.notices if environment in one.environments),
     )
 
 

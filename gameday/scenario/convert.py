@@ -41,6 +41,7 @@ from gameday.scenario.journeys import (
     wrong_auth,
 )
 from gameday.scenario.node import Marks, Path
+from gameday.scenario.notice_docs import notices_of
 from gameday.scenario.places import environment_of
 from gameday.scenario.shapes import breakpoint_of, rates_of
 from gameday.scenario.signals import signals_of
@@ -126,12 +127,15 @@ def project_of(
         )
         for name, alert in doc.alerts.items()
     )
+    notices, wrong_notices = notices_of(doc.notices, doc.environments, marks)
+    found.extend(wrong_notices)
     project = Project(
         environments=environments,
         services=services,
         alerts=alerts,
         runbooks=tuple(doc.runbooks),
         findings=findings_of(doc.findings),
+        notices=notices,
         runbook_hosts=tuple(host.lower() for host in doc.runbook_hosts),
         runbook_commands=tuple(doc.runbook_commands),
         file=marks.file,

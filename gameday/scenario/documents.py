@@ -17,6 +17,7 @@ from gameday.scenario import fields_load as w
 from gameday.scenario.fault_docs import FaultDoc
 from gameday.scenario.findings_docs import FindingsDoc
 from gameday.scenario.journey_docs import AuthDoc, FeederDoc, JourneyDoc, StepDoc
+from gameday.scenario.notice_docs import NoticeDoc
 from gameday.scenario.place_docs import EnvironmentDoc
 from gameday.scenario.shape_docs import ARRIVALS, Written
 from gameday.scenario.signals import Stop
@@ -259,3 +260,6 @@ class ProjectDoc:
     findings: Annotated[FindingsDoc, about("the register of what runs showed to be wrong")] = field(
         default_factory=FindingsDoc
     )
+    notices: Annotated[
+        dict[Name, NoticeDoc], about("who is told when exercises begin and end, by name")
+    ] = field(default_factory=dict)

@@ -17,8 +17,14 @@ def _codec() -> Codec[Plan]:
 
 
 def dump_plan(plan: Plan) -> str:
-    """Canonical JSON (sorted keys, one line): equal plans give equal text."""
+    """Canonical JSON (sorted keys, one line): equal plans give equal text.
+
+    `notices` stands in it only where there are some: a plan that tells nobody has the hash that it
+    always had.
+    """
     data = _codec().dump(plan)
+    if not plan.notices:
+        del data["notices"]
     return json.dumps(
         data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )

@@ -19,6 +19,7 @@ from gameday.model.recovery import RecoveryReport
 from gameday.processes import gone_within, kill
 from gameday.sentinel import owner as owner_file
 from gameday.sentinel.kept import Kept
+from gameday.sentinel.outside import Outside
 from gameday.sentinel.pay import CALL_S, Payer, UndoerOf, attempt
 from gameday.sentinel.record import JOURNAL, Record
 
@@ -47,6 +48,7 @@ class CleanUp:
     died_s_ago: float = 0.0
     kept: Kept | None = None  # what is known without the directory
     lines: list[str] = field(default_factory=list)
+    _outside: Outside | None = None
     _gone_since: float | None = None
 
     def run(self, *, why: str, for_s: float) -> RecoveryReport:
@@ -62,12 +64,16 @@ class CleanUp:
             until_wall_ms = round((time.time() + for_s) * 1000)
             data = {"why": why, "until_wall_ms": until_wall_ms}
             record.add("sentinel.took_over", "sentinel", data=data)
+        outside = Outside(run_dir=self.run_dir, by=self.by, record=record, say=self._say)
+        self._outside = outside
         try:
             under_way = _end_calls(record)
             self._pay(record, owner, for_s=for_s)
             self._end_parts(owner, but=SERVER)
             self._look_again(record, owner, under_way=under_way, began=began, for_s=for_s)
             dirty = self._finish(record, owner)
+            outside.tell(dirty)
+            outside.finish()
         finally:
             record.open_now()
             record.close()
@@ -87,6 +93,8 @@ class CleanUp:
         if not paid:
             self._end_parts(owner, but=SERVER)
             self._say_until(record, for_s - PATIENCE_S)
+            if self._outside is not None:
+                self._outside.tell(record.ledger.dirty)
             paid = payer.pay(for_s=for_s - PATIENCE_S)
         self._say("all of it is out, read back" if paid else _why_not(record))
 

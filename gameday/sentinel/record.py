@@ -20,7 +20,7 @@ from gameday.model.event import Event, Phase
 JOURNAL = "journal.jsonl"
 #: Above this the journal is opened after the first reverts: verifying it takes seconds.
 QUICK_BYTES = 4 * 1024 * 1024
-_MARKS = (b'"kind":"fault.', b'"kind":"target.', b'"kind":"run.')
+_MARKS = (b'"kind":"fault.', b'"kind":"target.', b'"kind":"run.', b'"kind":"notice.')
 
 
 class Record:
@@ -106,6 +106,12 @@ class Record:
         """Open the journal if that has not been done yet."""
         if self._journal is None and self._waiting:
             self.open()
+
+    def is_written(self) -> bool:
+        """Whether what is added now goes into the journal; it is opened for that."""
+        if self._journal is None:
+            self.open()
+        return self._journal is not None
 
     def close(self) -> None:
         """Close the journal."""

@@ -49,6 +49,7 @@ GOLDEN = {
     "v1-answers": Golden("af5b4f75c47a3ed0", 4, status="completed"),
     "v1-exports": Golden("7f374e50e6cbb984", 3, status="completed"),
     "v1-day": Golden("8cffc66cdd00d552", 6, complete=False),
+    "v1-notices": Golden("22f7271d4a58b03f", 5, status="interrupted"),
     "v1-workers": Golden("fa730cb66fd20a06", 1, complete=False),
 }
 
@@ -90,7 +91,7 @@ def test_every_kind_of_event_and_any_data_is_among_them() -> None:
     names = (
         "v1-places", "v1-rates", "v1-workers", "v1-receiver", "v1-runbook", "v1-pipeline",
         "v1-answers",
-        "v1-people", "v1-exports", "v1-day",
+        "v1-people", "v1-exports", "v1-day", "v1-notices",
     )  # fmt: skip
     later = [e for name in names for e in read(path_of(name)).events]
     assert {e.kind for e in (*events, *later)} >= ACTION_KINDS | NOTE_KINDS
