@@ -77,7 +77,11 @@ def _place(address: str) -> str:
 
 
 def _hint(plan: Plan) -> str:
-    """How the sample shop is started, where all of its parts are where it has them."""
+    """How the sample shop is started, where all of its parts are where it has them.
+
+    Elsewhere and with a project file of its own: its parts have to reach each other through proxies
+    from their start on.
+    """
     from gameday.demo.topology import default_topology
 
     topology, targets = default_topology(), plan.environment.targets
@@ -86,7 +90,4 @@ def _hint(plan: Plan) -> str:
         for name in topology.dependencies
     ):
         return ""
-    return (
-        f" (the sample shop: `python -m gameday.demo serve` in `{plan.directory or '.'}`, "
-        "or `gameday demo --serve`, which says what to run)"
-    )
+    return " (the sample shop: `gameday demo --serve`, which says what to run)"
