@@ -217,8 +217,8 @@ class _Found:
             return self._word(inner)
         text = self._text(node)
         if node.type in _QUOTES:
-            inner = text.removeprefix("$")[1:-1]  # the quotes in it stay: it may be a script
-            return re.sub(r'\\(["\\$`])', r"\1", inner) if node.type == "string" else inner
+            text = text.removeprefix("$")[1:-1]  # the quotes in it stay: it may be a script
+            return re.sub(r'\\(["\\$`])', r"\1", text) if node.type == "string" else text
         if node.type == "concatenation":
             return "".join(self._word(child) for child in node.children)
         return text.replace("\\\n", "")

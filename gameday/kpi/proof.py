@@ -253,8 +253,12 @@ class _Look:
                 yield ProofWord.NOT_ROLLED_BACK, f"`{one.step.name}` {what}"
             if not looks and one.passed is not True:
                 yield ProofWord.NOT_ROLLED_BACK, f"`{one.step.name}` fails after the rollback"
-        if not of(self._done, Arm.AFTER):
-            yield ProofWord.NOT_ASSESSABLE, "nothing was asked after the fault was out"
+        asked = {one.step.name for one in of(self._done, Arm.AFTER)}
+        for step in self._runbook.steps:
+            verifies = step.phase == "verify" and not (step.mutates or step.manual)
+            if (verifies or step.name in self._tells) and step.name not in asked:
+                left = f"`{step.name}` was not asked after the fault was out"
+                yield ProofWord.NOT_ASSESSABLE, left
 
     def _healed(self, begun_ms: int | None) -> _Healed:
         """What became of the load until the end of the fault, by the baseline's conditions."""

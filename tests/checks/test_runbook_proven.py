@@ -143,6 +143,8 @@ def test_all_of_it_is_proven_and_timed() -> None:
         ),
         ({("after", "diagnose"): {"passed": True}}, "not_rolled_back", Outcome.FAIL),
         ({("after", "verify"): FAILED}, "not_rolled_back", Outcome.FAIL),
+        ({("after", "verify"): None}, "not_assessable", Outcome.INCONCLUSIVE),
+        ({("after", "diagnose"): SKIPPED}, "not_assessable", Outcome.INCONCLUSIVE),
         (
             {("after", "verify"): None, ("after", "diagnose"): None},
             "not_assessable",

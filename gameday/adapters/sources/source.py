@@ -124,10 +124,12 @@ class HttpJsonSource:
     def stop(self) -> None:
         """End, within about two seconds. Idempotent."""
         self._ended.set()
+        if self._asker is not None:
+            self._asker.close()  # it ends a look that waits; the next one would have another
+        self._poller.stop()
         asker, self._asker = self._asker, None
         if asker is not None:
             asker.close()
-        self._poller.stop()
 
     def read(
         self, since_wall_ms: int, until_wall_ms: int, *, now: bool = False
