@@ -240,6 +240,24 @@ def findings_verify(
     return int(verify_command(run, finding, reports=reports, store=store, project=project))
 
 
+@findings_app.command("observe")
+def findings_observe(
+    finding: Id,
+    drill: Annotated[
+        str, typer.Argument(metavar="DAY/ITEM", help="A drill that was held in a day.")
+    ],
+    why: Annotated[str, typer.Option("--why", help="What the observer saw. Needed.")],
+    reports: Reports = Path("reports"),
+    store: Store = None,
+    project: Project = None,
+) -> int:
+    """Say as the observer of a drill that a fix that no run can show is there."""
+    from gameday.app.finding_observe import Observing, observe_command
+
+    asked = Observing(finding=finding, drill=drill, why=why, reports=reports)
+    return int(observe_command(asked, store=store, project=project))
+
+
 @findings_app.command("export")
 def findings_export(
     out: Annotated[
@@ -264,3 +282,21 @@ def findings_import(
     from gameday.app.finding_acts import import_command
 
     return int(import_command(path, store=store, project=project))
+
+
+@findings_app.command("ticket")
+def findings_ticket(
+    finding: Id,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only look, and say what would be done.")
+    ] = False,
+    store: Store = None,
+    project: Project = None,
+) -> int:
+    """Make the ticket of a finding, or tell it what has changed. One finding has one ticket.
+
+    Exit codes: 0 done, or nothing to do; 3 not done, or not known whether.
+    """
+    from gameday.app.finding_ticket import ticket_command
+
+    return int(ticket_command(finding, store=store, project=project, dry_run=dry_run))

@@ -1,4 +1,4 @@
-"""Whether a run verifies a claimed fix: the only way in which a finding becomes `verified`."""
+"""Whether a run verifies a claimed fix; `finding_observe` is for what no run can show."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ def checked(
             record=record, reasons=(f"it is {state_words(record.state)}, not fix claimed",)
         )
     if not record.failures:
-        why = "it was raised by hand without a scenario, so no run can show that it holds"
+        why = "it was raised by hand without a scenario, so no run can show that it holds; an "
+        why += "observer of a drill can: `gameday findings observe`"
         return Checked(record=record, reasons=(why,))
     asked = [one for one in seen if one.expectation == record.expectation]
     if not asked:

@@ -3,8 +3,9 @@
     open -> assigned -> in_progress -> fix_claimed -> verified
     any of the first four -> risk_accepted | superseded | wont_fix
 
-`verified` is said by runs alone. A failure after it opens the finding again (`regressed`), one
-after a claim sends it back to work (`refuted`), an acceptance ends with its last day (`expired`).
+`verified` is said by runs, and of what no run can show by an observer of a drill. A failure after
+it opens the finding again (`regressed`), one after a claim sends it back to work (`refuted`), an
+acceptance ends with its last day (`expired`).
 Each function takes the record and the time (`now`, with a time zone) and returns the record after.
 """
 
