@@ -190,8 +190,9 @@ class LiveState:
         state = words.get((event.kind, event.phase), "UNKNOWN")
         at_ms = int(event.data.get("confirmed_ms", event.at_ms))
         before = self.faults.get(event.subject)
-        if before is not None and before.state == "ON" and state == "going in":
-            return  # the next strength of a fault that is in
+        is_in = before is not None and before.state in ("ON", "UNKNOWN")
+        if is_in and state in ("going in", "not injected"):
+            return  # the next strength of a fault that is in: without it the one before stays
         self.faults[event.subject] = Light(state=state, since_ms=at_ms)
         if state == "ON":
             self.fault_on_ms = at_ms if self.fault_on_ms is None else self.fault_on_ms

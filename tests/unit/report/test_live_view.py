@@ -58,6 +58,21 @@ def test_a_fault_in_doubt_is_never_shown_as_off() -> None:
     assert state.faults["slow"].state == "UNKNOWN"
 
 
+@pytest.mark.parametrize(("first", "shown"), [(Phase.OK, "ON"), (Phase.UNKNOWN, "UNKNOWN")])
+def test_a_strength_that_cannot_be_put_in_leaves_the_one_before_it_in(
+    first: Phase, shown: str
+) -> None:
+    state = LiveState(plan())
+    for at_ms, phase in ((1, Phase.STARTED), (2, first), (3, Phase.STARTED), (4, Phase.FAILED)):
+        state.see(Event(kind="fault.inject", subject="slow", phase=phase, at_ms=at_ms))
+
+    assert state.faults["slow"].state == shown
+    assert state.lanes["fault/slow"][-1].to_ms is None
+
+    state.see(Event(kind="fault.revert", subject="slow", phase=Phase.OK, at_ms=5))
+    assert state.faults["slow"].state == "off, read back"
+
+
 def test_pending_that_goes_away_is_not_called_resolved() -> None:
     view = LiveView(plan(), mode="plain", stream=(out := io.StringIO()))
     for kind, data in (("alert.pending", {}), ("alert.resolved", {"was": "pending"})):
