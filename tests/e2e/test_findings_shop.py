@@ -40,7 +40,7 @@ def last_run(directory: Path) -> str:
 def naive(directory: Path) -> str:
     """A run of the naive shop, which fails; one that the machine was too busy for is made again."""
     for _ in range(TRIES):
-        ended = run_gameday("demo", "--naive", cwd=directory, within_s=300)
+        ended = run_gameday("demo", "--naive", cwd=directory, within_s=600)
         assert ended.returncode in (1, 3), ended.stdout + ended.stderr
         if ended.returncode == 1:
             return last_run(directory)
@@ -56,10 +56,10 @@ def shop(directory: Path) -> Iterator[None]:
             [*GAMEDAY, "demo", "--serve"], cwd=directory, stdout=out, stderr=out
         )
     try:
-        wait_until("the shop stands", lambda: "Ctrl-C ends it" in log.read_text(), 180)
+        wait_until("the shop stands", lambda: "Ctrl-C ends it" in log.read_text(), 400)
         yield
         served.send_signal(signal.SIGINT)
-        served.wait(60)
+        served.wait(120)
     finally:
         served.kill()
         served.wait(10)
@@ -69,7 +69,7 @@ def look_again(directory: Path, scenario: Path, wanted: str, ends: int) -> None:
     """A run of *scenario* means *wanted* for the claim; a busy machine has several tries."""
     said = []
     for _ in range(TRIES):
-        ended = run_gameday("run", str(scenario), "--profile", "smoke", cwd=directory, within_s=300)
+        ended = run_gameday("run", str(scenario), "--profile", "smoke", cwd=directory, within_s=600)
         assert ended.returncode in (0, 1, 3), ended.stdout + ended.stderr
         looked = run_gameday("findings", "verify", "last", cwd=directory, within_s=120)
         if wanted in looked.stdout:
