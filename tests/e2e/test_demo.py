@@ -19,18 +19,60 @@ from lab_support import GAMEDAY, run_gameday, wait_until
 pytestmark = pytest.mark.demo
 
 
+#: What is slow, or late, where the machine itself is: that says nothing of the shop.
+SPEED = re.compile(r"p95 was|^steady| late: after|(PaymentsSlow|CheckoutSlow|slo=latency)")
+#: So many programs that wait for each of its processors are no longer ours alone.
+_CROWDED = 3
+
+
+@dataclass
+class Machine:
+    """Whether others kept it busy meanwhile."""
+
+    load: float = 0.0
+
+    @property
+    def busy(self) -> bool:
+        return self.load > _CROWDED * (os.cpu_count() or 1)
+
+    def see_that_it_shows(self, result: dict) -> None:
+        """A run that proves nothing because of others is no failure of the shop: a loud skip."""
+        if self.busy and result["verdict"]["outcome"] == "inconclusive":
+            pytest.skip(f"this machine had too much else to do: {result['verdict']['reason']}")
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[Machine]:
+    machine = Machine(load=os.getloadavg()[0])
+    yield machine
+    machine.load = max(machine.load, os.getloadavg()[0])
+
+
 def demo(directory: Path, *arguments: str) -> tuple[int, str, dict]:
-    ended = run_gameday("demo", *arguments, cwd=directory, within_s=240)
+    """Exit code, output, and the result with `crowded`: whether others kept the machine busy."""
+    with watched() as machine:
+        ended = run_gameday("demo", *arguments, cwd=directory, within_s=400)
     runs = list((directory / "reports").glob("*/result.json"))
     assert len(runs) == 1, ended.stdout + ended.stderr
-    return ended.returncode, ended.stdout + ended.stderr, json.loads(runs[0].read_text())
+    result = json.loads(runs[0].read_text())
+    machine.see_that_it_shows(result)
+    return ended.returncode, ended.stdout + ended.stderr, {**result, "crowded": machine.busy}
+
+
+def assert_passed(code: int, output: str, result: dict) -> None:
+    """Exit code 0; where others kept the machine busy, nothing failed but for want of speed."""
+    bad = [f["summary"] for f in result["expectations"] if f["outcome"] in ("fail", "inconclusive")]
+    if result["crowded"]:
+        bad = [text for text in bad if not SPEED.search(text)]
+    else:
+        assert code == 0, output
+    assert not bad, output
 
 
 def test_the_shop_absorbs_slow_payments_and_says_so(tmp_path: Path) -> None:
     code, output, result = demo(tmp_path)
 
-    assert code == 0, output
-    assert result["verdict"]["outcome"] == "pass"
+    assert_passed(code, output, result)
     assert "PaymentsSlow fired after" in output
     assert str(next((tmp_path / "reports").glob("*/result.json")).parent) in output
     assert "0 lost, 0 duplicate" in output
@@ -47,7 +89,7 @@ def test_the_naive_shop_fails_and_the_reason_names_the_checkouts(tmp_path: Path)
 def test_a_shop_without_inventory_sells_and_opens_a_ticket(tmp_path: Path) -> None:
     code, output, result = demo(tmp_path, "--scenario", "inventory-down")
 
-    assert code == 0, output
+    assert_passed(code, output, result)
     assert "InventoryDown fired after" in output
     books = next(f for f in result["expectations"] if f["check"] == "answer/right")
     assert books["outcome"] == "pass"
@@ -112,9 +154,12 @@ def test_every_scenario_on_embedded_and_on_real_parts(
         *(["--real"] if real else []),
     ]
 
-    ended, output, _ = demo(tmp_path, *options)
+    ended, output, result = demo(tmp_path, *options)
 
-    assert ended == code, output
+    if code == 0:
+        assert_passed(ended, output, result)
+    else:
+        assert ended == code, output
 
 
 #: What the naive shop fails for: words of the expectations that do not hold, all of them.
@@ -161,46 +206,14 @@ def see_to_needs(name: str, patch: pytest.MonkeyPatch) -> None:
         patch.setenv("DOCKER_HOST", url)
 
 
-#: What is slow, or late, where the machine itself is: that says nothing of the shop.
-SPEED = re.compile(r"p95 was|^steady| late: after|(PaymentsSlow|CheckoutSlow|slo=latency)")
-#: So many programs that wait for each of its processors are no longer ours alone.
-_CROWDED = 3
-
-
-@dataclass
-class Machine:
-    """Whether others kept it busy meanwhile."""
-
-    load: float = 0.0
-
-    @property
-    def busy(self) -> bool:
-        return self.load > _CROWDED * (os.cpu_count() or 1)
-
-
-@contextlib.contextmanager
-def watched() -> Iterator[Machine]:
-    machine = Machine(load=os.getloadavg()[0])
-    yield machine
-    machine.load = max(machine.load, os.getloadavg()[0])
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", REASONS)
 def test_the_shop_passes(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     see_to_needs(name, monkeypatch)
 
-    with watched() as machine:
-        code, output, result = demo(tmp_path, "--scenario", name)
+    code, output, result = demo(tmp_path, "--scenario", name)
 
-    bad = [f["summary"] for f in result["expectations"] if f["outcome"] in ("fail", "inconclusive")]
-    if machine.busy:
-        if result["verdict"]["outcome"] == "inconclusive":
-            missing(f"this machine had too much else to do, so that nothing was shown: {bad}")
-        bad = [text for text in bad if not SPEED.search(text)]
-    else:
-        assert code == 0, output
-    assert not bad, output
+    assert_passed(code, output, result)
     books = next(f for f in result["expectations"] if f["check"] == "answer/right")
     assert books["outcome"] == "pass"
 
