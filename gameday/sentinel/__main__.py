@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from gameday import registry
@@ -112,8 +113,9 @@ def _pidfd(runner: dict[str, object]) -> int | None:
 
 def _log(text: str) -> None:
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    sys.stderr.write(f"{now} {text}\n")
-    sys.stderr.flush()
+    with suppress(OSError):  # a full disk: mending goes on
+        sys.stderr.write(f"{now} {text}\n")
+        sys.stderr.flush()
 
 
 if __name__ == "__main__":

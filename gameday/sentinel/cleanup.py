@@ -156,9 +156,11 @@ class CleanUp:
         while True:
             try:
                 return self.undoer(str(undo["kind"])).present(undo)
-            except GamedayError as error:
-                if time.monotonic() > deadline:
-                    self._say(f"could not look again: {error}")
+            except Exception as error:  # noqa: BLE001 - what comes after it has to be done
+                ours = isinstance(error, GamedayError)
+                if time.monotonic() > deadline or not ours:
+                    said = str(error) if ours else f"{type(error).__name__}: {error}"
+                    self._say(f"could not look again: {said}")
                     return False
             time.sleep(0.5)
 

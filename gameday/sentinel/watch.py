@@ -78,6 +78,8 @@ class Watch:
             signal.pidfd_send_signal(self.runner_fd, signal.SIGKILL)
         except ProcessLookupError:
             return True
+        except OSError:
+            pass  # it may not be signalled; whether it goes is seen below
         poll = select.poll()
         poll.register(self.runner_fd, select.POLLIN)
         return bool(poll.poll(within_s * 1000))

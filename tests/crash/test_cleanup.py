@@ -269,6 +269,26 @@ def test_a_lease_that_stays_is_not_called_clean(
     assert owner.read(run_dir).after
 
 
+def test_a_last_look_that_fails_leaves_nothing_undone(run_dir: Path) -> None:
+    owner.claim(run_dir, call_ms=200)
+    owner.add_after(run_dir, {"kind": "fake", "name": "lease"})
+    Writer(run_dir).inject("a", "a", None)
+
+    class Odd(World):
+        def present(self, undo: Mapping[str, Any]) -> bool:
+            if undo["name"] == "a" and self.reverted.count("a") == 1:
+                self.reverted.append("a")  # the read-back; what looks after that fails
+                return False
+            if undo["name"] == "a":
+                raise KeyError("url")
+            return super().present(undo)
+
+    world = Odd({"a", "lease"})
+    report = clean_up(run_dir, world, died_s_ago=0.0)
+    assert "lease" not in world.there
+    assert any(line.startswith("could not look again: KeyError") for line in report.lines)
+
+
 def test_a_journal_that_cannot_be_read_is_no_clean_one(
     run_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

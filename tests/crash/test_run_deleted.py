@@ -158,6 +158,16 @@ def test_where_no_lock_can_be_made_it_is_mended_all_the_same(
     assert world.there == set()
 
 
+def test_a_full_disk_takes_no_word_and_no_work_from_it(one_scene: Scene) -> None:
+    scene = one_scene
+    (scene.run_dir / "sentinel.log").symlink_to("/dev/full")
+    assert scene.start("hold") == "hold"
+    scene.signal(signal.SIGKILL)
+
+    wait_until("nothing of the run is left", scene.off, 60)
+    assert scene.sentinel_ended(60)
+
+
 def test_killed_after_its_directory_was_deleted(one_scene: Scene) -> None:
     scene = one_scene
     assert scene.start("hold") == "hold"
