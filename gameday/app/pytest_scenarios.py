@@ -18,6 +18,7 @@ from gameday.app.scenario_run import (
     run_scenario,
 )
 from gameday.errors import GamedayError, UsageError
+from gameday.model.runset import ENDS
 from gameday.model.verdict import ExitCode, Finding, Outcome
 
 _SHORT = 300
@@ -71,13 +72,22 @@ def _not_meant(asked: RunAsked, chosen: str) -> bool:
 
 
 def played(asked: RunAsked, store: Path) -> ScenarioRun:
-    """The run of this test session, whichever process asks first. *store* is the session's own."""
+    """The run of this test session, whichever process asks first. *store* is the session's own.
+
+    As in a set, nothing is run any more after one that was interrupted or is not clean.
+    """
     kept = store / f"{hashlib.sha256(repr(asked).encode()).hexdigest()}.json"
+    ended = store / "ended"
     try:
         with locked([str(kept)], asked.wait_s):
             if kept.exists():
                 return _restored(json.loads(kept.read_text(encoding="utf-8")))
+            if ended.exists():
+                why = f"not run: the set ended with {ended.read_text(encoding='utf-8')}"
+                return ScenarioRun(exit_code=ExitCode.INCONCLUSIVE, reason=why, skipped=True)
             run = _run(asked)
+            if run.exit_code in ENDS:
+                ended.write_text(f"`{asked.path.name}`: {run.reason}", encoding="utf-8")
             kept.write_text(json.dumps(_stored(run)), encoding="utf-8")
             return run
     except GamedayError as error:

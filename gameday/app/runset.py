@@ -17,12 +17,10 @@ from gameday.errors import GamedayError, ScenarioError, UsageError
 from gameday.model.diagnostics import Diagnostic
 from gameday.model.plan import Plan
 from gameday.model.report import Report
-from gameday.model.runset import FailOn, RunSet, SetRow, Try, exit_with
+from gameday.model.runset import ENDS, FailOn, RunSet, SetRow, Try, exit_with
 from gameday.model.verdict import ExitCode
 
 RETRIES_MAX = 5
-#: What ends a set: nothing is broken while something is broken already, or somebody wants an end.
-_ENDS = (ExitCode.DIRTY, ExitCode.INTERRUPTED)
 #: What a retry may look at again.
 _RETRIED = (ExitCode.FAIL, ExitCode.INCONCLUSIVE)
 #: A step summary on GitHub may have 1 MiB.
@@ -136,7 +134,7 @@ def _tries(request: RunRequest, plan: Plan, options: SetOptions) -> tuple[Try, .
 
 def _ends(one: Try) -> bool:
     """Whether nothing is run after it."""
-    return one.exit_code in _ENDS or one.interrupted
+    return one.exit_code in ENDS or one.interrupted
 
 
 def _once(request: RunRequest, plan: Plan, options: SetOptions) -> Try:

@@ -9,6 +9,9 @@ from enum import StrEnum
 from gameday.model.report import Change, Report
 from gameday.model.verdict import ExitCode, exit_of_set
 
+#: What ends a set: nothing is broken while something is broken already, or somebody wants an end.
+ENDS = (ExitCode.DIRTY, ExitCode.INTERRUPTED)
+
 
 class FailOn(StrEnum):
     """From which result on a set does not end with 0. What is worse than fail always counts."""

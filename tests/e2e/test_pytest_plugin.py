@@ -18,7 +18,7 @@ from lab_support import Lab, ToxiproxyServer, run_gameday, wait_until
 from set_support import as_wanted, quick_scenario, write_set
 
 from gameday.app import pytest_scenarios
-from gameday.app.scenario_run import ScenarioRun
+from gameday.app.scenario_run import RunAsked, ScenarioRun
 from gameday.model.verdict import ExitCode
 
 pytest_plugins = ["pytester"]
@@ -154,6 +154,26 @@ def test_an_expectation_alone_is_not_green_where_its_run_shows_nothing(
     alone.assert_outcomes(errors=1, deselected=len(EXPECTED) - 1)
     assert "inconclusive: why not" in alone.stdout.str()
     both.assert_outcomes(errors=1, passed=1, deselected=len(EXPECTED) - 2)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("code", [ExitCode.DIRTY, ExitCode.INTERRUPTED])
+def test_nothing_is_run_after_one_that_was_interrupted_or_is_not_clean(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, code: ExitCode
+) -> None:
+    asked: list[str] = []
+
+    def run(asking: RunAsked) -> ScenarioRun:
+        asked.append(asking.path.name)
+        return ScenarioRun(exit_code=code, reason="why not")
+
+    monkeypatch.setattr(pytest_scenarios, "run_scenario", run)
+
+    result = pytester.runpytest("-p", "no:locust", "-rs", "scenarios")
+
+    result.assert_outcomes(errors=len(EXPECTED), skipped=len(EXPECTED))
+    assert asked == ["a.yaml"]
+    assert "not run: the set ended with `a.yaml`: why not" in result.stdout.str()
 
 
 @pytest.mark.usefixtures("folder")
