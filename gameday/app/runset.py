@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gameday.app.check import error_text, make_plan
+from gameday.app.interrupts import Late
 from gameday.app.needs import missing_need
 from gameday.app.run import RunRequest, run_one, tell
 from gameday.errors import GamedayError, ScenarioError, UsageError
@@ -50,14 +51,17 @@ def run_set(requests: Sequence[RunRequest], options: SetOptions) -> ExitCode:
     alone = len(plans) == 1 and not options.whole and options.tags is None and not options.retry
     if alone and not skipped[0]:
         return _single(*plans[0], fail_on, options)
-    rows = _rows(plans, skipped, options)
+    rows, reports, flakes = _rows(plans, skipped, options), plans[0][0].reports, ""
+    with Late().noting("the flake rate was counted"):
+        flakes = _flakes([plan for _, plan in plans], reports)
     done = RunSet(
         id=f"set-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(2)}",
         rows=rows,
         fail_on=fail_on,
-        flakes=_flakes([plan for _, plan in plans], plans[0][0].reports),
+        flakes=flakes,
     )
-    _keep(done, plans[0][0].reports, options)
+    with Late().noting("the summary of the set was written"):
+        _keep(done, reports, options)
     return done.exit_code
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,6 +32,16 @@ from gameday.scenario.planfile import plan_sha256
 
 E = ExitCode
 Outcomes = dict[str, list[ExitCode | BaseException]]
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_in_a_terminal() -> Iterator[None]:
+    """In the background SIGINT is ignored, and stays so."""
+    meant = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in meant.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def report(code: ExitCode) -> Report:
@@ -139,6 +150,17 @@ def test_an_interrupt_once_a_run_is_over_ends_the_set_and_changes_no_verdict(
     assert play(outcomes, late=("b",), retry=1) == (E.INTERRUPTED, ["a", "b"])
 
     assert [row["exit_code"] for row in stored(tmp_path)[0]["scenarios"]] == [0, 1, None]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("what", ["_flakes", "_keep"])
+def test_an_interrupt_while_the_summary_is_made_does_not_hide_what_the_runs_ended_with(
+    play: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any, what: str, number: signal.Signals
+) -> None:
+    monkeypatch.setattr(runset, what, lambda *_: signal.raise_signal(number))
+
+    assert play({"a": [E.DIRTY], "b": [E.PASS]}) == (E.DIRTY, ["a"])
+    assert "interrupted before the " in capsys.readouterr().err
 
 
 def test_where_nothing_is_left_an_interrupt_afterwards_has_nothing_to_end(play: Any) -> None:
