@@ -20,6 +20,8 @@ ACQUIRE_WITHIN_S = 0.25
 _COMMAND_WITHIN_S = 1.0
 #: How long monitoring is told of the last request that was refused for want of the database.
 TROUBLE_S = 2.0
+#: The same for the last one that found no room: only what is new needs any, and that is less often.
+FULL_S = 5.0
 _USER, _DATABASE = "shop", "postgres"
 
 _SCHEMA = """
@@ -122,7 +124,8 @@ class Database:
         self._address = address
         self._waiting = 0
         self._busy = 0
-        self._failed_at = self._starved_at = self._full_at = -TROUBLE_S
+        self._failed_at = self._starved_at = -TROUBLE_S
+        self._full_at = -FULL_S
         metrics.expect("postgres")
         self._count_full(0)
         metrics.gauge("db_pool_size", "Connections the pool may open.").set(POOL_SIZE)
@@ -135,7 +138,7 @@ class Database:
     @property
     def full(self) -> bool:
         """Whether it had no room for something of late. The naive shop does not ask why."""
-        return time.monotonic() - self._full_at < TROUBLE_S
+        return time.monotonic() - self._full_at < FULL_S
 
     @property
     def starved(self) -> bool:

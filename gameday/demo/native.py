@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from gameday.demo.lifeline import in_container, signal_on_owner_death, watch_owner
 
-_START_WITHIN_S = 20.0
+_START_WITHIN_S = 40.0
 _STOP_WITHIN_S = 3.0
 
 

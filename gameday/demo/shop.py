@@ -25,7 +25,7 @@ from gameday.demo.settings import Settings, read_status
 from gameday.demo.topology import BOXES, CLOCKED, Topology
 from gameday.demo.wishes import Attendant
 
-START_WITHIN_S = 30.0
+START_WITHIN_S = 60.0
 _POLL_S = 0.02
 _NEEDED = ("asyncpg", "redis", "prometheus-client", "aiohttp")
 

@@ -126,7 +126,7 @@ def test_a_dependency_that_stays_away_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All proxies listen, but that of the cache leads nowhere."""
-    monkeypatch.setattr("gameday.demo.shop.START_WITHIN_S", 6.0)
+    monkeypatch.setattr("gameday.demo.shop.START_WITHIN_S", 20.0)
     topology = free_topology()
     relays = Relays(topology, wrong={"redis": topology.part("redis").via_port + 1})
     try:
