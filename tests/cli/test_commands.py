@@ -222,6 +222,21 @@ def test_a_toxiproxy_that_never_answers_is_one_clear_message(project: Path, deaf
     assert "Traceback" not in ended.stderr
 
 
+def test_a_target_that_is_not_up_is_one_clear_message_and_no_run(project: Path) -> None:
+    port, path = free_port(), project / "gameday.yaml"
+    path.write_text(path.read_text().replace('"127.0.0.1:8080"', f'"127.0.0.1:{port}"'))
+
+    ended = call("run", first(project), "--toxiproxy", "embedded", cwd=project)
+
+    assert ended.returncode == 3, ended.stdout + ended.stderr
+    assert ended.stderr.splitlines() == [
+        "gameday: this run is refused:",
+        f"  target payments: nothing listens at its upstream `127.0.0.1:{port}`: the connection is "
+        "refused; start it, or correct `upstream` of `payments` in the project file",
+    ]
+    assert not (project / "reports").exists()
+
+
 def test_reports_that_cannot_be_written(project: Path) -> None:
     (project / "reports").write_text("a file")
 
