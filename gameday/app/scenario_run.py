@@ -163,20 +163,22 @@ def _interrupted(child: subprocess.Popen[str]) -> None:
 def _ended(code: int, out: str, err: str, reports: Path) -> ScenarioRun:
     known = code in set(ExitCode)
     exit_code = ExitCode(code) if known else ExitCode.INTERNAL
+    shown = exit_code in (ExitCode.PASS, ExitCode.FAIL)
+    unread = (
+        ExitCode.INTERNAL if shown else exit_code
+    )  # without a result; what is broken stays said
     told = (out + err)[-_OUTPUT_MAX:]
     last = _last(out)
     if last is None:
         said = err.strip().removeprefix("gameday: ")
         reason = said or f"`gameday run` ended with {code} and said nothing"
-        return ScenarioRun(exit_code=exit_code, reason=reason, output=told)
+        return ScenarioRun(exit_code=unread, reason=reason, output=told)
     run_dir = reports / str(last["run_id"])
     try:
         result = json.loads((run_dir / "result.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         reason = f"`{run_dir}` has no result that can be read: {error}"
-        shown = exit_code in (ExitCode.PASS, ExitCode.FAIL)
-        code = ExitCode.INTERNAL if shown else exit_code  # what is broken stays said
-        return ScenarioRun(exit_code=code, reason=reason, output=told)
+        return ScenarioRun(exit_code=unread, reason=reason, output=told)
     return ScenarioRun(
         exit_code=exit_code,
         reason=str(last.get("reason", "")),

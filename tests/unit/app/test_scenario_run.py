@@ -138,9 +138,9 @@ def test_a_lock_is_held_against_another_process_and_ends_with_it(
 @pytest.mark.parametrize(
     ("code", "kept"), [(5, ExitCode.DIRTY), (130, ExitCode.INTERRUPTED), (0, ExitCode.INTERNAL)]
 )
+@pytest.mark.parametrize("told", ['{"t": "result", "run_id": "gone"}\n', ""])
 def test_a_run_whose_result_is_gone_shows_nothing_and_hides_nothing(
-    tmp_path: Path, code: int, kept: ExitCode
+    tmp_path: Path, code: int, kept: ExitCode, told: str
 ) -> None:
-    told = '{"t": "result", "run_id": "gone"}\n'
 
     assert scenario_run._ended(code, told, "", tmp_path).exit_code is kept
