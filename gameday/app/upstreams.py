@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from gameday.adapters.listening import unheard
+from gameday.adapters.toxiproxy.server import is_given
+from gameday.errors import UsageError
 from gameday.model.plan import Plan
 from gameday.model.project import Target
 from gameday.scenario.compile import opened_targets, proxied_targets
@@ -17,9 +19,10 @@ def own_proxy(plan: Plan, toxiproxy: str | None = None) -> bool:
 
     *toxiproxy* is the option of the command line. A server that is given may be in another network.
     """
-    if toxiproxy is not None and "://" in toxiproxy:
-        return False
-    return not (toxiproxy in (None, "given") and plan.environment.toxiproxy_url is not None)
+    try:
+        return not is_given(plan.environment.toxiproxy_url, toxiproxy)
+    except UsageError:
+        return False  # whoever chooses it says what is wrong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

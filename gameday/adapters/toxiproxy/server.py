@@ -98,6 +98,14 @@ def choose_server(
     return _start_real(log)
 
 
+def is_given(given_url: str | None, force_kind: str | None = None) -> bool:
+    """Whether `choose_server` would take a server that is there, and start none.
+
+    Raises `UsageError` for an impossible choice.
+    """
+    return _kind_of(given_url, force_kind)[0] == "given"
+
+
 def what_would_be_used(given_url: str | None) -> str:
     """One line for people, starting nothing. Raises `AdapterError` if a given one is silent."""
     kind, url = _kind_of(given_url, None)

@@ -193,8 +193,27 @@ def test_a_proxy_that_is_not_ours_may_be_in_another_network(tmp_path: Path, port
 
     assert not look_upstream(given).silent
     assert not look_upstream(plain, "http://127.0.0.1:9").silent
+    assert not look_upstream(plain, "127.0.0.1:9").silent
+    assert not look_upstream(given, "").silent
     assert set(look_upstream(given, "embedded").silent) == {"pay"}
     assert set(look_upstream(plain, "started").silent) == {"pay"}
+
+
+def test_a_server_that_is_named_without_a_scheme_is_looked_at_and_no_proxy_of_ours(
+    tmp_path: Path, ports: Ports
+) -> None:
+    """Its proxies may listen already; and one that is not there is told before the run."""
+    pay, reports = ports.new(listens=True), tmp_path / "reports"
+    plan = plan_of(planned(tmp_path, pay))
+
+    found = look_around(plan, toxiproxy="127.0.0.1:9", reports=reports)
+    none = look_around(plan, toxiproxy="given", reports=reports)
+
+    assert [line for line in found.problems if line.startswith("toxiproxy: ")]
+    assert not [line for line in found.looked_at if line.startswith("proxy of ")]
+    assert (
+        "toxiproxy: no Toxiproxy is given: the environment has no address of one" in none.problems
+    )
 
 
 def test_a_control_run_needs_its_upstreams_too(tmp_path: Path, ports: Ports) -> None:
