@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeAlias
 
 from gameday.model.event import Event
 from gameday.model.finding_record import FindingRecord
+from gameday.model.tickets import NewTicket, Ticket
 
 #: Plain JSON data, enough to take a fault out from another process, without the journal's code.
 Undo: TypeAlias = Mapping[str, Any]
@@ -132,6 +133,25 @@ class Load(Protocol):
 
     def stop(self) -> Mapping[str, Any]:
         """Stop asking, wait for what is under way (at most the timeout), end the process."""
+        ...
+
+
+class TicketSystem(Protocol):
+    """Where tickets of findings are made. Raises `CannotSeeError` where it cannot be asked."""
+
+    #: How it is called in messages.
+    name: str
+
+    def find(self, mark: str) -> tuple[Ticket, ...]:
+        """The tickets with this mark, the oldest first; open or closed."""
+        ...
+
+    def make(self, new: NewTicket) -> Ticket:
+        """Make one. `NoEffectError`: surely not made; `CannotSeeError`: not known."""
+        ...
+
+    def tell(self, ticket: Ticket, text: str, told: str) -> None:
+        """Add *text* and the mark *told*, both or neither. Raises as `make`."""
         ...
 
 

@@ -28,7 +28,7 @@ def trial_command(name: str | None, *, project: Path | None, send: bool, as_json
                 one = sent[row["name"]]
                 row.update(error=one.error, sent=not one.error, ms=one.ms)
     for row in rows:
-        sys.stdout.write(json.dumps(row) + "\n" if as_json else _row_text(row))
+        sys.stdout.write(json.dumps(row) + "\n" if as_json else _row_text(row, send=send))
     if not as_json and not send:
         sys.stdout.write("nothing was sent; `--send` sends one message to each\n")
     return ExitCode.INCONCLUSIVE if any(row["error"] for row in rows) else ExitCode.PASS
@@ -80,10 +80,10 @@ def _send_trial(notices: list[NoticeSpec], directory: str) -> tuple[Sent, ...]:
     return Sending(notices, messages, NoticeMoment.START.value, base=directory).results()
 
 
-def _row_text(row: dict[str, Any]) -> str:
+def _row_text(row: dict[str, Any], *, send: bool) -> str:
     """One address for people."""
     if row["error"]:
-        word = f"NOT SENT: {row['error']}"
+        word = f"{'NOT SENT' if send else 'would NOT be sent'}: {row['error']}"
     else:
         word = f"sent in {row['ms']} ms" if row["sent"] else "would be sent"
     where = ", ".join(row["environments"])

@@ -282,3 +282,21 @@ def findings_import(
     from gameday.app.finding_acts import import_command
 
     return int(import_command(path, store=store, project=project))
+
+
+@findings_app.command("ticket")
+def findings_ticket(
+    finding: Id,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only look, and say what would be done.")
+    ] = False,
+    store: Store = None,
+    project: Project = None,
+) -> int:
+    """Make the ticket of a finding, or tell it what has changed. One finding has one ticket.
+
+    Exit codes: 0 done, or nothing to do; 3 not done, or not known whether.
+    """
+    from gameday.app.finding_ticket import ticket_command
+
+    return int(ticket_command(finding, store=store, project=project, dry_run=dry_run))

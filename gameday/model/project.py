@@ -12,6 +12,7 @@ from gameday.model.pipeline import WATCHDOG
 from gameday.model.policy import Policy
 from gameday.model.secret import SecretRef
 from gameday.model.sources import SourceSpec, judging
+from gameday.model.tickets import TicketSpec
 
 #: Kinds of environments in which a stop signal that cannot be read only warns.
 LENIENT_ENVIRONMENTS = ("local", "ci")
@@ -217,5 +218,6 @@ class Project:
     runbook_commands: tuple[str, ...] = ()  # programs that exist where runbooks are followed
     findings: FindingsPolicy = field(default_factory=FindingsPolicy)
     notices: tuple[NoticeSpec, ...] = ()
+    tickets: TicketSpec | None = None
     file: str = ""
     directory: str = ""

@@ -45,6 +45,7 @@ from gameday.scenario.notice_docs import notices_of
 from gameday.scenario.places import environment_of
 from gameday.scenario.shapes import breakpoint_of, rates_of
 from gameday.scenario.signals import signals_of
+from gameday.scenario.ticket_docs import tickets_of
 
 
 def scenario_of(
@@ -128,7 +129,8 @@ def project_of(
         for name, alert in doc.alerts.items()
     )
     notices, wrong_notices = notices_of(doc.notices, doc.environments, marks)
-    found.extend(wrong_notices)
+    tickets, wrong_tickets = tickets_of(doc.tickets, marks)
+    found.extend([*wrong_notices, *wrong_tickets])
     project = Project(
         environments=environments,
         services=services,
@@ -136,6 +138,7 @@ def project_of(
         runbooks=tuple(doc.runbooks),
         findings=findings_of(doc.findings),
         notices=notices,
+        tickets=tickets,
         runbook_hosts=tuple(host.lower() for host in doc.runbook_hosts),
         runbook_commands=tuple(doc.runbook_commands),
         file=marks.file,

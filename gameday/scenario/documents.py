@@ -21,6 +21,7 @@ from gameday.scenario.notice_docs import NoticeDoc
 from gameday.scenario.place_docs import EnvironmentDoc
 from gameday.scenario.shape_docs import ARRIVALS, Written
 from gameday.scenario.signals import Stop
+from gameday.scenario.ticket_docs import TicketsDoc
 from gameday.scenario.validate import GIVEN, about, document
 
 Text = Annotated[str, f.TEXT]
@@ -263,3 +264,6 @@ class ProjectDoc:
     notices: Annotated[
         dict[Name, NoticeDoc], about("who is told when exercises begin and end, by name")
     ] = field(default_factory=dict)
+    tickets: Annotated[
+        TicketsDoc | None, GIVEN, about("where tickets of findings are made when asked for")
+    ] = None

@@ -25,6 +25,7 @@ from gameday.scenario import fields_calls as c
 from gameday.scenario import fields_load as w
 from gameday.scenario import fields_places as p
 from gameday.scenario import findings_docs as g
+from gameday.scenario import ticket_docs as t
 from gameday.scenario.documents import ProjectDoc, ScenarioDoc
 from gameday.scenario.fault_docs import HOLD
 from gameday.scenario.policy_docs import PolicyDoc
@@ -61,6 +62,8 @@ _WORDS: Mapping[Scalar, tuple[str, str]] = {
     f.TRUE: ("switch", "`true`"),
     f.YES: ("switch", "`true`"),
     f.PROFILE: ("mapping", "any keys but `gameday`, `id`, `service`, `owner`"),
+    t.PROJECT_KEY: ("text", "capital letters, digits and `_`, as in `OPS-12`: `OPS`"),
+    t.TABLE: ("text", "small letters, digits and `_`"),
     a.EFFECT: ("effect", "`errors 50%`, `latency 800ms`, `latency 800ms on 30%`, `down`"),
     n.ASKED_PATH: ("path", "begins with `/`"),
     w.STEP_PATH: ("path", "begins with `/`; may hold `{{ name }}`"),

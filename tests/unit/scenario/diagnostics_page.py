@@ -24,7 +24,7 @@ Where a part cannot be read, nothing is concluded from it: repair it and check a
 The first part of a code says what it is about: the file, the YAML, the document, a value, a
 condition (`criterion`), a profile, the scenario, load, fault, stage of a fault, command, secret,
 expectation (`expect`), stop condition, alert, source of alerts (`alerting`), the project, service,
-target, Docker engine, a path, the policy, a notice, runbook, or the plan of a day.
+target, Docker engine, a path, the policy, a notice, the tickets, runbook, or the plan of a day.
 
 This page is made from the table of codes and the golden cases of the tests
 (`python -m tests.unit.scenario.diagnostics_page`). Each example is one of the cases.
@@ -32,7 +32,7 @@ This page is made from the table of codes and the golden cases of the tests
 _ORDER = (
     "file", "yaml", "document", "value", "criterion", "profile", "scenario", "load", "fault",
     "stage", "command", "secret", "expect", "stop", "alert", "alerting", "project", "service",
-    "target", "docker", "path", "policy", "notice", "runbook", "day",
+    "target", "docker", "path", "policy", "notice", "ticket", "runbook", "day",
 )  # fmt: skip
 _HINT = re.compile(r"^ {6}(?:\| *\^+| =) (?P<hint>.*)$", re.MULTILINE)
 

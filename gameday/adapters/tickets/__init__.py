@@ -1,0 +1,1 @@
+"""Tickets of findings in other systems: Jira and ServiceNow."""
