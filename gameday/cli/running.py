@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -139,7 +140,7 @@ def run_command(
         fail_on=fail_on,
         retry=retry,
         step_summary=step_summary,
-        whole=any(path.is_dir() for path in paths),
+        whole=any(os.path.isdir(path) for path in paths),  # noqa: PTH112 - never raises
         as_json=json,
         quiet=quiet,
     )

@@ -205,7 +205,7 @@ def check(
             scenario = checker.file(file, profile, all_profiles=all_profiles)
             if scenario is not None:
                 scenarios.append(scenario)
-        if path.is_dir():
+        if os.path.isdir(path):  # noqa: PTH112 - one that may not be looked into is none
             for file in projects:
                 checker.found.extend(checker.unused_targets(file.absolute()))
         if not files and not named and len(checker.found) == before:
@@ -286,7 +286,7 @@ def scenario_files(paths: Sequence[Path]) -> list[Path]:
 def _files_under(paths: Sequence[Path]) -> Iterator[Path]:
     """Files as they were named, and those in directories that look like ours."""
     for path in paths:
-        if not path.is_dir():
+        if not os.path.isdir(path):  # noqa: PTH112 - one that may not be looked into is none
             yield path
             continue
         for folder, folders, names in os.walk(path):

@@ -8,6 +8,7 @@ broken parts are replaced by stand-ins and named in `broken`, and rules that nee
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -130,7 +131,7 @@ def find_project(start: FilePath) -> FilePath | None:
     """The nearest `gameday.yaml` in the directory of *start* or above it."""
     here = start.absolute()
     for folder in (here, *here.parents):
-        if (folder / "gameday.yaml").is_file():
+        if os.path.isfile(folder / "gameday.yaml"):  # noqa: PTH113 - a folder may be closed to us
             return folder / "gameday.yaml"
     return None
 

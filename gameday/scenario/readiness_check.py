@@ -62,7 +62,7 @@ def readiness_files(paths: Iterable[Path], project: Path | None) -> list[Path]:
 
 
 def _of(path: Path, project: Path | None) -> Iterator[Path]:
-    if not path.is_dir():
+    if not os.path.isdir(path):  # noqa: PTH112 - one that may not be looked into is none
         yield path
         return
     yield from _below(path)

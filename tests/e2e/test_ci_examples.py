@@ -141,7 +141,8 @@ def instructions() -> list[tuple[str, str]]:
 
 def test_the_container_is_not_root_and_its_base_is_pinned() -> None:
     rows = instructions()
-    bases = [rest.split()[0] for word, rest in rows if word == "FROM"]
+    given = dict(rest.split("=", 1) for word, rest in rows[:1] if word == "ARG")
+    bases = [rest.split()[0].replace("${BASE}", given["BASE"]) for w, rest in rows if w == "FROM"]
     last = max(i for i, (word, _) in enumerate(rows) if word == "FROM")
     final = rows[last:]
 
