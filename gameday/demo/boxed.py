@@ -101,10 +101,13 @@ def _gone(engine: Engine, box: str) -> None:
 
 
 def _clean(engine: Engine) -> None:
-    """Remove containers of shops that are gone: nobody holds their lock."""
+    """Remove containers and volumes of shops that are gone: nobody holds their lock."""
     for found in engine.listed(LABEL):
         if _free(Path(str(found["Labels"][LABEL]))):
             engine.remove(str(found["Id"]))
+    for found in engine.unused_volumes(LABEL):  # a helper may have held it when its container went
+        if _free(Path(str(found["Labels"][LABEL]))):
+            engine.remove_volume(str(found["Name"]))
 
 
 def _free(lock: Path) -> bool:
@@ -144,7 +147,7 @@ def _config(settings: Settings, name: str, lock: Path) -> dict[str, Any]:
     }
     if name == "postgres":
         environment |= {DATA_VARIABLE: DATA, "TMPDIR": _SCRATCH}
-        host |= _for_the_database()
+        host |= _for_the_database(lock)
         host["Binds"] = [*(f"{one}:{one}:ro" for one in _USERS), *host["Binds"]]
     return {
         "Image": IMAGE,
@@ -158,11 +161,11 @@ def _config(settings: Settings, name: str, lock: Path) -> dict[str, Any]:
     }
 
 
-def _for_the_database() -> dict[str, Any]:
+def _for_the_database(lock: Path) -> dict[str, Any]:
     """A volume that goes with the container, room for all else, and the rights to be another."""
     options = {"type": "tmpfs", "device": "tmpfs", "o": f"size={DATA_BYTES},mode=1777"}
     driver = {"Name": "local", "Options": options}
-    volume = {"NoCopy": True, "DriverConfig": driver}
+    volume = {"NoCopy": True, "DriverConfig": driver, "Labels": {LABEL: str(lock)}}
     return {
         "Mounts": [{"Type": "volume", "Target": DATA, "VolumeOptions": volume}],
         "Tmpfs": {_SCRATCH: "mode=1777,exec"},

@@ -89,6 +89,16 @@ class Engine:
         )
         return found
 
+    def unused_volumes(self, label: str) -> list[dict[str, Any]]:
+        """All volumes with a label that no container has: Name, Labels."""
+        chosen = quote(json.dumps({"label": [label], "dangling": ["true"]}))
+        said: dict[str, Any] = json.loads(self._ask("GET", f"/volumes?filters={chosen}"))
+        return said["Volumes"] or []
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume unless something uses it, or it is gone."""
+        self._ask("DELETE", f"/volumes/{quote(name)}", fine=(404, 409))
+
     def logs(self, name: str) -> str:
         """What a container with a terminal said last."""
         path = f"/containers/{quote(name)}/logs?stdout=1&stderr=1&tail=50"

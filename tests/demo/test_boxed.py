@@ -30,9 +30,9 @@ def shop(tmp_path: Path, docker_engine: DockerLab) -> Iterator[Shop]:
         yield made
 
 
-def box_of(engine: DockerLab, shop: Shop) -> Any:
+def box_of(engine: DockerLab, shop: Shop, part: str = BOXED) -> Any:
     """What the engine says of the container; None when there is none."""
-    name = container_name(shop.settings.topology)
+    name = container_name(shop.settings.topology, part)
     found = engine.client.api.containers(all=True, filters={"name": f"^/{name}$"})
     return engine.client.api.inspect_container(found[0]["Id"]) if found else None
 
@@ -60,6 +60,7 @@ def test_it_serves_is_killed_and_comes_back(docker_engine: DockerLab, shop: Shop
 
     shop.stop()
     assert box_of(docker_engine, shop) is None
+    assert box_of(docker_engine, shop, "postgres") is None
     assert not [
         i for i in docker_engine.client.api.images() if "gameday-shop" in str(i["RepoTags"])
     ]
@@ -70,14 +71,11 @@ def test_a_full_volume_refuses_orders_and_nothing_else(
     docker_engine: DockerLab, shop: Shop
 ) -> None:
     """As the fault does it: from another container, which has nothing but the shop's own image."""
-    name = container_name(shop.settings.topology, "postgres")
-    mounts = docker_engine.client.api.inspect_container(name)["Mounts"]
-    (volume,) = (mount for mount in mounts if mount["Type"] == "volume")
-    assert volume["Destination"] == DATA
+    volume = volume_of(docker_engine, shop)
     assert buy(shop) == 200
 
     fill = "fallocate -l $(($(stat -f -c %a /full) * $(stat -f -c %S /full))) /full/file"
-    in_helper(docker_engine, volume["Name"], fill)
+    in_helper(docker_engine, volume, fill)
 
     # What is still free on the last pages has to be used up, and each gateway has to see it.
     wait_until(
@@ -86,14 +84,22 @@ def test_a_full_volume_refuses_orders_and_nothing_else(
     assert status(shop, "/products") == 200
     assert shop.processes()["postgres"], "it goes on"
 
-    in_helper(docker_engine, volume["Name"], "rm /full/file")
+    in_helper(docker_engine, volume, "rm /full/file")
     wait_until("there is room", lambda: buy(shop) == 200 and not is_full(shop), 60)
     report = shop.ledger(10)
     assert (report.lost, report.duplicate, report.pending) == (0, 0, 0)
 
     shop.stop()
-    assert not docker_engine.client.api.containers(all=True, filters={"name": f"^/{name}$"})
-    assert volume["Name"] not in str(docker_engine.client.api.volumes())
+    assert volume not in str(docker_engine.client.api.volumes())
+
+
+def volume_of(engine: DockerLab, shop: Shop) -> str:
+    """The name of the volume that has the data of the database."""
+    name = container_name(shop.settings.topology, "postgres")
+    mounts = engine.client.api.inspect_container(name)["Mounts"]
+    (found,) = (mount for mount in mounts if mount["Type"] == "volume")
+    assert found["Destination"] == DATA
+    return str(found["Name"])
 
 
 def in_helper(engine: DockerLab, volume: str, script: str) -> None:
@@ -122,13 +128,18 @@ def test_it_ends_with_its_keeper_and_the_next_shop_clears_it_away(
     assert shop._keeper is not None
     os.kill(shop._keeper.children[BOXED].pid, signal.SIGKILL)
     wait_until("it ended", lambda: not box_of(docker_engine, shop)["State"]["Running"])
+    volume = volume_of(docker_engine, shop)
+    holder = docker_engine.client.containers.create(IMAGE, "x", volumes={volume: {"bind": "/x"}})
     shop.stop()
+    holder.remove()
     assert box_of(docker_engine, shop) is not None, "nobody was left to remove it"
+    assert volume in str(docker_engine.client.api.volumes()), "it was in use"
 
     with Shop(free_topology(), tmp_path / "next", proxied=False, docker=docker_engine.url) as after:
         after.start()
         assert box_of(docker_engine, shop) is None
         assert box_of(docker_engine, after)["State"]["Running"]
+        assert volume not in str(docker_engine.client.api.volumes())
 
 
 def test_without_an_engine_the_shop_does_not_start(tmp_path: Path) -> None:
