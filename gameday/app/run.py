@@ -100,6 +100,7 @@ class UnreportedError(GamedayError):
         code = known.exit_code
         self.exit_code = ExitCode.INTERNAL if ours and code is ExitCode.INCONCLUSIVE else code
         left = f"; MAY STILL BE BROKEN: {', '.join(done.dirty)}" if done.dirty else ""
+        left += f"; try `gameday recover {where.run_id}`, else `--target`" if left else ""
         super().__init__(
             f"run `{where.run_id}` is over ({done.status.value}), and nothing can be told of it: "
             f"{bug}{why}{left}"
