@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shlex
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gameday.app.day_journal import clean
 from gameday.app.rundir import find
 from gameday.engine.control import HUMAN
-from gameday.errors import UsageError
+from gameday.errors import JournalError, UsageError
+from gameday.journal import decode
 from gameday.model.verdict import ExitCode
+from gameday.plain import plain, public
+from gameday.processes import Life
+from gameday.sentinel.owner import runner_life
 
-__all__ = ["HUMAN", "ask_run", "is_gone", "say", "talk", "waiting_step"]
+__all__ = ["HUMAN", "ask_run", "is_gone", "say", "say_in_run", "talk", "waiting_step"]
+
+#: How long a runner that took something may need to write it down.
+_WRITTEN_WITHIN_S, _LOOK_S = 10.0, 0.02
 
 
 def talk(run: str, request: Mapping[str, str], *, reports: Path) -> int:
@@ -31,20 +42,60 @@ def say(run: str, request: Mapping[str, str], *, reports: Path) -> int:
 
     Raises `UsageError` where there is neither.
     """
-    from gameday.app.daybook import today
+    from gameday.app.day_journal import today
     from gameday.app.rundir import all_runs
     from gameday.engine.control import NotUnderWayError
 
     day = today(reports) if run == "last" else None
     if day is None or all_runs(reports):
+        where = find(run, reports)
         try:
-            return talk(run, request, reports=reports)
+            say_in_run(where.path, request)
         except NotUnderWayError:
             if day is None:
                 raise
-    event = day.write(HUMAN[request["do"]], request["role"], request["text"])
-    sys.stdout.write(f"{day.path.stem}: done, event {event.seq} of the day; no run is under way\n")
+        else:
+            sys.stdout.write(f"{where.run_id}: done\n")
+            return int(ExitCode.PASS)
+    event = day.say(HUMAN[request["do"]], request["role"], request["text"])
+    sys.stdout.write(f"{day.name}: done, event {event.seq} of the day; no run is under way\n")
     return int(ExitCode.PASS)
+
+
+def say_in_run(path: Path, request: Mapping[str, str]) -> None:
+    """Put what somebody says into the journal of the run in *path*; it is on disk when this ends.
+
+    Raises `UsageError` when the run refuses it, and `NotUnderWayError` when there is no runner, or
+    it ended before it had written it down.
+    """
+    from gameday.engine.control import NotUnderWayError, send
+
+    journal = path / "journal.jsonl"
+    place = journal.stat().st_size if journal.exists() else 0
+    send(path, request)
+    deadline = time.monotonic() + _WRITTEN_WITHIN_S
+    while not _stands(journal, place, request):
+        over = runner_life(path) is Life.GONE or time.monotonic() > deadline
+        if over and not _stands(journal, place, request):  # its last words came first
+            raise NotUnderWayError(f"the run in `{path}` took it and did not write it down")
+        time.sleep(_LOOK_S)
+    with journal.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _stands(journal: Path, place: int, request: Mapping[str, str]) -> bool:
+    """Whether it is written there, in a whole line after *place*."""
+    role, text = (clean(plain(request[name])) for name in ("role", "text"))
+    wanted = (HUMAN[request["do"]], role, public(text))
+    with journal.open("rb") as file:
+        file.seek(place)
+        lines = file.read().split(b"\n")[:-1]
+    for line in lines:
+        with contextlib.suppress(JournalError):
+            event, _, _ = decode(line)
+            if (event.kind, event.subject, event.data.get("text")) == wanted:
+                return True
+    return False
 
 
 def ask_run(path: Path, request: Mapping[str, str]) -> Mapping[str, Any]:

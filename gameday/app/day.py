@@ -8,18 +8,29 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from gameday.app.check import render_diagnostics
-from gameday.app.day_journal import HOLIDAYS, PLAN, DayFile, days_of, now_ms, open_day
+from gameday.app.day_journal import (
+    FOLDER,
+    HOLIDAYS,
+    PLAN,
+    DayFile,
+    beginning,
+    days_of,
+    now_ms,
+    open_day,
+)
 from gameday.errors import RefusedError, UsageError
 from gameday.kpi.day import CLOSED, ITEM, ROLE, DayState, state_of
 from gameday.kpi.day_rules import outside
-from gameday.model.day import ROLES, Day
+from gameday.model.day import ROLES, Day, DayItem
 from gameday.model.event import Event, Phase
 from gameday.model.project import Project
 from gameday.model.verdict import ExitCode
@@ -57,29 +68,32 @@ def start_command(request: DayRequest, *, take: Sequence[str] = ()) -> ExitCode:
     _here(day, request)
     if day.window is not None and datetime.now(UTC) >= day.window.end:
         raise RefusedError(f"too late: {outside(day.window, now=datetime.now(UTC))}")
-    for other in days_of(request.reports, day.id):
-        if not any(event.kind == CLOSED for event in other.events()):
-            raise RefusedError(
-                f"the day `{other.name}` of this plan is not over; go on with `gameday day next`, "
-                "or end it with `gameday day stop`"
-            )
     _known(day, take)
     text = request.plan.read_text(encoding="utf-8")
     files = {PLAN: text}
     if day.debrief.holidays:
         files[HOLIDAYS] = "".join(f"{one.isoformat()}\n" for one in day.debrief.holidays)
-    file = open_day(
-        request.reports,
-        day.id,
-        files,
-        title=day.title,
-        environment=day.environment,
-        change_id=day.change_id,
-        blind=day.blind,
-        roles=list(day.roles),
-        items=[{"id": item.id, "kind": item.kind.value} for item in day.items],
-        plan_sha256=_sha256(text),
-    )
+    with beginning(request.reports):
+        for other in days_of(request.reports, day.id):
+            if not any(event.kind == CLOSED for event in other.events()):
+                raise RefusedError(
+                    f"the day `{other.name}` of this plan is not over; go on with "
+                    "`gameday day next`, or end it with `gameday day stop`"
+                )
+        file = open_day(
+            request.reports,
+            day.id,
+            files,
+            title=day.title,
+            environment=day.environment,
+            change_id=day.change_id,
+            blind=day.blind,
+            knows=list(day.knows),
+            roles=list(day.roles),
+            items=[_announced(day, item) for item in day.items],
+            plan_sha256=_sha256(text),
+            base=os.path.relpath(day.directory, (request.reports / FOLDER).resolve()),
+        )
     for role in take:
         file.append(ROLE, role, taken=True)
     from gameday.report.day_text import status_text
@@ -166,7 +180,7 @@ def settle(held: Held) -> Held:
     if open_ is None:
         return held
     reason = "whoever ran it is gone"
-    facts: dict[str, object] = {}
+    facts: dict[str, Any] = {}
     if open_.run is not None:
         reason += f"; `gameday judge {open_.run}` says what is known, `gameday recover` cleans up"
         facts["run"] = open_.run
@@ -203,6 +217,19 @@ def _here(day: Day, request: DayRequest) -> None:
             f"the day is for the environment `{day.environment}`, not for "
             f"`{request.environment}`; write a plan for that one"
         )
+
+
+def _announced(day: Day, item: DayItem) -> dict[str, str]:
+    """What is known of an item when the day begins: for those who look on."""
+    title, hypothesis = item.title, item.hypothesis
+    if item.scenario is not None:
+        from gameday.scenario.build import read_scenario
+
+        scenario, _, _ = read_scenario(Path(day.directory, item.scenario), item.profile)
+        if scenario is not None:
+            title, hypothesis = title or scenario.title, hypothesis or scenario.hypothesis
+    kept = {"id": item.id, "kind": item.kind.value}
+    return kept | {"title": title, "hypothesis": " ".join(hypothesis.split())}
 
 
 def _known(day: Day, roles: Sequence[str]) -> None:

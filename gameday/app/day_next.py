@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,8 @@ from typing import Any
 from gameday.app.check import PlanRequest, error_text, make_plan
 from gameday.app.day import DayRequest, Held, hold, settle
 from gameday.app.day_drill import DrillRun, caller
-from gameday.app.day_journal import DayFile, now_ms
+from gameday.app.day_go import asked
+from gameday.app.day_journal import DayFile, end_day, now_ms, still_open
 from gameday.app.day_tabletop import Ended, StandardInput, Table
 from gameday.app.run import RunRequest, run_one
 from gameday.app.rundir import RunDir
@@ -25,23 +27,32 @@ from gameday.model.day import DayItem
 from gameday.model.event import Event, Phase
 from gameday.model.plan import Plan
 from gameday.model.verdict import ExitCode
+from gameday.processes import Life
 
 #: How long `stop` waits until what is under way has ended. A revert is tried for a minute.
 STOP_WITHIN_S = 180.0
 _POLL_S = 0.2
+#: How often a run looks whether its day is over, and how long it waits for who looks.
+_LOOK_S, _JOIN_S = 0.5, 6.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextOptions:
-    """How the next item is run. `go`: None asks at the terminal."""
+    """How the next item is run. `go`: None asks, at the terminal and on the page.
+
+    With `wait` the page alone is asked where nobody is at the terminal.
+    """
 
     item: str | None = None
     go: bool | None = None
+    wait: bool = False
     reason: str = ""
     by: str = "owner"
     toxiproxy: str | None = None
     operator: str | None = None
+    service_version: str | None = None
     run_runbooks: bool = False
+    findings: bool = False
     quiet: bool = False
 
 
@@ -56,32 +67,24 @@ def next_command(request: DayRequest, options: NextOptions) -> ExitCode:
             sys.stdout.write(f"nothing is left; {how}\n")
             return ExitCode.PASS
         plan = _plan(held, item, request, options)
-        why = not_now(
-            held.day,
-            held.state,
-            item,
-            now=datetime.now(UTC),
-            takes_ms=_takes_ms(item, plan),
-            environment=request.environment,
-        )
-        if why:
-            raise RefusedError(f"`{item.id}` is not begun: {'; '.join(why)}")
+        _refuse_unless_now(held, item, plan, request)
         if not _agreed(held, item, plan, options):
             sys.stdout.write(f"no-go for `{item.id}`: nothing was begun\n")
             return ExitCode.PASS
+        held = held.again()  # hours may have passed since it was asked
+        _refuse_unless_now(held, item, plan, request)
         return _do(held, item, plan, request, options)
 
 
 def stop_command(request: DayRequest, reason: str, *, by: str) -> ExitCode:
     """End the day: first the record, then whatever is under way; wait until that has ended."""
     held = hold(request, changed_is_fine=True)
-    if held.state.closed is None:
-        held.file.append(CLOSED, held.day.id, stopped=True, reason=reason, by=by)
+    end_day(held.file, reason, by=by)
     held = held.again()
     deadline = time.monotonic() + STOP_WITHIN_S
     told = False
-    while (open_ := held.state.under_way) is not None and _is_run(held.file):
-        if open_.run is not None and not told:
+    while (open_ := held.state.under_way) is not None and held.file.runner() is not Life.GONE:
+        if open_.run is not None and not told:  # its own look at the day may be slower
             told = _told(request.reports / open_.run, reason)
         if time.monotonic() > deadline:
             raise RefusedError(
@@ -99,13 +102,29 @@ def stop_command(request: DayRequest, reason: str, *, by: str) -> ExitCode:
     return ExitCode.DIRTY if worst else ExitCode.PASS
 
 
-def _is_run(file: DayFile) -> bool:
-    """Whether somebody runs an item of the day now."""
+@contextlib.contextmanager
+def _ended_with_its_day(file: DayFile, where: Callable[[], RunDir | None]) -> Iterator[None]:
+    """Within: the run in *where* is told to stop once somebody has ended the day, whoever it was.
+
+    It is told again until it listens: its door opens a while after its directory is made.
+    """
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(_LOOK_S):
+            run = where()
+            with contextlib.suppress(GamedayError, OSError):  # it is looked at again
+                over = _over(file)
+                if run is not None and over and _told(run.path, str(over.data.get("reason"))):
+                    return
+
+    watcher = threading.Thread(target=watch, name="gameday-day", daemon=True)
+    watcher.start()
     try:
-        with file.turn():
-            return False
-    except RefusedError:
-        return True
+        yield
+    finally:
+        done.set()
+        watcher.join(_JOIN_S)
 
 
 def _told(where: Path, reason: str) -> bool:
@@ -154,6 +173,21 @@ def _takes_ms(item: DayItem, plan: tuple[PlanRequest, Plan] | None) -> int:
     return item.tabletop.cards[-1].at_ms if item.tabletop is not None else 0
 
 
+def _refuse_unless_now(
+    held: Held, item: DayItem, plan: tuple[PlanRequest, Plan] | None, request: DayRequest
+) -> None:
+    why = not_now(
+        held.day,
+        held.state,
+        item,
+        now=datetime.now(UTC),
+        takes_ms=_takes_ms(item, plan),
+        environment=request.environment,
+    )
+    if why:
+        raise RefusedError(f"`{item.id}` is not begun: {'; '.join(why)}")
+
+
 def _agreed(
     held: Held, item: DayItem, plan: tuple[PlanRequest, Plan] | None, options: NextOptions
 ) -> bool:
@@ -161,28 +195,10 @@ def _agreed(
     from gameday.report.day_text import briefing
 
     sys.stdout.write(briefing(held.day, item, plan[1].scenario if plan else None))
-    go, text = options.go, options.reason
-    if go is None:
-        go, text = _asked(item)
-    held.file.append(GO, item.id, go=go, by=options.by, text=text, item=item.id)
-    return go
-
-
-def _asked(item: DayItem) -> tuple[bool, str]:
-    if not sys.stdin.isatty():
-        raise RefusedError(
-            f"nobody can be asked whether `{item.id}` is to begin; say so with `--go`, or `--no-go`"
-        )
-    while True:
-        sys.stdout.write(f"go or no-go for `{item.id}`? ")
-        sys.stdout.flush()
-        line = sys.stdin.readline()
-        if not line:
-            raise RefusedError(f"nobody answered whether `{item.id}` is to begin")
-        word, _, text = line.strip().partition(" ")
-        if word in ("go", "no-go"):
-            return word == "go", text
-        sys.stdout.write("write `go`, or `no-go` and why\n")
+    if options.go is None:
+        return asked(held, item, by=options.by, wait=options.wait)
+    held.file.append(GO, item.id, go=options.go, by=options.by, text=options.reason, item=item.id)
+    return options.go
 
 
 def _do(
@@ -193,7 +209,9 @@ def _do(
     options: NextOptions,
 ) -> ExitCode:
     """The item between its two events."""
-    began = held.file.append(ITEM, item.id, phase=Phase.STARTED, item_kind=item.kind.value)
+    began = held.file.append(
+        ITEM, item.id, phase=Phase.STARTED, look=still_open, item_kind=item.kind.value
+    )
     try:
         if plan is not None:
             ended = _run(held, item, plan, request, options)
@@ -244,9 +262,11 @@ def _run(
     options: NextOptions,
 ) -> Ended:
     file = held.file
+    made: list[RunDir] = []
 
     def created(where: RunDir) -> None:
         file.append(RUN, where.run_id, item=item.id)
+        made.append(where)
         if _over(file):
             raise RefusedError("the day was stopped before the run began")
 
@@ -257,9 +277,12 @@ def _run(
         go=True,
         change_id=held.day.change_id,
         operator=options.operator,
+        service_version=options.service_version,
+        findings=options.findings,
         created=created,
     )
-    result = run_one(wanted, plan[1], quiet=options.quiet)
+    with _ended_with_its_day(file, lambda: made[-1] if made else None):
+        result = run_one(wanted, plan[1], quiet=options.quiet)
     verdict = result.judged.report.verdict
     facts = {"run": result.where.run_id, "status": verdict.status.value}
     return Ended(
@@ -301,8 +324,8 @@ def _say(text: str) -> None:
         sys.stdout.flush()
 
 
-def _over(file: DayFile) -> bool:
-    return any(event.kind == CLOSED for event in file.events())
+def _over(file: DayFile) -> Event | None:
+    return next((event for event in file.events() if event.kind == CLOSED), None)
 
 
 def _stopped(file: DayFile) -> Callable[[], bool]:
@@ -311,7 +334,7 @@ def _stopped(file: DayFile) -> Callable[[], bool]:
 
     def stopped() -> bool:
         if not seen["over"] and time.monotonic() - seen["at"] > 0.5:
-            seen.update(at=time.monotonic(), over=_over(file))
+            seen.update(at=time.monotonic(), over=_over(file) is not None)
         return bool(seen["over"])
 
     return stopped

@@ -7,7 +7,7 @@ their side say), picked one by one. What is not picked here is in none of their 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from typing import Any
@@ -28,13 +28,16 @@ _DASHBOARD = (
     "asked_per_s", "served_per_s", "good_per_s", "error_ratio", "p50_ms", "p95_ms", "p99_ms",
     "in_flight",
 )  # fmt: skip
-_PEOPLE = (
+#: What people say.
+PEOPLE = (
     "human.note", "human.ack", "human.decide", "human.handoff", "human.todo", "human.update",
     "human.step",
 )  # fmt: skip
 #: What of the journal goes into the figure of the blind view.
 _FIGURE_BLIND = ("run.opened", "load.start", "load.window", "load.lost", "load.stop")
 _LABELS_MAX = 12
+#: The states of a fault that is not in.
+_OUT = ("off", "not injected", "off, read back")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -151,6 +154,20 @@ class Onlooker:
             "runbooks": self._runbooks(),
         }
 
+    def firing(self) -> list[str]:
+        """The alerts that fire now."""
+        lights = self.state.alerts.items()
+        return [n for n, a in lights if a.state == "firing" or a.state.startswith("delivered")]
+
+    def impact(self) -> str:
+        """What users feel now, by the load; empty where no load is seen."""
+        seen = status_of(self.state)
+        errors, p95 = seen["error_ratio"], seen["p95_ms"]
+        if self.closed or errors is None:
+            return ""
+        late = "" if p95 is None else f", 95 % are answered within {p95:.0f} ms"
+        return f"{100 * errors:.2g} % of requests fail{late}"
+
     def blind(self, runner: Life) -> dict[str, Any]:
         """What those may know who must not know what was broken."""
         status = status_of(self.state)
@@ -170,7 +187,12 @@ class Onlooker:
             "service": self.plan.scenario.service,
             "runner": "over" if self.closed else runner.value,
             "waiting": None if self.waiting is None else self._waiting(self.waiting),
+            "restored": bool(self.took_over) and self._faults_out(),
         }
+
+    def _faults_out(self) -> bool:
+        """Whether no fault is in, by its read-back; what is not known counts as in."""
+        return all(light.state in _OUT for light in self.state.faults.values())
 
     def _waiting(self, one: Waiting) -> dict[str, Any]:
         left = None if not one.limit_ms else one.at_ms + one.limit_ms
@@ -250,7 +272,7 @@ def entry_of(run: Onlooker, event: Event) -> dict[str, Any] | None:
     text, at_ms = "", event.at_ms
     if event.kind in ("alert.pending", "alert.firing", "alert.resolved", "alert.delivered"):
         text = _alert_text(event)
-    elif event.kind in _PEOPLE and event.kind != "human.step":
+    elif event.kind in PEOPLE and event.kind != "human.step":
         text = str(event.data.get("text", ""))
     else:
         moment = moment_of(event)
@@ -259,19 +281,27 @@ def entry_of(run: Onlooker, event: Event) -> dict[str, Any] | None:
     return _entry(run.wall_ms(at_ms), event, text, run.where.run_id) if text else None
 
 
-def blind_entry_of(run: Onlooker, event: Event) -> dict[str, Any] | None:
-    """The same for those who must not know what was broken; most events are none of theirs."""
+def blind_entry_of(
+    run: Onlooker, event: Event, who: Collection[str] = BLIND_ROLES
+) -> dict[str, Any] | None:
+    """The same for those who must not know what was broken; most events are none of theirs.
+
+    *who* are their roles.
+    """
     kind, text = event.kind, ""
     if kind in ("alert.firing", "alert.resolved", "alert.delivered"):
         text = _alert_text(event)
     elif kind == "alert.acknowledged":
         text = f"{event.subject} is acknowledged"
-    elif kind in _PEOPLE:
-        text = blind_words(event)
+    elif kind in PEOPLE:
+        text = blind_words(event, who)
     elif kind == "runbook.asked":
         text = f"{event.data.get('what', 'step')} `{event.subject}` waits for a person"
     elif kind == "stop.tripped":
         text = "the exercise was stopped"
+        event = replace(event, subject="exercise")
+    elif kind == "sentinel.took_over":
+        text = "the exercise was cut short"
         event = replace(event, subject="exercise")
     elif kind == "run.closed":
         text = "this part of the exercise is over"
@@ -279,28 +309,22 @@ def blind_entry_of(run: Onlooker, event: Event) -> dict[str, Any] | None:
     return _entry(run.wall_ms(event.at_ms), event, text, "") if text else None
 
 
-def day_entry(origin_wall_ms: int, event: Event, *, blind: bool) -> dict[str, Any] | None:
-    """The same of the day's own journal."""
-    if event.kind in _PEOPLE:
-        text = blind_words(event) if blind else str(event.data.get("text", ""))
-    elif blind or not event.kind.startswith("day."):
-        return None
-    else:
-        said = event.data.get("text") or event.data.get("reason") or ""
-        state = "" if event.phase in (Phase.NOTED, Phase.OK) else f" {event.phase.value}"
-        what = event.kind.removeprefix("day.")
-        text = f"the day: {what} {event.subject}{state}{': ' if said else ''}{said}"
-    return _entry(origin_wall_ms + event.at_ms, event, text, "") if text else None
-
-
-def blind_words(event: Event) -> str:
+def blind_words(event: Event, who: Collection[str]) -> str:
     """What a person said, if it was said by or to those who look for the fault."""
-    role = event.data.get("role") if event.kind == "human.step" else event.subject
-    if role not in BLIND_ROLES and event.kind != "human.update":
+    if not heard(event, who):
         return ""
     if event.kind == "human.step":
         return f"`{event.subject}` is {event.data.get('answer', '')}"
     return str(event.data.get("text", ""))
+
+
+def heard(event: Event, who: Collection[str]) -> bool:
+    """Whether the roles *who*, which must not know the fault, may read what a person said.
+
+    They read each other, and what was told to people outside: others may name the fault.
+    """
+    role = event.data.get("role") if event.kind == "human.step" else event.subject
+    return role in who or event.kind == "human.update"
 
 
 def _entry(wall_ms: int, event: Event, text: str, run: str) -> dict[str, Any]:

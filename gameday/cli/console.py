@@ -26,16 +26,22 @@ def console(
     ] = None,
     blind: Annotated[
         bool,
-        typer.Option("--blind", help="Responders and commander are not told what is broken."),
+        typer.Option(
+            "--blind",
+            help="Hide the fault from responders and commander, without a plan.",
+        ),
     ] = False,
     update_every: Annotated[
-        str, typer.Option("--update-every", help="How often people outside are to be told.")
-    ] = "30m",
+        str | None,
+        typer.Option("--update-every", help="How often people outside are told; else by the plan."),
+    ] = None,
 ) -> int:
     """Serve a web page for a GameDay: what happens, who does what, and the stop."""
     from gameday.app.console import console_command
 
-    arguments = [what, "--port", str(port), "--bind", bind, "--update-every", update_every]
+    arguments = [what, "--port", str(port), "--bind", bind]
+    if update_every is not None:
+        arguments += ["--update-every", update_every]
     if secret_file is not None:
         arguments += ["--secret-file", str(secret_file)]
     for url in origin or ():

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from gameday.cli.options import Env, Json, Project, Reports, RunRunbooks, Toxiproxy
+from gameday.cli.options import (
+    Env,
+    Json,
+    Project,
+    Reports,
+    RunRunbooks,
+    ServiceVersion,
+    Toxiproxy,
+)
+from gameday.cli.running import Findings
 
 day_app = typer.Typer(
     help="A GameDay, a tabletop or a drill: begun, run item by item, written up.",
@@ -59,6 +68,9 @@ def next_(
     go: Annotated[
         bool | None, typer.Option("--go/--no-go", help="The answer; asked for unless given.")
     ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for the answer of the page (`gameday console`).")
+    ] = False,
     reason: Annotated[str, typer.Option("--reason", help="Why, for the journal.")] = "",
     by: By = "owner",
     project: Project = None,
@@ -67,7 +79,9 @@ def next_(
     operator: Annotated[
         str | None, typer.Option("--operator", help="Who runs it, where people have to differ.")
     ] = None,
+    service_version: ServiceVersion = None,
     run_runbooks: RunRunbooks = False,
+    findings: Findings = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the verdict.")] = False,
     reports: Reports = Path("reports"),
 ) -> int:
@@ -79,11 +93,14 @@ def next_(
     options = NextOptions(
         item=item,
         go=go,
+        wait=wait,
         reason=reason,
         by=by,
         toxiproxy=toxiproxy,
         operator=operator,
+        service_version=service_version,
         run_runbooks=run_runbooks,
+        findings=findings,
         quiet=quiet,
     )
     return int(next_command(request, options))

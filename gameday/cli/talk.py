@@ -12,6 +12,12 @@ from gameday.cli.options import Reports
 Run = Annotated[str, typer.Option("--run", help="The run; the latest unless given.")]
 
 
+def _say(do: str, role: str, text: str, run: str, reports: Path) -> int:
+    from gameday.app.control import say
+
+    return say(run, {"do": do, "role": role, "text": text}, reports=reports)
+
+
 def note(
     text: Annotated[str, typer.Argument(help="What to write down.")],
     run: Run = "last",
@@ -19,9 +25,7 @@ def note(
     reports: Reports = Path("reports"),
 ) -> int:
     """Put a note on the timeline of a run that is under way, or of the day."""
-    from gameday.app.control import say
-
-    return say(run, {"do": "note", "role": role, "text": text}, reports=reports)
+    return _say("note", role, text, run, reports)
 
 
 def ack(
@@ -31,9 +35,7 @@ def ack(
     reports: Reports = Path("reports"),
 ) -> int:
     """Acknowledge an alert of a run that is under way, by hand."""
-    from gameday.app.control import say
-
-    return say(run, {"do": "ack", "role": role, "text": text}, reports=reports)
+    return _say("ack", role, text, run, reports)
 
 
 def decide(
@@ -43,9 +45,7 @@ def decide(
     reports: Reports = Path("reports"),
 ) -> int:
     """Put a decision on the timeline of a run that is under way, or of the day."""
-    from gameday.app.control import say
-
-    return say(run, {"do": "decide", "role": role, "text": text}, reports=reports)
+    return _say("decide", role, text, run, reports)
 
 
 def handoff(
@@ -57,9 +57,7 @@ def handoff(
     reports: Reports = Path("reports"),
 ) -> int:
     """Put the hand-over of a role on the timeline of a run that is under way, or of the day."""
-    from gameday.app.control import say
-
-    return say(run, {"do": "handoff", "role": role, "text": text}, reports=reports)
+    return _say("handoff", role, text, run, reports)
 
 
 def stop(

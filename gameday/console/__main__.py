@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from gameday.errors import GamedayError, UsageError
@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--secret-file", type=Path)
     made.add_argument("--origin", action="append", default=[])
     made.add_argument("--blind", action="store_true")
-    made.add_argument("--update-every", default="30m")
+    made.add_argument("--update-every")
     return made
 
 
@@ -48,29 +48,41 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _serve(options: argparse.Namespace) -> None:
-    from gameday.app.console import followed  # noqa: PLC0415
+    from gameday.app.console import (  # noqa: PLC0415
+        followed,
+        keep_sessions,
+        sessions_file,
+        sessions_of,
+    )
     from gameday.console.access import Door, origins_of  # noqa: PLC0415 - `--help` stays fast
     from gameday.console.feed import Feed  # noqa: PLC0415
     from gameday.console.server import Console, serve  # noqa: PLC0415
 
     try:
-        every_ms = duration_ms(options.update_every)
+        every = options.update_every
+        every_ms = None if every is None else duration_ms(every)
     except UnitError as error:
         raise UsageError(f"`--update-every`: {error}") from None
-    secrets = _secrets(options)
     reports, only = followed(options.what)
+    feed = Feed(
+        reports=reports,
+        tell=lambda *_: None,
+        only=only,
+        blind=options.blind,
+        update_every_ms=every_ms,
+    )
+    secrets = _secrets(options, blind=feed.blind_roles())
     listening = _listen(options.bind, options.port)
     port = int(listening.getsockname()[1])
+    door = Door(secrets)
+    if not secrets:  # who knows a secret enters again by it
+        kept = sessions_file(reports, port)
+        door.restore(sessions_of(kept))
+        door.keep = lambda text: keep_sessions(kept, text)
     try:
         console = Console(
-            feed=Feed(
-                reports=reports,
-                tell=lambda *_: None,
-                only=only,
-                blind=options.blind,
-                update_every_ms=every_ms,
-            ),
-            door=Door(secrets),
+            feed=feed,
+            door=door,
             origins=origins_of(options.bind, port, options.origin),
             port=port,
             by_secret=bool(secrets),
@@ -83,9 +95,8 @@ async def _serve(options: argparse.Namespace) -> None:
         listening.close()
 
 
-def _secrets(options: argparse.Namespace) -> dict[str, str]:
+def _secrets(options: argparse.Namespace, *, blind: Collection[str]) -> dict[str, str]:
     """The secrets of the roles; none on loopback unless given. Raises `UsageError`."""
-    from gameday.app.onlooker import BLIND_ROLES  # noqa: PLC0415
     from gameday.console.access import is_loopback, secrets_from  # noqa: PLC0415
 
     text = os.environ.pop(SECRET_VARIABLE, "")
@@ -98,7 +109,7 @@ def _secrets(options: argparse.Namespace) -> dict[str, str]:
         if options.secret_file.stat().st_mode & 0o077:
             raise UsageError(f"`{options.secret_file}` can be read by others; `chmod 600` it")
     if text.strip():
-        return secrets_from(text, blind=BLIND_ROLES if options.blind else ())
+        return secrets_from(text, blind=sorted(blind))
     if not is_loopback(options.bind):
         raise UsageError(
             f"`--bind {options.bind}` opens the page to other machines, so it needs a secret: "
@@ -119,15 +130,19 @@ def _listen(bind: str, port: int) -> socket.socket:
 
 
 def _ready(console: object, options: argparse.Namespace) -> None:
-    from gameday.console.rights import ROLES  # noqa: PLC0415
     from gameday.console.server import Console  # noqa: PLC0415
 
     assert isinstance(console, Console)  # noqa: S101 - for the types
     shown = f"[{options.bind}]" if ":" in options.bind else options.bind
     lines = [f"gameday console: http://{shown}:{console.port}/"]
+    day = console.feed.day_under_way()
+    if day is not None:
+        blind = sorted(console.feed.blind_roles() & set(console.roles()))
+        hides = f"; not told what is broken: {', '.join(blind)}" if blind else ""
+        lines.append(f"the day {day.file.name}{hides}")
     if not console.by_secret:
         lines.append("Links, each for one browser, once:")
-        lines += [f"  {role:<12} {console.link(role)}" for role in ROLES]
+        lines += [f"  {role:<12} {console.link(role)}" for role in console.roles()]
     lines.append("Ctrl-C ends the page; runs go on.")
     with contextlib.suppress(OSError):  # nobody reads it: the page is served all the same
         sys.stdout.write("\n".join(lines) + "\n")

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import json
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ LINKS_MAX = 200
 #: So many wrong tries in so many seconds, from anywhere, close the door for the rest of them.
 WRONG_MAX, WRONG_WITHIN_S = 20, 60.0
 SECRET_LEAST = 16
+_DIGEST_BYTES = hashlib.sha256().digest_size
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -47,7 +49,9 @@ class Door:
     """Lets browsers in. `secrets_of` maps a role to its shared secret; empty: links alone."""
 
     secrets_of: Mapping[str, str] = field(default_factory=dict)
-    clock: Callable[[], float] = time.monotonic
+    clock: Callable[[], float] = time.time
+    #: Is given who is in, as text for `restore`, whenever that changes.
+    keep: Callable[[str], None] | None = None
     _links: dict[bytes, tuple[str, float]] = field(default_factory=dict)
     _sessions: dict[bytes, Session] = field(default_factory=dict)
     _wrong: deque[float] = field(default_factory=deque)
@@ -101,6 +105,7 @@ class Door:
         found = _match(self._sessions, cookie or "")
         if found is not None:
             self._sessions.pop(found).left = True
+            self._kept()
 
     def holds(self, session: Session) -> bool:
         """Whether a session is still one."""
@@ -114,7 +119,30 @@ class Door:
         cookie = secrets.token_urlsafe(32)
         session = Session(role=role, until=now + SESSION_LIVES_S)
         self._sessions[_digest(cookie)] = session
+        self._kept()
         return cookie, session
+
+    def restore(self, text: str) -> None:
+        """Let those in again whom an earlier console kept; whatever is no session is left out."""
+        try:
+            rows = [(bytes.fromhex(key), str(r), float(u)) for key, r, u in json.loads(text)]
+        except (ValueError, TypeError):
+            return
+        now = self.clock()
+        for key, role, until in rows[-SESSIONS_MAX:]:
+            if len(key) == _DIGEST_BYTES and role in ROLES and now < until <= now + SESSION_LIVES_S:
+                self._sessions[key] = Session(role=role, until=until)
+
+    def shares(self, role: str, others: Collection[str]) -> bool:
+        """Whether whoever knows the secret of one of *others* can be *role* too."""
+        mine = self.secrets_of.get(role)
+        return mine is not None and any(self.secrets_of.get(other) == mine for other in others)
+
+    def _kept(self) -> None:
+        """Digests alone: who reads them cannot enter."""
+        if self.keep is not None:
+            rows = [(key.hex(), s.role, s.until) for key, s in self._sessions.items()]
+            self.keep(json.dumps(rows))
 
     def _refuse_if_shut(self) -> None:
         now = self.clock()

@@ -9,18 +9,18 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gameday.app.console import door_of
-from gameday.app.daybook import Daybook, new_day, today
+from gameday.app.console import doors_of
+from gameday.app.day_journal import today
+from gameday.app.day_onlooker import DayOnlooker
 from gameday.app.onlooker import (
     BLIND_ROLES,
     Onlooker,
     blind_entry_of,
-    day_entry,
     entry_of,
     onlooker_of,
     runner_of,
@@ -34,9 +34,13 @@ from gameday.processes import Life
 
 POLL_S = 0.2
 SCAN_S = 1.0
+#: A sentinel takes over sooner than this after its runner is gone.
+SENTINEL_S = 5.0
 #: The state is sent at most this often.
 SHOW_S = 0.5
 RUNS_MAX = 30
+#: How often people outside are told, where no plan says it.
+UPDATE_EVERY_MS = 30 * 60_000
 _AT_ONCE = 4 * 1024 * 1024
 #: A line without an end that is longer than this is none of ours.
 _LINE_MAX = 16 * 1024 * 1024
@@ -79,6 +83,7 @@ class Followed:
     run: Onlooker
     tail: Tail
     life: Life = Life.UNKNOWN
+    gone_since: float = 0.0
     gone_told: bool = False
 
 
@@ -90,22 +95,21 @@ class Feed:
     tell: Tell
     only: RunDir | None = None
     blind: bool = False
-    update_every_ms: int = 30 * 60_000
-    day: Daybook = field(init=False)
+    update_every_ms: int | None = None
+    day: DayOnlooker | None = None
     began_wall_ms: int = field(init=False)
     updated_wall_ms: int = 0
     _runs: dict[str, Followed] = field(default_factory=dict)
-    _day_tail: Tail = field(init=False)
-    _day_origin: int = 0
+    _day_tail: Tail | None = None
+    _texts: tuple[object, dict[str, list[dict[str, str]]]] = (None, {})
     _scanned: float = 0.0
     _told: float = 0.0
     _shown: dict[str, str] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        self.day = today(self.reports) or new_day(self.reports)
         self.began_wall_ms = time.time_ns() // 1_000_000
-        self._day_tail = Tail(self.day.path)
+        self._follow_day()
 
     def run(self) -> None:
         """Look again and again, until `stop`."""
@@ -131,32 +135,86 @@ class Feed:
         alive = [f for _, f in runs if not f.run.closed and f.life is not Life.GONE]
         return alive[-1] if alive else runs[-1][1] if runs else None
 
-    def door(self) -> Path | None:
-        """The directory of the run that takes what people say; None if none is under way."""
+    def doors(self) -> list[Path]:
+        """The directories of the runs that take what people say, the newest first."""
         found = self.current
         shown = found.run.where if found is not None and not found.run.closed else None
-        run = door_of(self.reports, self.only, shown)
-        return None if run is None else run.path
+        return [run.path for run in doors_of(self.reports, self.only, shown)]
+
+    def nothing_to_stop(self) -> str:
+        """Why nothing can be stopped now, for whoever wanted to."""
+        found = self.current
+        if found is None or found.run.closed or found.life is not Life.GONE:
+            return "no run is under way"
+        return (
+            "the runner is gone and cannot be told; its sentinel takes the faults out, "
+            f"`gameday recover {found.run.where.run_id}` does it by hand"
+        )
+
+    def day_under_way(self) -> DayOnlooker | None:
+        """The day that was begun from a plan and is not over; None if there is none."""
+        day = self.day
+        return None if day is None or day.day is None or day.over else day
+
+    def blind_roles(self) -> frozenset[str]:
+        """Who must not know what is broken, now: by the plan of the day, else by `--blind`."""
+        return frozenset() if self._revealed() else self._blind()
+
+    def _blind(self) -> frozenset[str]:
+        planned = None if self.day is None else self.day.blind_roles
+        if planned is not None:
+            return planned
+        return frozenset(BLIND_ROLES) if self.blind else frozenset()
+
+    def _revealed(self) -> bool:
+        """Whether what was broken is shown to all; a run that began since is not."""
+        day = self.day
+        if day is None or day.revealed_wall_ms < 0:
+            return False
+        runs = list(self._runs.values())
+        return all(0 < f.run.origin_wall_ms <= day.revealed_wall_ms for f in runs)
+
+    def why_hidden(self) -> str:
+        """Why it is not time to show to all what is broken; empty when it is."""
+        found = self.current
+        if found is not None and not found.run.closed and found.life is not Life.GONE:
+            return "a run is under way"
+        if self.day is not None and not self.day.nothing_left:
+            return "the day is not over, and what comes next would be shown too"
+        return ""
 
     def look(self) -> None:
         """Read what is new, and tell it."""
         if time.monotonic() - self._scanned >= SCAN_S:
             self._scan()
             self._scanned = time.monotonic()
-        for event in self._day_tail.events():
-            self._see_day(event)
-        for _, followed in sorted(self._runs.items()):
-            for event in followed.tail.events():
+        for _, followed, event in sorted(self._news(), key=lambda one: one[0]):
+            if followed is None:
+                self._see_day(event)
+            else:
                 self._see(followed, event)
         self._show()
 
+    def _news(self) -> Iterator[tuple[int, Followed | None, Event]]:
+        """What is new, each with its wall time: the order is the same whenever it is read."""
+        if self.day is not None and self._day_tail is not None:
+            for event in self._day_tail.events():
+                yield self.day.origin_wall_ms + event.at_ms, None, event
+        for _, followed in sorted(self._runs.items()):
+            origin = followed.run.origin_wall_ms
+            for event in followed.tail.events():
+                if event.kind == "run.opened":
+                    origin = int(event.data.get("origin_wall_ms") or 0)
+                yield origin + event.at_ms, followed, event
+
     def _scan(self) -> None:
-        newest = today(self.reports)
-        if newest is not None and newest != self.day:  # `gameday day start` began another one
-            self.day, self._day_tail = newest, Tail(newest.path)
+        self._follow_day()
         found = [self.only] if self.only is not None else all_runs(self.reports)[-RUNS_MAX:]
-        first = self.day.path.stem
-        today_s = [run for run in found if run.run_id >= first] or found[-1:]
+        began = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self.began_wall_ms / 1000))
+        first = began if self.day is None else min(began, self.day.file.name)
+        today_s = [run for run in found if run.run_id >= first]
+        if self.day_under_way() is None:  # a day with a plan shows its own runs alone
+            today_s = today_s or found[-1:]
         for where in today_s:
             if where.run_id not in self._runs:
                 try:
@@ -167,23 +225,29 @@ class Feed:
         for followed in self._runs.values():
             self._live(followed)
 
+    def _follow_day(self) -> None:
+        """Follow the newest day; `gameday day start` may have begun another one."""
+        newest = today(self.reports)
+        if newest is not None and (self.day is None or newest != self.day.file):
+            self.day, self._day_tail = DayOnlooker(newest), Tail(newest.path)
+
     def _live(self, followed: Followed) -> None:
-        """Whether its runner is there; that it is gone is told once."""
+        """Whether its runner is there. That it is gone says its sentinel; without one, we do."""
         run = followed.run
         if run.closed:
             if followed is not self.current:
                 run.events.clear()  # nobody asks for its figure any more
             return
         followed.life = runner_of(run.where)
-        if followed.life is Life.GONE and not followed.gone_told:
-            for event in followed.tail.events():  # its last words come first
-                self._see(followed, event)
-            if run.closed:
-                return
+        if followed.life is not Life.GONE or run.took_over or followed.gone_told:
+            return
+        now_s = time.monotonic()
+        followed.gone_since = followed.gone_since or now_s
+        if now_s - followed.gone_since > SENTINEL_S:
             followed.gone_told = True
             now = time.time_ns() // 1_000_000
             entry = {"at": now, "kind": "runner.gone", "who": "", "run": ""}
-            full = "the runner is gone; its sentinel takes the faults out"
+            full = "the runner is gone, and no sentinel has taken over: `gameday recover`"
             self.tell("full", "entry", {**entry, "text": full, "run": run.where.run_id})
             self.tell("blind", "entry", {**entry, "text": "the exercise was cut short"})
 
@@ -192,17 +256,23 @@ class Feed:
         run.see(event)
         if event.kind == "human.update":
             self.updated_wall_ms = max(self.updated_wall_ms, run.wall_ms(event.at_ms))
-        for view, made in (("full", entry_of(run, event)), ("blind", blind_entry_of(run, event))):
+        who = self._blind() or BLIND_ROLES
+        for view, made in (
+            ("full", entry_of(run, event)),
+            ("blind", blind_entry_of(run, event, who)),
+        ):
             if made is not None:
                 self.tell(view, "entry", made)
 
     def _see_day(self, event: Event) -> None:
-        if event.kind == "day.opened":
-            self._day_origin = int(event.data.get("origin_wall_ms") or 0)
+        day = self.day
+        if day is None:
+            return
+        day.see(event)
         if event.kind == "human.update":
-            self.updated_wall_ms = max(self.updated_wall_ms, self._day_origin + event.at_ms)
+            self.updated_wall_ms = max(self.updated_wall_ms, day.origin_wall_ms + event.at_ms)
         for view in VIEWS:
-            made = day_entry(self._day_origin, event, blind=view == "blind")
+            made = day.entry(event, blind=view == "blind")
             if made is not None:
                 self.tell(view, "entry", made)
 
@@ -222,13 +292,11 @@ class Feed:
         blind, found = view == "blind", self.current
         state: dict[str, Any] = {
             "view": view,
-            "blind_roles": list(BLIND_ROLES) if self.blind else [],
+            "blind_roles": sorted(self.blind_roles()),
             "run": None,
-            "comms": self._comms(found),
-            "updates": {
-                "every_ms": self.update_every_ms,
-                "last_ms": max(self.updated_wall_ms, self._began(found)),
-            },
+            "day": None if self.day is None else self.day.view(blind=blind),
+            "comms": self._comms(found, blind=blind),
+            "updates": self._updates(found),
         }
         if found is not None:
             run = found.run
@@ -240,26 +308,58 @@ class Feed:
             ]
         return state
 
-    def _began(self, found: Followed | None) -> int:
-        return found.run.origin_wall_ms if found is not None else self.began_wall_ms
+    def every_ms(self) -> int:
+        """How often people outside are told: as asked for, else by the plan of the day."""
+        if self.update_every_ms is not None:
+            return self.update_every_ms
+        planned = self.day.day if self.day is not None else None
+        return UPDATE_EVERY_MS if planned is None else planned.comms.every_ms
 
-    def _comms(self, found: Followed | None) -> list[dict[str, str]]:
+    def _updates(self, found: Followed | None) -> dict[str, Any]:
+        """When people were told last, and whether they are owed more."""
+        day = self.day_under_way()
+        if day is not None:
+            began, owed = day.origin_wall_ms, True
+        elif found is not None:
+            began, owed = found.run.origin_wall_ms, not found.run.closed
+        else:
+            began, owed = self.began_wall_ms, False
+        return {
+            "every_ms": self.every_ms(),
+            "last_ms": max(self.updated_wall_ms, began),
+            "owed": owed,
+        }
+
+    def _comms(self, found: Followed | None, *, blind: bool) -> list[dict[str, str]]:
+        """Texts to copy. Made anew each minute, so that nobody's click meets another text."""
         now = time.time_ns() // 1_000_000 // 60_000 * 60_000
-        if found is None:
+        run = None if found is None else found.run
+        firing = () if run is None else tuple(run.firing())
+        about = None if self.day is None else (self.day.file.name, self.day.seen)
+        key = (now, about, None if run is None else (run.where.run_id, run.closed), firing)
+        if self._texts[0] != key:
+            self._texts = key, {}
+        made = self._texts[1]
+        name = "blind" if blind else "full"
+        if name not in made:
+            made[name] = self._texts_of(run, now, firing, blind=blind)
+        return made[name]
+
+    def _texts_of(
+        self, run: Onlooker | None, now: int, firing: Sequence[str], *, blind: bool
+    ) -> list[dict[str, str]]:
+        if self.day is not None and self.day.day is not None:
+            impact = "" if run is None else run.impact()
+            return self.day.texts(now_wall_ms=now, impact=impact, blind=blind)
+        if run is None:
             return []
-        run = found.run
-        firing = [
-            name
-            for name, light in run.state.alerts.items()
-            if light.state == "firing" or light.state.startswith("delivered")
-        ]
         return texts(
             run.plan.scenario.service,
             began_wall_ms=run.origin_wall_ms,
             now_wall_ms=now,
             firing=firing,
             over=bool(run.closed),
-            every_ms=self.update_every_ms,
+            every_ms=self.every_ms(),
         )
 
     def figure(self, view: str) -> bytes:

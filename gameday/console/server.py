@@ -17,14 +17,16 @@ from typing import Any
 
 from aiohttp import web
 
-from gameday.app.onlooker import BLIND_ROLES, chart_script, chart_style
+from gameday.app.day_journal import today_or_new
+from gameday.app.onlooker import chart_script, chart_style
 from gameday.console import guard
 from gameday.console.access import Door, Origins, Session, ShutError
 from gameday.console.acts import act
 from gameday.console.feed import VIEWS, Feed
 from gameday.console.hub import Stream
-from gameday.console.rights import ROLES, refusal, rights
+from gameday.console.rights import ROLES, USUAL, refusal, rights
 from gameday.errors import GamedayError, UsageError
+from gameday.kpi.day import REVEALED
 
 STREAMS_MAX = 1_000
 BEAT_S = 10.0
@@ -49,9 +51,10 @@ class Console:
     port: int
     by_secret: bool = False
     streams: dict[str, Stream] = field(default_factory=lambda: {v: Stream() for v in VIEWS})
-    revealed: bool = False
     connected: int = 0
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4))
+    #: The stop waits behind nothing, also not behind notes to a runner that hangs.
+    _stopping: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4))
     _drawing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     _figures: dict[str, tuple[float, asyncio.Future[bytes]]] = field(default_factory=dict)
     _chart: asyncio.Future[bytes] | None = None
@@ -62,7 +65,18 @@ class Console:
 
     def is_blind(self, role: str) -> bool:
         """Whether this role must not know the fault, now."""
-        return self.feed.blind and not self.revealed and role in BLIND_ROLES
+        return role in self.feed.blind_roles()
+
+    def roles(self) -> dict[str, str]:
+        """Who is offered: the roles of the day's plan, else the usual ones."""
+        day = self.feed.day_under_way()
+        offered = USUAL if day is None or day.day is None else day.day.roles
+        return {role: does for role, does in ROLES.items() if role in offered}
+
+    def enders(self) -> tuple[str, ...]:
+        """The roles that the plan lets end the day; none: everybody."""
+        day = self.feed.day_under_way()
+        return () if day is None or day.day is None else day.day.abort_by
 
     def tell(self, view: str, what: str, thing: Any) -> None:
         """Give a stream what the feed found; in the thread of the event loop."""
@@ -71,22 +85,22 @@ class Console:
         else:
             self.streams[view].show(thing)
 
-    def reveal(self) -> None:
-        """From now on everybody sees everything; who is connected comes back for it."""
-        self.revealed = True
-        self.streams["blind"].close()
-
     def link(self, role: str) -> str:
         """A URL that lets one browser in."""
+        if role not in self.roles():
+            raise UsageError(f"`{role[:40]}` is no role here; roles: {', '.join(self.roles())}")
         token = self.door.link(role)
         named = sorted(o for o in self.origins.origins if not _is_local(o))
         base = named[0] if named else f"http://127.0.0.1:{self.port}"
         return f"{base}/#{token}"
 
-    async def in_thread(self, function: Any, *arguments: Any, **named: Any) -> Any:
-        """Run something that blocks where it blocks nobody."""
+    async def in_thread(
+        self, function: Any, *arguments: Any, first: bool = False, **named: Any
+    ) -> Any:
+        """Run something that blocks where it blocks nobody; *first* waits behind no other thing."""
+        pool = self._stopping if first else self._pool
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, lambda: function(*arguments, **named))
+        return await loop.run_in_executor(pool, lambda: function(*arguments, **named))
 
     def figure(self, view: str) -> asyncio.Future[bytes]:
         """The figure of a view, compressed; made once for all, and not again at once."""
@@ -115,6 +129,7 @@ class Console:
         for stream in self.streams.values():
             stream.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._stopping.shutdown(wait=False)
         self._drawing.shutdown(wait=False, cancel_futures=True)
 
 
@@ -167,17 +182,18 @@ class _Pages:
         """Who asks, and what they may do; or how to enter."""
         session: Session | None = request.get("session")
         if session is None:
-            entered = {"role": None, "by_secret": self._console.by_secret, "roles": dict(ROLES)}
-            return web.json_response(entered)
+            by_secret, roles = self._console.by_secret, self._console.roles()
+            return web.json_response({"role": None, "by_secret": by_secret, "roles": roles})
         blind = self._console.is_blind(session.role)
+        may = rights(session.role, blind=blind, enders=self._console.enders())
         return web.json_response(
             {
                 "role": session.role,
                 "does": ROLES[session.role],
                 "blind": blind,
-                "may": rights(session.role, blind=blind),
-                "roles": dict(ROLES),
-                "hides": self._console.feed.blind and not self._console.revealed,
+                "may": may,
+                "roles": self._console.roles(),
+                "hides": bool(self._console.feed.blind_roles()),
             }
         )
 
@@ -185,7 +201,12 @@ class _Pages:
         """Let a browser in that has a link or a secret."""
         given = await _json(request)
         token, role, secret = (str(given.get(k) or "") for k in ("token", "role", "secret"))
-        door = self._console.door
+        door, blind = self._console.door, self._console.feed.blind_roles()
+        if not token and role not in blind and door.shares(role, blind):
+            return guard.refused(
+                403, "the day is blind, and others know this secret; the console has to be started "
+                "again with a secret for each role",
+            )  # fmt: skip
         try:
             entered = door.enter_by_link(token) if token else door.enter_by_secret(role, secret)
         except ShutError as error:
@@ -213,9 +234,11 @@ class _Pages:
         given = await _json(request)
         console, role = self._console, request["session"].role
         blind, do = console.is_blind(role), str(given.get("do") or "")
-        why = refusal(role, do, blind=blind)
-        if why is not None:
-            return guard.refused(403, why)
+        asked = [do, "end"] if do == "stop" and given.get("day") is True else [do]
+        for one in asked:
+            why = refusal(role, one, blind=blind, enders=console.enders())
+            if why is not None:
+                return guard.refused(403, why)
         try:
             if do == "invite":
                 return web.json_response(
@@ -224,19 +247,19 @@ class _Pages:
             if do == "reveal":
                 said = await self._reveal(role)
             else:
-                said = await console.in_thread(act, console.feed, role, given, blind=blind)
+                said = await console.in_thread(
+                    act, console.feed, role, given, blind=blind, first=do == "stop"
+                )
         except GamedayError as error:
             return guard.refused(409, str(error))
         return web.json_response({"ok": True, "text": said})
 
     async def _reveal(self, role: str) -> str:
         console = self._console
-        found = console.feed.current
-        if found is not None and not found.run.closed:
-            raise UsageError("a run is under way; the fault is shown to all once it is over")
-        request = {"do": "decide", "text": "the fault is shown to all"}
-        await console.in_thread(act, console.feed, role, request, blind=False)
-        console.reveal()
+        why = console.feed.why_hidden()
+        if why:
+            raise UsageError(f"{why}; what is broken is shown to all once it is over")
+        await console.in_thread(_revealed, console.feed, role)
         return "done"
 
     async def figure(self, request: web.Request) -> web.StreamResponse:
@@ -295,6 +318,11 @@ async def _send(
             await asyncio.wait_for(answer.write(out), STUCK_S)
         elif not await stream.news(BEAT_S):  # nothing runs between the look and the wait
             await asyncio.wait_for(answer.write(_beat()), STUCK_S)
+
+
+def _revealed(feed: Feed, role: str) -> None:
+    """From now on everybody sees everything; who is connected comes back for it."""
+    today_or_new(feed.reports).append(REVEALED, "day", by=role)
 
 
 def _beat() -> bytes:

@@ -11,10 +11,9 @@ from gameday.model.day import Day
 from gameday.model.event import Event, Phase
 
 OPENED, CLOSED = "day.opened", "day.closed"
-ROLE, GO, ITEM, RUN, CARD, STEP, DECLARED, MEASURED, PUBLISHED = (
-    "day.role", "day.go", "day.item", "day.run", "day.card", "day.step", "day.declared",
-    "day.measured",
-    "day.published",
+ROLE, ASKED, GO, ITEM, RUN, CARD, STEP, DECLARED, MEASURED, PUBLISHED, REVEALED = (
+    "day.role", "day.asked", "day.go", "day.item", "day.run", "day.card", "day.step",
+    "day.declared", "day.measured", "day.published", "day.revealed",
 )  # fmt: skip
 
 
@@ -75,6 +74,19 @@ class DayState:
     def stopped(self) -> bool:
         """Whether somebody ended the day early."""
         return self.closed is not None and bool(self.closed.data.get("stopped"))
+
+
+def open_question(events: Iterable[Event]) -> Event | None:
+    """The question for a go that nobody has answered yet; None if none waits."""
+    found: Event | None = None
+    for event in events:
+        if event.kind == ASKED:
+            found = event
+            continue
+        same = found is not None and event.subject == found.subject
+        if event.kind == CLOSED or (same and event.kind in (GO, ITEM)):
+            found = None
+    return found
 
 
 def state_of(day: Day, events: Iterable[Event]) -> DayState:

@@ -25,6 +25,10 @@ def day_moment(event: Event) -> str:
             return "the day was over"
         case "day.role":
             return f"{event.subject} was {'taken' if data.get('taken') else 'given back'}"
+        case "day.asked":
+            return f"go or no-go for {event.subject} was asked"
+        case "day.revealed":
+            return f"{data.get('by')} showed to all what was broken"
         case "day.go":
             return f"{data.get('by')}: {'go' if data.get('go') else 'no-go'} for {event.subject}"
         case _:

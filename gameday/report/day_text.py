@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -115,8 +116,43 @@ def what_of(item: DayItem, scenario: Scenario | None) -> list[tuple[str, str]]:
     return rows
 
 
-def message(day: Day, moment: str, state: DayState | None, *, now_ms: int) -> str:
-    """What is sent to others at *moment*; blind days tell nobody what is broken."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What a message is made from. *hide*: those read it who must not know what is broken."""
+
+    day: Day
+    state: DayState | None
+    now_ms: int
+    impact: str = ""
+    hide: bool = False
+
+    @property
+    def again(self) -> str:
+        """When people are told the next time."""
+        return f"Next update at {_at(self.now_ms + self.day.comms.every_ms)}."
+
+    def name(self, item: str) -> str:
+        """What an item is called."""
+        if not self.hide:
+            return item
+        return f"part {[one.id for one in self.day.items].index(item) + 1}"
+
+
+def message(
+    day: Day,
+    moment: str,
+    state: DayState | None,
+    *,
+    now_ms: int,
+    impact: str = "",
+    hide: bool = False,
+) -> str:
+    """What is sent to others at *moment*; blind days tell nobody what is broken.
+
+    *impact* is what users feel, where that is known. With *hide* it may be shown to those who must
+    not know what is broken while the day goes on: no item, run or reason is named.
+    """
+    told = _Told(day=day, state=state, now_ms=now_ms, impact=impact, hide=hide)
     head = f"[EXERCISE] GameDay {day.id} on {day.environment}"
     makers = {
         "announce": _announce,
@@ -125,11 +161,11 @@ def message(day: Day, moment: str, state: DayState | None, *, now_ms: int) -> st
         "abort": _abort,
         "all-clear": _all_clear,
     }
-    lines = [head, *makers[moment](day, state, now_ms)]
-    return "".join(f"{printable(line)}\n" for line in lines)
+    return "".join(f"{printable(line)}\n" for line in (head, *makers[moment](told)))
 
 
-def _announce(day: Day, state: DayState | None, now_ms: int) -> Iterator[str]:
+def _announce(told: _Told) -> Iterator[str]:
+    day = told.day
     yield day.title
     if day.window is not None:
         yield f"When: {show_window(day.window)}"
@@ -145,44 +181,47 @@ def _announce(day: Day, state: DayState | None, now_ms: int) -> Iterator[str]:
     yield from _stop_line(day)
 
 
-def _start(day: Day, state: DayState | None, now_ms: int) -> Iterator[str]:
+def _start(told: _Told) -> Iterator[str]:
+    day = told.day
     yield f"It begins now: {day.title}"
-    if not day.blind:
+    if not day.blind and not told.hide:
         yield f"In this order: {', '.join(item.title or item.id for item in day.items)}"
     yield from _stop_line(day)
-    yield f"Next update at {_at(now_ms + day.comms.every_ms)}."
+    yield told.again
 
 
-def _update(day: Day, state: DayState | None, now_ms: int) -> Iterator[str]:
+def _update(told: _Told) -> Iterator[str]:
+    state = told.state
     if state is None:
         yield "It has not begun."
     else:
         done = sum(1 for one in state.items.values() if one.status is ItemStatus.DONE)
         now = "an item is under way" if state.under_way is not None else "nothing is under way"
         yield f"State: {done} of {len(state.items)} items are done, {now}."
-    yield "Impact: <what users feel>"
-    yield f"Next update at {_at(now_ms + day.comms.every_ms)}."
+    yield f"Impact: {told.impact or '<what users feel>'}"
+    yield told.again
 
 
-def _abort(day: Day, state: DayState | None, now_ms: int) -> Iterator[str]:
-    reason = state.closed.data.get("reason") if state is not None and state.closed else "<why>"
-    yield f"Aborted: {reason}"
-    yield from _faults_out(state)
+def _abort(told: _Told) -> Iterator[str]:
+    closed = None if told.state is None or told.hide else told.state.closed
+    yield f"Aborted: {'<why>' if closed is None else closed.data.get('reason')}"
+    yield from _faults_out(told)
 
 
-def _all_clear(day: Day, state: DayState | None, now_ms: int) -> Iterator[str]:
+def _all_clear(told: _Told) -> Iterator[str]:
     yield "It is over."
-    yield from _faults_out(state)
-    runs = [one.run for one in state.items.values() if one.run] if state is not None else []
-    if runs:
+    yield from _faults_out(told)
+    runs = [one.run for one in told.state.items.values() if one.run] if told.state else []
+    if runs and not told.hide:
         yield f"Reports: {', '.join(f'{run}/report.html' for run in runs)}"
 
 
-def _faults_out(state: DayState | None) -> Iterator[str]:
+def _faults_out(told: _Told) -> Iterator[str]:
     """What is known of the faults, and no more than that."""
-    items = [] if state is None else [i for i in state.items.values() if i.run]
-    dirty = [i.id for i in items if i.exit_code == 5]
-    open_ = [i.id for i in items if i.status in (ItemStatus.UNDER_WAY, ItemStatus.UNKNOWN)]
+    items = [] if told.state is None else [i for i in told.state.items.values() if i.run]
+    dirty = [told.name(i.id) for i in items if i.exit_code == 5]
+    unknown = (ItemStatus.UNDER_WAY, ItemStatus.UNKNOWN)
+    open_ = [told.name(i.id) for i in items if i.status in unknown]
     if dirty:
         yield f"MAY STILL BE BROKEN: {', '.join(dirty)}"
     elif open_:

@@ -35,7 +35,7 @@ FAULT = "slow-payments"
 ALERT = "CheckoutLate"
 
 
-def wait_until(what: str, condition: Callable[[], Any], within_s: float = 20.0) -> Any:
+def wait_until(what: str, condition: Callable[[], Any], within_s: float = 120.0) -> Any:
     deadline = time.monotonic() + within_s
     while not (found := condition()):
         assert time.monotonic() < deadline, f"not within {within_s} s: {what}"

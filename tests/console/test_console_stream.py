@@ -26,7 +26,7 @@ from console_support import (
     runner,
 )
 
-from gameday.app.daybook import Daybook, new_day, today
+from gameday.app.day_journal import DayFile, today, today_or_new
 from gameday.app.onlooker import onlooker_of
 from gameday.app.rundir import RunDir
 from gameday.cli.main import run as gameday
@@ -310,7 +310,7 @@ def test_the_terminal_writes_into_the_same_day(
     monkeypatch.chdir(tmp_path)
     assert gameday(["decide", "go on"]) == 2
     assert "there is no run" in capsys.readouterr().err
-    new_day(tmp_path / "reports").open()
+    today_or_new(tmp_path / "reports")
     for command in (["note", "all here"], ["decide", "go on"], ["handoff", "to the night shift"]):
         assert gameday(command) == 0
     day = today(tmp_path / "reports")
@@ -335,7 +335,7 @@ def test_the_terminal_writes_into_the_run(
 
 
 def test_a_day_is_one_chain_whoever_writes_it(tmp_path: Path) -> None:
-    book = new_day(tmp_path)
+    book = today_or_new(tmp_path)
     writers = []
     for number in range(4):
         child = os.fork()
@@ -343,7 +343,7 @@ def test_a_day_is_one_chain_whoever_writes_it(tmp_path: Path) -> None:
             code = 1
             try:
                 for turn in range(5):
-                    Daybook(path=book.path).write("human.note", "scribe", f"{number}/{turn}")
+                    DayFile(path=book.path).say("human.note", "scribe", f"{number}/{turn}")
                 code = 0
             finally:
                 os._exit(code)
@@ -356,17 +356,17 @@ def test_a_day_is_one_chain_whoever_writes_it(tmp_path: Path) -> None:
 
 
 def test_a_day_that_is_over_or_damaged_is_not_gone_on_with(tmp_path: Path) -> None:
-    book = new_day(tmp_path)
-    book.write("human.note", "scribe", "first")
+    book = today_or_new(tmp_path)
+    book.say("human.note", "scribe", "first")
     opened = read(book.path).events[0].data["origin_wall_ms"]
-    assert today(tmp_path, now_ms=opened + 17 * 3_600_000) == book
-    assert today(tmp_path, now_ms=opened + 19 * 3_600_000) is None
+    assert today(tmp_path, at_ms=opened + 17 * 3_600_000) == book
+    assert today(tmp_path, at_ms=opened + 19 * 3_600_000) is None
     with pytest.raises(UsageError, match="the text is missing"):
-        book.write("human.note", "scribe", " \x00 ")
+        book.say("human.note", "scribe", " \x00 ")
     raw = book.path.read_bytes()
     book.path.write_bytes(raw.replace(b"first", b"fIrst"))
     with pytest.raises(JournalError, match="was changed"):
-        book.write("human.note", "scribe", "second")
+        book.say("human.note", "scribe", "second")
 
 
 def test_a_stream_tells_no_more_than_it_can_keep() -> None:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 
+import pytest
 import yaml
 from lab_support import GAMEDAY, Lab, run_gameday, wait_until
 from set_support import quick_scenario
 
-from gameday.app.day_journal import DayFile, days_of
+from gameday.app import day_next
+from gameday.app.day_journal import DayFile, days_of, end_day
+from gameday.app.run import RunRequest
+from gameday.cli.main import run as gameday
+from gameday.errors import RefusedError
+from gameday.journal import read
 
 PLAN = """
 gameday: 1
@@ -64,3 +70,53 @@ def test_a_run_of_a_day_is_linked_and_a_stop_ends_the_next_one(small_lab: Lab) -
     assert f"../../{run.subject}/postmortem.md" in text
     assert (day.folder / f"../../{run.subject}/postmortem.md").is_file()
     assert "stopped early: enough" in text
+
+
+def test_a_run_ends_with_its_day_whoever_ended_it(small_lab: Lab) -> None:
+    """The page writes that the day is over, and nobody is left to tell the run."""
+    day = begin(small_lab)
+    child = subprocess.Popen(
+        [*GAMEDAY, "day", "next", "day.yaml", "--item", "again", "--go", "-q"],
+        cwd=small_lab.directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        wait_until("the run has begun", lambda: begun(day), within_s=120)
+        assert end_day(day, "the phone rang", by="observer")
+        assert not end_day(day, "it rang again", by="observer")
+        child.wait(120)
+    finally:
+        child.kill()
+        child.wait(10)
+
+    assert child.returncode in (2, 130)  # 2 where it was stopped before the run could begin
+    small_lab.assert_clean()
+    if child.returncode == 130:
+        name = next(e.subject for e in day.events() if e.kind == "day.run")
+        run = small_lab.directory / "reports" / name
+        stop = next(e for e in read(run / "journal.jsonl").events if e.kind == "stop.tripped")
+        assert stop.data["reason"] == "the phone rang"
+
+
+def begun(day: DayFile) -> bool:
+    return any(e.kind == "day.run" for e in day.events())
+
+
+def test_the_version_and_the_register_are_for_the_run_too(
+    small_lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[RunRequest] = []
+
+    def run_one(request: RunRequest, *_: object, **__: object) -> None:
+        asked.append(request)
+        raise RefusedError("nothing is run here")
+
+    begin(small_lab)
+    monkeypatch.chdir(small_lab.directory)
+    monkeypatch.setattr(day_next, "run_one", run_one)
+    words = ["day", "next", "day.yaml", "--go"]
+    assert gameday([*words, "--service-version", "1.4.2", "--findings"]) == 2
+    assert gameday(words) == 2
+    assert [(one.service_version, one.findings) for one in asked] == [
+        ("1.4.2", True),
+        (None, False),
+    ]

@@ -26,25 +26,28 @@ let filter = "all";
 
 const now = () => Date.now() + offset;
 const run = () => state && state.run;
+const day = () => state && state.day;
 const alive = () => run() && run().runner === "alive";
 // run time: it stands still once the runner is not there any more
 const at = () => (alive() ? now() - run().origin_wall_ms : run() ? run().at_ms : 0);
 const may = (what) => me.may[what] === null;
 
-async function ask(path, body) {
+async function ask(path, body, withinMs = 30000) {
   const answer = await fetch(path, {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
+    signal: AbortSignal.timeout(withinMs),
   });
   const told = await answer.json().catch(() => ({ ok: false, error: `the page answered ${answer.status}` }));
   if (answer.status === 401) enter();
   return told;
 }
 let toastTimer = 0;
-function toast(text) {
+function toast(text, stays = false) {
   byId("toast").textContent = text;
   byId("toast").hidden = false;
+  byId("toast").dataset.tone = stays ? "fail" : "";
   clearTimeout(toastTimer);
-  toastTimer = setTimeout(() => { byId("toast").hidden = true; }, 6000);
+  if (!stays) toastTimer = setTimeout(() => { byId("toast").hidden = true; }, 6000);
 }
 async function act(request, said) {
   try {
@@ -54,6 +57,20 @@ async function act(request, said) {
   } catch {
     toast("not sent: the page cannot be reached; try again, or use the terminal");
     return { ok: false };
+  }
+}
+// A stop is sent again until somebody has it, and a stop that nobody has is not forgotten.
+async function stop(request) {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      const told = await ask("/api/do", request, 10000);
+      toast(told.ok ? told.text : `NOT STOPPED: ${told.error}`, !told.ok);
+      return;
+    } catch {
+      const word = day() ? `say ${day().abort.word}, or ` : "";
+      toast(`NOT STOPPED YET: the page cannot be reached, tried ${tries} times; ${word}use gameday stop in a terminal`, true);
+      await new Promise((done) => { setTimeout(done, 1000); });
+    }
   }
 }
 function doer(what, label, request, more) {
@@ -79,13 +96,30 @@ function listen() {
     entries.push(JSON.parse(e.data));
     later();
   });
-  source.addEventListener("state", (e) => { heard = Date.now(); state = JSON.parse(e.data); later(); });
+  source.addEventListener("state", (e) => {
+    heard = Date.now();
+    const known = about();
+    state = JSON.parse(e.data);
+    if (about() !== known || (state.view === "blind") !== me.blind) rights();
+    later();
+  });
   source.addEventListener("error", () => { linked("no"); if (source.readyState === EventSource.CLOSED) source = null; });
 }
 function linked(on) {
   const dot = byId("link-state");
   dot.dataset.on = on;
   dot.textContent = on === "yes" ? "live" : "connection lost";
+}
+// Who may what depends on the day; a page that must not know any more shows nothing until it is told.
+const about = () => JSON.stringify([state && state.blind_roles, day() && [day().name, day().over, day().abort]]);
+async function rights() {
+  try {
+    const known = await (await fetch("/api/me")).json();
+    if (!known.role) return enter(known);
+    me = known;
+    room();
+    later();
+  } catch { /* the next state asks again */ }
 }
 async function watch() {
   if (!me || !me.role) return;
@@ -115,7 +149,11 @@ const chip = (text, colour) => h("span", { class: "chip", "data-tone": colour },
 const none = (text) => h("p", { class: "none" }, text);
 
 function render() {
+  if (state && (state.view === "blind") !== me.blind) return; // what this page may do comes first
+  document.body.classList.toggle("no-run", !run());
   banner();
+  plan();
+  asked();
   header();
   if (run()) { load(); alerts(); steps(); gates(); books(); if (!me.blind) { faults(); stops(); } }
   comms();
@@ -131,30 +169,79 @@ function banner() {
     said = `A fault may still be in: ${r.dirty.join(", ")}. Run gameday recover.`;
     colour = "dirty";
   } else if (r && r.runner === "gone") {
-    said = me.blind ? "The exercise was cut short. What was changed is being put back."
-      : `The runner is gone. ${r.took_over ? "Its sentinel took over and takes the faults out." : "Its sentinel takes the faults out; gameday recover does it by hand."} Nothing that was written is lost.`;
+    const out = r.restored ? "Its sentinel took the faults out and read back that they are gone."
+      : r.took_over ? "Its sentinel takes the faults out." : "If its sentinel does not take over, gameday recover takes the faults out.";
+    said = me.blind ? `The exercise was cut short. What was changed is ${r.restored ? "as it was" : "being put back"}.`
+      : `The runner is gone. ${out} Nothing that was written is lost.`;
     colour = "fail";
   } else if (r && r.closed) {
     said = me.blind ? "This part of the exercise is over." : `The run is over: ${r.closed}${r.reason ? `, ${r.reason}` : ""}${r.took_over ? ". Its runner was gone; the sentinel took the faults out" : ""}.`;
-    colour = r.took_over ? "fail" : r.closed === "completed" || me.blind ? "pass" : "unknown";
+    // whether it passed is for its verdict to say
+    colour = r.took_over ? "fail" : r.closed === "completed" || me.blind ? "info" : "unknown";
   } else if (r && r.stopped) {
     said = me.blind ? "The exercise was stopped." : `Stopped: ${r.stopped}`;
     colour = "fail";
   } else if (r && r.hints && r.hints.length) said = r.hints.join(" · ");
+  if (day() && day().over) {
+    const bad = colour === "dirty" || (r && r.runner === "gone");
+    said = `The day is over${day().stopped ? `: ${day().stopped}` : ""}. ${bad ? said : ""}`.trim();
+    if (!bad) colour = day().stopped ? "fail" : "info";
+  }
   byId("banner").hidden = !said;
   byId("banner").dataset.tone = colour;
   if (byId("banner").textContent !== said) byId("banner").textContent = said;
 }
+const STATUS_TONE = { "under way": "unknown", "cut short": "fail", unknown: "fail", "no-go": "unknown", "not started": "fail" };
+const OUTCOME_TONE = { pass: "pass", fail: "fail" };
+function plan() {
+  const d = day();
+  byId("day").hidden = !d;
+  byId("word").hidden = byId("stop-day").hidden = !d || d.over;
+  byId("stop-word").textContent = d ? `Abort word: ${d.abort.word} (${d.abort.who.join(", ") || "anybody"} may say it)` : "";
+  if (!d) return;
+  byId("word").textContent = d.abort.word;
+  byId("word").title = `whoever says this stops the exercise: ${d.abort.who.join(", ") || "anybody"}`;
+  byId("stop-day").disabled = me.may.end !== null;
+  byId("stop-day").title = me.may.end || "";
+  byId("day-title").textContent = d.title;
+  byId("day-abort").textContent = [d.environment, d.channel, d.bridge, d.limit ? `limit: ${d.limit}` : ""].filter(Boolean).join(" · ");
+  const blind = state.blind_roles.filter((role) => d.roles.some((r) => r.role === role));
+  byId("day-what").textContent = [d.objective, blind.length ? `Not told what is broken: ${blind.join(", ")}.` : ""].filter(Boolean).join(" ");
+  fill(byId("day-roles"), [d.roles, d.over, me.role], () => d.roles.map((r) => {
+    const mine = r.role === me.role || me.role === "coordinator";
+    return h("li", {}, chip(`${r.role}: ${r.taken ? "taken" : "nobody yet"}`, r.taken ? "pass" : "unknown"),
+      mine && !d.over ? h("button", { type: "button", "data-key": `take/${r.role}`, class: "small",
+        onclick: () => act({ do: "take", name: r.role, answer: r.taken ? "back" : "take" }) },
+      r.taken ? "Give back" : r.role === me.role ? "I am here" : "Take") : "");
+  }));
+  fill(byId("day-items"), d.items, () => d.items.map((i) => h("div", { class: "line" },
+    h("span", { class: "name" }, i.name, i.title && i.title !== i.name ? `: ${i.title}` : ""),
+    h("span", { class: "end" }, i.status === "done" ? chip(i.outcome, OUTCOME_TONE[i.outcome] || "unknown") : chip(i.status, STATUS_TONE[i.status])),
+    i.hypothesis ? h("span", { class: "more" }, i.hypothesis) : "",
+    i.reason ? h("span", { class: "more" }, i.reason) : "")));
+}
+function asked() {
+  const q = day() && day().asked;
+  byId("go-card").hidden = !q;
+  if (!q) return;
+  const item = day().items.find((i) => i.name === q.name) || {};
+  fill(byId("go"), [q.seq, item, me.may.go], () => [h("div", { class: "line" },
+    h("span", { class: "name" }, `Shall ${q.name} begin?`),
+    h("span", { class: "end" },
+      doer("go", "Go", { seq: q.seq, answer: "go" }),
+      doer("go", "No-go", { seq: q.seq, answer: "no-go" }, () => ({ text: prompt("Why not?") || "" }))),
+    h("span", { class: "more" }, me.may.go || item.hypothesis || ""))]);
+}
 function header() {
   const r = run();
-  byId("title").textContent = !r ? "no run yet" : me.blind ? `Exercise on ${r.service}` : r.title;
+  byId("title").textContent = !r ? (day() ? day().title : "no run yet") : me.blind ? `Exercise on ${r.service}` : r.title;
   document.title = `${r ? (me.blind ? "exercise" : r.phase) : "no run"} · gameday console`;
   byId("hypothesis").textContent = (r && r.hypothesis) || "";
   byId("stop").disabled = false;
   const bands = (r && r.bands) || [];
   byId("bands").hidden = !bands.length;
-  fill(byId("bands"), [bands, r && r.phase], () => bands.map(([name, from, to]) => {
-    const is = r.phase === name && !r.closed;
+  fill(byId("bands"), [bands, r && r.phase, r && r.runner], () => bands.map(([name, from, to]) => {
+    const is = r.phase === name && !r.closed && r.runner !== "gone";
     const span = h("span", { class: `${to <= r.at_ms ? "past" : ""}${is ? ` is ${name}` : ""}` }, name);
     span.style.flexGrow = String(Math.max(1, to - from));
     span.style.flexBasis = "0";
@@ -255,8 +342,10 @@ function comms() {
       h("button", { type: "button", "data-key": `copy/${c.name}`, onclick: async (e) => {
         try { await navigator.clipboard.writeText(c.text); e.target.textContent = "copied"; } catch { toast("select the text and copy it"); }
       } }, "Copy"),
-      doer("update", "Was sent", { text: c.text })),
-    h("span", { class: "more" }, c.text))) : [none("Texts come with the first run.")]);
+      /<[a-z ]+>/.test(c.text)
+        ? h("button", { type: "button", disabled: me.may.update !== null, title: me.may.update, "data-key": `fill/${c.name}`, onclick: () => write("update", c.text) }, "Fill in")
+        : doer("update", "Was sent", { text: c.text })),
+    h("span", { class: "more told" }, c.text))) : [none("Texts come with the first run.")]);
 }
 function runs() {
   const found = (state && state.runs) || [];
@@ -266,7 +355,7 @@ function runs() {
 }
 const KIND_TONE = (e) => e.kind.startsWith("human.") || e.kind === "gate.opened" ? "person"
   : /firing|delivered|stop\.|gone|error|lost/.test(e.kind) ? "fail"
-  : /fault\.|runner/.test(e.kind) ? "unknown" : /resolved|closed/.test(e.kind) ? "pass" : null;
+  : /fault\.|runner/.test(e.kind) ? "unknown" : /resolved/.test(e.kind) ? "pass" : null;
 const VERB = { note: "notes", ack: "acknowledges", decide: "decides", todo: "to do", handoff: "hands over", step: "", update: "told people" };
 let logged = "";
 function log() {
@@ -293,7 +382,7 @@ function ticks() {
   }
   byId("clock").textContent = r ? `${clock(t)} · ${ofDay(now())} UTC` : `${ofDay(now())} UTC`;
   if (r) {
-    byId("phase").textContent = me.blind ? (r.closed ? "over" : "exercise under way") : r.closed ? `over: ${r.closed}` : r.phase;
+    byId("phase").textContent = me.blind ? (r.closed || r.runner === "gone" ? "over" : "exercise under way") : r.closed ? `over: ${r.closed}` : r.runner === "gone" ? "cut short" : r.phase;
     const left = r.phase_left_ms === null || r.phase_left_ms === undefined || !alive() ? null : r.phase_left_ms - (t - r.at_ms);
     byId("phase-left").textContent = left === null ? "" : `${clock(left)} left`;
     const until = byId("step-left").dataset.until;
@@ -302,10 +391,10 @@ function ticks() {
   const u = state && state.updates;
   if (u) {
     const left = u.last_ms + u.every_ms - now();
-    const late = Boolean(r) && !r.closed && left < 0;
+    const late = u.owed && left < 0;
     byId("overdue").className = late ? "warn" : "soft";
-    byId("overdue").textContent = !r ? "" : late ? `The update is overdue by ${clock(-left)}.`
-      : r.closed ? "Do not forget the all-clear." : `Next update in ${clock(left)}.`;
+    byId("overdue").textContent = late ? `The update is overdue by ${clock(-left)}.`
+      : u.owed ? `Next update in ${clock(left)}.` : r || day() ? "Do not forget the all-clear." : "";
   }
 }
 
@@ -324,7 +413,7 @@ function room() {
   byId("role").title = me.does;
   const kinds = KINDS.filter(([name]) => may(name));
   if (!may(kind)) kind = "note";
-  segments(byId("say-kind"), kinds, () => kind, (name) => { kind = name; byId("say-label").textContent = KINDS.find(([n]) => n === name)[1]; });
+  segments(byId("say-kind"), kinds, () => kind, choose);
   const out = KINDS.filter(([name]) => !may(name)).map(([, label]) => label.toLowerCase());
   byId("say-why").textContent = out.length ? `not for this role: ${out.join(", ")}` : "";
   segments(byId("log-filter"), FILTERS, () => filter, (name) => { filter = name; log(); });
@@ -337,6 +426,17 @@ function room() {
       if (told.ok) { byId("invite-link").hidden = false; byId("invite-link").replaceChildren(h("code", {}, told.link)); }
     } }, role))]);
 }
+function choose(name) {
+  kind = name;
+  byId("say-label").textContent = KINDS.find(([n]) => n === name)[1];
+}
+// What is not known here yet is filled in by a person before it is said to have been sent.
+function write(name, text) {
+  choose(name);
+  for (const b of byId("say-kind").children) b.setAttribute("aria-checked", String(b.dataset.key === kind));
+  byId("say-text").value = text;
+  byId("say-text").focus();
+}
 function wire() {
   byId("say").addEventListener("submit", async (e) => {
     e.preventDefault();
@@ -346,11 +446,12 @@ function wire() {
   byId("say-text").addEventListener("keydown", (e) => { if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) byId("say").requestSubmit(); });
   byId("stop").addEventListener("click", () => byId("stop-ask").showModal());
   byId("stop-ask").addEventListener("close", () => {
-    if (byId("stop-ask").returnValue === "stop") act({ do: "stop", text: byId("stop-why").value }, "the run is being stopped");
+    const how = byId("stop-ask").returnValue;
+    if (how === "stop" || how === "end") stop({ do: "stop", text: byId("stop-why").value, ...(how === "end" ? { day: true } : {}) });
     byId("stop-ask").returnValue = "";
   });
   byId("leave").addEventListener("click", async () => { await ask("/api/leave", {}); location.reload(); });
-  byId("reveal").addEventListener("click", () => act({ do: "reveal" }).then((t) => { if (t.ok) byId("reveal").hidden = true; }));
+  byId("reveal").addEventListener("click", () => act({ do: "reveal" }));
   byId("theme").addEventListener("click", () => {
     const root = document.documentElement;
     const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;

@@ -1,0 +1,57 @@
+"""A GameDay of two parts with three browsers, from the roles to the debrief."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browser_support import Browser, MissingError, Opened, axe_script, chromium
+from gameday_support import People, play, shop_stage, small_stage
+from lab_support import lab
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    try:
+        with chromium() as found:
+            yield found
+    except MissingError as error:
+        missing(error)
+
+
+def missing(error: MissingError) -> None:
+    message = f"{error}: the GameDay was NOT held in a browser"
+    if os.environ.get("GAMEDAY_REQUIRE_REAL") == "1":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def test_a_blind_day_from_the_roles_to_the_debrief(browser: Browser, tmp_path: Path) -> None:
+    try:
+        axe = axe_script()
+    except MissingError as error:
+        missing(error)
+        raise
+    looked: list[str] = []
+
+    def look(people: People, moment: str) -> None:
+        looked.append(moment)
+        if moment == "go":
+            for one in (people.scribe, people.commander):
+                seen = Opened(page=one.page, url="", told=[], asked=[])
+                assert seen.violations(axe) == []
+
+    with lab(tmp_path) as small:
+        play(small_stage(small), browser, look)
+    assert looked == ["go", "step", "stop", "gone", "over"]
+
+
+@pytest.mark.slow
+@pytest.mark.demo
+def test_the_same_day_on_the_shop(browser: Browser, tmp_path: Path) -> None:
+    with shop_stage(tmp_path) as shop:
+        play(shop, browser)
