@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import yaml
-from lab_support import Lab, run_gameday, running
+from lab_support import GAMEDAY, Lab, process, run_gameday
 from set_support import quick_scenario
+
+from gameday.journal import read
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "contract"))
 from notice_fakes import sink, wait_until
@@ -53,15 +55,16 @@ def test_a_run_is_told_of_and_who_is_gone_changes_nothing(small_lab: Lab) -> Non
             "run", "scenario.yaml", "--profile", "smoke", cwd=small_lab.directory, env=env,
             within_s=300,
         )  # fmt: skip
-        wait_until("both are told", lambda: len(chat.posts) == 2, 120)
+        wait_until("both are told", lambda: {START, CLEAR} <= set(chat.titles), 240)
 
     assert ended.returncode in (0, 3), ended.stdout + ended.stderr
-    assert sorted(chat.titles) == sorted([START, CLEAR])
+    assert len(set(chat.titles)) == len(chat.titles), "each is told once"
     run = small_lab.last_run
     found = notices(run)
-    assert [e["subject"] for e in found if e["kind"] == "notice.asked"] == ["start", "clear"]
+    asked = [e["subject"] for e in found if e["kind"] == "notice.asked"]
+    assert asked in (["start", "clear"], ["start", "stop", "clear"]), "a busy machine may stop it"
     gone = {e["subject"] for e in found if e["kind"] == "notice.failed"}
-    assert gone == {"start", "clear"}
+    assert gone == set(asked)
     lines = [json.loads(line) for line in (run / "journal.jsonl").read_text().splitlines()]
     assert lines[-1]["kind"] == "run.closed"
     report = (run / "report.md").read_text()
@@ -74,20 +77,46 @@ def test_a_run_is_told_of_and_who_is_gone_changes_nothing(small_lab: Lab) -> Non
             assert "hook-token" not in text, path
 
 
-def test_the_sentinel_tells_when_the_runner_is_killed(small_lab: Lab, monkeypatch: Any) -> None:
+#: Nothing of it ends before the runner is killed, however busy the machine is.
+LONG = {
+    "phases": {"warmup": "600s", "baseline": "20s", "fault": "10s", "recovery": "10s"},
+    "load": {"arrivals": "2/s", "timeout": "10s"},
+    "stop_when": ["errors > 95% for 60s"],
+}
+
+
+def test_the_sentinel_tells_when_the_runner_is_killed(small_lab: Lab) -> None:
     told_project(small_lab, "chat")
-    with sink() as chat:
-        monkeypatch.setenv("NOTICE_CHAT", chat.url)
-        with running(small_lab, "--quiet") as runner:
-            wait_until("the start is told", lambda: chat.titles == [START], 120)
-            os.kill(runner.pid, signal.SIGKILL)
-            runner.communicate(timeout=60)
-            wait_until("the end is told", lambda: len(chat.posts) == 2, 120)
-            assert chat.titles == [START, CLEAR]
-            assert "by the sentinel" in chat.posts[1][1]["message"]
-            run = small_lab.last_run
-            wait_until("the sentinel knows", lambda: notices(run)[-1]["kind"] == "notice.sent", 120)
-            again = run_gameday("recover", run.name, cwd=small_lab.directory, within_s=120)
-            assert again.returncode == 0, again.stdout + again.stderr
+    quick = quick_scenario("long")
+    scenario = {**quick, **LONG, "load": {**quick["load"], **LONG["load"]}, "profiles": {}}
+    scenario["expect"] = {"baseline": ["errors < 50%"], "fault": ["errors < 60%"]}
+    path = small_lab.directory / "scenario.yaml"
+    path.write_text(yaml.safe_dump(scenario, sort_keys=False))
+    said = small_lab.directory / "said.txt"
+    with sink() as chat, said.open("w") as out, process(
+        [*GAMEDAY, "run", "scenario.yaml", "--quiet"], cwd=small_lab.directory,
+        env={**os.environ, "NOTICE_CHAT": chat.url}, stdin=subprocess.DEVNULL, stdout=out,
+        stderr=out,
+    ) as runner:  # fmt: skip
+        wait_until(
+            "the start is told, or there was no run",
+            lambda: bool(chat.posts) or runner.poll() is not None,
+            240,
+        )
+        assert chat.titles == [START], said.read_text()
+        runner.kill()
+        wait_until("the end is told", lambda: len(chat.posts) == 2, 240)
+        assert chat.titles == [START, CLEAR]
+        assert "by the sentinel" in chat.posts[1][1]["message"]
+        run = small_lab.last_run
+        wait_until("the sentinel knows", lambda: last_word(run) == "notice.sent", 240)
+        again = run_gameday("recover", run.name, cwd=small_lab.directory, within_s=240)
+        assert again.returncode == 0, again.stdout + again.stderr
         assert len(chat.posts) == 2, "it is told once"
     small_lab.assert_clean()
+
+
+def last_word(run: Path) -> str:
+    """The kind of the last notice in the journal, of which the last line may be half written."""
+    found = [e for e in read(run / "journal.jsonl").events if e.kind.startswith("notice.")]
+    return found[-1].kind if found and found[-1].subject == "clear" else ""
