@@ -31,7 +31,7 @@ from gameday.model.notices import (
 from gameday.secrets import masked
 
 #: How long one address may take. The process ends itself; no answer by then is "not known".
-LIMIT_S = 20.0
+LIMIT_S = 30.0
 #: How long the process is waited for: it has to load the library first.
 WAIT_S = LIMIT_S + 10.0
 _OUTPUT_MAX = 64 * 1024
@@ -76,13 +76,16 @@ class Sending:
             self._thread.join(max(0.0, within_s))
         return self._thread is None or not self._thread.is_alive()
 
-    def results(self, within_s: float = WAIT_S) -> tuple[Sent, ...]:
-        """One for each address, in their order; waits at most *within_s*. Never raises."""
+    def results(self, within_s: float | None = None) -> tuple[Sent, ...]:
+        """One for each address, in their order; waits at most *within_s*. Never raises.
+
+        Without it, as long as the process may take.
+        """
         if self._thread is None:
             return tuple(
                 Sent(to=n, error="no process could be started for it") for n in self._names
             )
-        over = self.wait(within_s)
+        over = self.wait(WAIT_S if within_s is None else within_s)
         found = {one.to: one for one in map(_sent, list(self._lines)) if one is not None}
         waited = f"no answer within {time.monotonic() - self._began:.0f} s"
         why = "the process that sends it broke off" if over else waited
@@ -139,9 +142,9 @@ class Teller:
         self._under_way.append((moment, begin(exercise, told)))
         return True
 
-    def finish(self, within_s: float = WAIT_S) -> None:
+    def finish(self, within_s: float | None = None) -> None:
         """Wait for what is under way, and write down what became of it."""
-        until = time.monotonic() + within_s
+        until = time.monotonic() + (WAIT_S if within_s is None else within_s)
         while self._under_way:
             moment, sending = self._under_way.pop(0)
             for kind, data in outcome(sending.results(until - time.monotonic())):

@@ -24,7 +24,7 @@ from gameday.telling import Sending, Teller, asked, begin, outcome
 
 #: At the end of a run with faults still in: whoever cleans up must not wait for a message.
 DIRTY_WAIT_S = 5.0
-CLEAR_WAIT_S = 25.0
+CLEAR_WAIT_S = 30.0
 #: What is still under way when a run ends is waited for no longer.
 STOP_WAIT_S = 3.0
 _LOOK_S = 0.2

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gameday import telling
 from gameday.adapters.notices import apprise_sender
 from gameday.cli.main import run
 
@@ -36,6 +37,8 @@ def chat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sink]:
         apprise_sender.warm()
     (tmp_path / "gameday.yaml").write_text(PROJECT)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(telling, "LIMIT_S", 60.0)  # a busy machine takes its time
+    monkeypatch.setattr(telling, "WAIT_S", 240.0)
     with sink() as made:
         monkeypatch.setenv("NOTICE_CHAT", made.url)
         yield made

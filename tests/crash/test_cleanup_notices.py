@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from cleanup_support import World, Writer
 
+from gameday import telling
 from gameday.errors import AdapterError
 from gameday.journal import read
 from gameday.model.event import Event
@@ -41,6 +42,8 @@ DIRTY = "[EXERCISE] gameday on shop (staging) is over, but NOT CLEAN"
 
 @pytest.fixture
 def chat(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sink]:
+    monkeypatch.setattr(telling, "LIMIT_S", 60.0)  # a busy machine takes its time
+    monkeypatch.setattr(telling, "WAIT_S", 240.0)
     with sink() as made:
         monkeypatch.setenv("NOTICE_CHAT", made.url)
         yield made

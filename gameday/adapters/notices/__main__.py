@@ -24,7 +24,7 @@ from gameday.model.notices import Message
 
 _LONGEST_S = 60.0
 _LOADING_S = 60
-_NICE = 10
+_NICE = 5
 
 
 def main() -> int:
