@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from gameday.model.units import format_ms
 from gameday.report.compared_runs import Side
-from gameday.report.figure import SCHEMA, WIDTH, config
+from gameday.report.figure import SCHEMA, WIDTH, config, zoom_of
 from gameday.report.figure_lanes import Bar, lanes_of
-from gameday.report.figure_parts import LIGHT, PARAMS, Json, Panel, panel_of
+from gameday.report.figure_parts import PARAMS, Json, Panel, panel_of
 from gameday.report.figure_series import QUANTILES, Series, series_of
 
 NAMES = ("before", "after")
@@ -48,9 +48,14 @@ def figure_of_two(before: Side, now: Side) -> ComparedFigure | None:
     spec: Json = {
         "$schema": SCHEMA,
         "description": summary,
-        "background": LIGHT["ground"],
+        "usermeta": {
+            "end_ms": end_ms,
+            "bin_ms": max(one.bin_ms for one in series),
+            "runs": list(NAMES),
+        },
+        "background": {"expr": "ground"},
         "padding": 6,
-        "params": [*PARAMS],
+        "params": [*PARAMS, zoom_of(panels)],
         "datasets": _datasets(sides, series, moves),
         "vconcat": [
             panel_of(panel, width=WIDTH, end_ms=end_ms, axis=panel is last) for panel in panels
@@ -152,6 +157,7 @@ def _captions(moves: Sequence[int], series: Sequence[Series]) -> Iterable[str]:
         yield "Both stand at their own run time."
     for name, one in zip(NAMES, series, strict=True):
         yield f"Rates of the run {name} are means over {format_ms(one.bin_ms)}."
+    yield "Percentiles are of good answers alone; a window with too few of them is a gap."
     missing = [q for q in QUANTILES if not all(q in one.window_ms for one in series)]
     if missing:
         yield f"Too few good answers to draw {' and '.join(missing)} of both."

@@ -1,4 +1,4 @@
-"""The page of two runs over each other: one file that needs no network and no script."""
+"""The page of two runs over each other: one file that needs no network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gameday.report.compared_figure import figure_of_two
 from gameday.report.compared_runs import RunsCompared, Side
 from gameday.report.compared_text import CHANCE, sentence_of, tables
 from gameday.report.drawing import Drawing, DrawingError, drawn
-from gameday.report.html import filled
+from gameday.report.html import Live, filled
 from gameday.report.markdown import CHANGES
 
 _TONES = {"worse": "fail", "better": "pass", "no_change_shown": "pass", "not_compared": "unknown"}
@@ -19,18 +19,24 @@ _TONES = {"worse": "fail", "better": "pass", "no_change_shown": "pass", "not_com
 def render_page(
     found: RunsCompared, before: Side, now: Side, *, draw: Callable[[Any], Drawing] = drawn
 ) -> str:
-    """The whole page. A figure that cannot be drawn is told in it; the tables stand."""
-    figure, picture, why = figure_of_two(before, now), "", ""
+    """The whole page. A figure that cannot be drawn is told in it; the tables stand.
+
+    Without JavaScript the figure is a picture, which cannot be zoomed.
+    """
+    figure, picture, live, why = figure_of_two(before, now), "", None, ""
     if figure is None:
         why = "one of the two runs has no load"
     else:
         try:
-            svg = draw(figure.spec).svg
-            picture = "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+            drawing = draw(figure.spec)
+            svg = base64.b64encode(drawing.svg.encode()).decode()
+            picture = f"data:image/svg+xml;base64,{svg}"
+            live = Live(spec=figure.spec, script=drawing.script)
         except DrawingError as error:
             why = str(error)
     return filled(
         "compared.html",
+        live,
         found=found,
         word=CHANGES[found.change].replace("*", ""),
         tone=_TONES[found.change.value],

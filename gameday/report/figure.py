@@ -75,17 +75,7 @@ def _spec(panels: Sequence[Panel], series: Series, lanes: Lanes, summary: str) -
         "padding": 6,
         "params": [
             *PARAMS,
-            {
-                "name": "zoom",
-                "select": {
-                    "type": "interval",
-                    "encodings": ["x"],
-                    # the wheel alone scrolls the page
-                    "zoom": "wheel![event.ctrlKey || event.metaKey]",
-                },
-                "bind": "scales",
-                "views": [f"view_{panel.name}" for panel in panels],
-            },
+            zoom_of(panels),
         ],
         "datasets": datasets_of(series, lanes),
         "vconcat": [
@@ -98,6 +88,21 @@ def _spec(panels: Sequence[Panel], series: Series, lanes: Lanes, summary: str) -
             "legend": {"color": "independent", "strokeDash": "independent"},
         },
         "config": config(),
+    }
+
+
+def zoom_of(panels: Sequence[Panel]) -> Json:
+    """One zoom of the time axis, which all *panels* follow."""
+    return {
+        "name": "zoom",
+        "select": {
+            "type": "interval",
+            "encodings": ["x"],
+            # the wheel alone scrolls the page
+            "zoom": "wheel![event.ctrlKey || event.metaKey]",
+        },
+        "bind": "scales",
+        "views": [f"view_{panel.name}" for panel in panels],
     }
 
 

@@ -86,10 +86,29 @@ def render_index(rows: Sequence[Mapping[str, str]], scenarios: Sequence[str]) ->
     )
 
 
-def filled(template: str, **values: Any) -> str:
-    """A page of ours without a script: *template* with its style, and no network."""
-    style = Markup(_file("style.css"))  # noqa: S704 - our own file
-    return _environment().get_template(template).render(style=style, policy=policy([]), **values)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """A figure that lives in its page: its definition, and the chart library."""
+
+    spec: Mapping[str, Any]
+    script: str
+
+
+def filled(template: str, live: Live | None = None, /, **values: Any) -> str:
+    """A page of ours: *template* with its style, and no network; no script without a figure."""
+    scripts = [] if live is None else [live.script, _file("report.js")]
+    spec = "" if live is None else json_in_html(live.spec)
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            spec=Markup(spec),  # noqa: S704 - escaped by json_in_html
+            style=Markup(_file("style.css")),  # noqa: S704 - our own file
+            scripts=[Markup(text) for text in scripts],  # noqa: S704 - our own, and the library's
+            policy=policy(scripts),
+            **values,
+        )
+    )
 
 
 def render_quarter(

@@ -101,7 +101,9 @@ def _case(suite: ET.Element, report: Report, finding: Finding, outcome: Outcome)
     }.get(outcome)
     if tag is None:
         return
-    answer = ET.SubElement(case, tag, message=clean(finding.summary))
+    # many viewers show an error as a failure: the words have to say what it is
+    said = f"inconclusive: {finding.summary}" if tag == "error" else finding.summary
+    answer = ET.SubElement(case, tag, message=clean(said))
     if tag != "skipped":
         answer.set("type", outcome.value)
         answer.text = clean("\n".join(_details(report, finding, outcome)))

@@ -34,6 +34,9 @@ from gameday.model.event import Timeline  # noqa: E402
 from gameday.model.plan import Plan  # noqa: E402
 from gameday.model.report import Report  # noqa: E402
 from gameday.report import pages, write_all  # noqa: E402
+from gameday.report.compared_figure import figure_of_two  # noqa: E402
+from gameday.report.compared_page import render_page  # noqa: E402
+from gameday.report.compared_runs import Side, compare_runs  # noqa: E402
 from gameday.report.drawing import Drawing, drawn  # noqa: E402
 
 DESKTOP, PHONE = (1280, 800), (390, 844)
@@ -49,6 +52,14 @@ AXE_SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
 
 class MissingError(Exception):
     """Something of this machine that the tests need is not there; says what."""
+
+
+def missing(error: MissingError) -> None:
+    """A loud skip; a failure where real parts are required."""
+    message = f"{error}: the pages were NOT opened in a browser"
+    if os.environ.get("GAMEDAY_REQUIRE_REAL") == "1":
+        pytest.fail(message)
+    pytest.skip(message)
 
 
 def write_runs(reports: Path) -> dict[str, Path]:
@@ -84,7 +95,33 @@ def _drawing(spec: object) -> Drawing:
 
 @cache
 def _script() -> str:
-    return drawn({"mark": "point", "data": {"values": [{}]}}).script
+    return drawn_of_two().script
+
+
+@cache
+def sides() -> tuple[Side, Side]:
+    """A run that passed and a later one that failed."""
+    made = []
+    for name in ("passed", "failed"):
+        timeline = RUNS[name]()
+        run = replace(report_of(timeline), run_id=DIRECTORIES[name])
+        made.append(Side(plan=plan(), timeline=timeline, report=run))
+    return made[0], made[1]
+
+
+@cache
+def drawn_of_two() -> Drawing:
+    """The figure of both, really drawn; its script is that of every figure."""
+    figure = figure_of_two(*sides())
+    assert figure is not None
+    return drawn(figure.spec)
+
+
+def write_compared(where: Path) -> Path:
+    """The page of both over each other."""
+    found = compare_runs(*sides())
+    where.write_text(render_page(found, *sides(), draw=lambda _: drawn_of_two()), "utf-8")
+    return where
 
 
 @contextlib.contextmanager
@@ -196,12 +233,18 @@ class Opened:
         )
         return self.picture()
 
-    def violations(self, axe: str) -> list[str]:
-        """What axe finds that is serious or critical, a line each."""
+    def violations(self, axe: str, *, only_colours: bool = False) -> list[str]:
+        """What axe finds that is serious or critical, a line each.
+
+        A theme changes nothing but colours: looked at in one, only they are asked for in the other.
+        """
         self.page.evaluate("() => document.querySelectorAll('details').forEach(d => d.open = true)")
         if not self.page.evaluate("() => Boolean(globalThis.axe)"):
             self.page.evaluate(axe)
-        found = self.page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+        which: dict[str, Any] = {"resultTypes": ["violations"]}
+        if only_colours:
+            which["runOnly"] = ["color-contrast", "link-in-text-block"]
+        found = self.page.evaluate("which => axe.run(document, which)", which)
         assert found["passes"], "axe looked at nothing"
         return list(_violations(found["violations"]))
 
@@ -221,7 +264,13 @@ def _violations(found: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 @contextlib.contextmanager
 def opened(
-    browser: Browser, file: Path, size: tuple[int, int], *, dark: bool = False, scale: float = 1
+    browser: Browser,
+    file: Path,
+    size: tuple[int, int],
+    *,
+    dark: bool = False,
+    scale: float = 1,
+    scripts: bool = True,
 ) -> Iterator[Opened]:
     """*file* in a window of *size*, once its figure stands (if it has one)."""
     context = browser.new_context(
@@ -229,13 +278,14 @@ def opened(
         device_scale_factor=scale,
         color_scheme="dark" if dark else "light",
         reduced_motion="reduce",
+        java_script_enabled=scripts,
     )
     try:
         page = context.new_page()
         one = Opened(page=page, url=file.resolve().as_uri(), told=[], asked=[])
         _listen(one)
         page.goto(one.url)
-        if page.locator("#figure-view").count():
+        if scripts and page.locator("#figure-view").count():
             page.wait_for_selector("html[data-figure=drawn]", state="attached")
         yield one
     finally:

@@ -1,4 +1,4 @@
-"""Takes the pictures of docs/report.md: `python tests/browser/screenshots.py`.
+"""Takes the pictures of docs/report.md and docs/compare.md: `python tests/browser/screenshots.py`.
 
 The runs are made by the builders of the tests, with a seed, so that a picture changes only with
 the page. Each is a PNG with a palette: small enough for the repository.
@@ -22,6 +22,7 @@ from browser_support import (
     Opened,
     chromium,
     opened,
+    write_compared,
     write_run,
     write_runs,
 )
@@ -114,6 +115,11 @@ def main() -> None:
             save(browser, "report-dark", one.page.screenshot())
         with opened(browser, files["index"], (1280, 700)) as one:
             save(browser, "report-index", one.page.screenshot())
+        with opened(browser, write_compared(Path(folder) / "compared.html"), (1280, 700)) as one:
+            save(browser, "compared", one.page.screenshot())
+            one.redraws(lambda: one.page.click("#zoom-in"))
+            one.page.locator("#zoom-range").click()  # no ring of focus in the picture
+            save(browser, "compared-figure", one.page.locator("#figure").screenshot())
 
 
 def figure(one: Opened) -> bytes:

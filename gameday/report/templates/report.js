@@ -94,6 +94,27 @@
     return parts.join(" · ");
   }
 
+  // the figure of two runs over each other
+  function readoutOfTwo(data, at) {
+    const parts = [clock(at)];
+    for (const run of data.runs) {
+      const said = [];
+      for (const name of ["asked", "good", "failed"]) {
+        const rows = data.rates.filter((r) => r.run === run && r.name === name && Math.abs(r.t - at) <= data.bin);
+        const row = rows.reduce((best, r) => (!best || Math.abs(r.t - at) < Math.abs(best.t - at) ? r : best), null);
+        if (row && row.y !== null) said.push(`${plain(row.y)}/s ${name}`);
+      }
+      for (const name of data.names) {
+        const rows = data.quantiles.filter((r) => r.run === run && r.name === name);
+        for (let i = 0; i + 1 < rows.length; i += 2) {
+          if (rows[i].t <= at && at < rows[i + 1].t && rows[i].y !== null) said.push(`${name} ${short(rows[i].y)}`);
+        }
+      }
+      parts.push(`${run}: ${said.length ? said.join(", ") : "no data of the load"}`);
+    }
+    return parts.join(" · ");
+  }
+
   async function figure() {
     const box = byId("figure-view");
     if (!box) return;
@@ -103,9 +124,11 @@
     const data = {
       ...sets,
       bin: spec.usermeta.bin_ms,
-      names: [...new Set(sets.quantiles.map((r) => r.q))],
-      slos: [...new Set(sets.burn.map((p) => p.slo))],
+      names: [...new Set(sets.quantiles.map((r) => r.q || r.name))],
+      slos: [...new Set((sets.burn || []).map((p) => p.slo))],
+      runs: spec.usermeta.runs || [],
     };
+    const read = data.runs.length ? readoutOfTwo : readout;
     // the library gives the box another role and name; it keeps its own
     const own = ["role", "aria-label", "aria-roledescription"].map((name) => [name, box.getAttribute(name)]);
     let view = null;
@@ -183,7 +206,7 @@
       if (!(at >= 0 && at <= end)) return;
       cursor = at;
       view.signal("cursor", at).runAsync();
-      byId("figure-readout").textContent = readout(data, at);
+      byId("figure-readout").textContent = read(data, at);
     };
     const keys = {
       "+": () => by(0.5), "=": () => by(0.5), "-": () => by(2), "0": () => zoom(0, end),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import sys
+from base64 import b64encode
 from dataclasses import replace
+from hashlib import sha256
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -209,12 +211,12 @@ def test_the_text_fits_a_terminal_and_hostile_names_do_nothing(
     assert max(len(line) for line in text.splitlines()) <= 90
 
 
-def test_the_page_is_one_file_with_both_runs_and_no_script(
+def test_the_page_is_one_file_with_both_runs_and_only_its_own_scripts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_run(tmp_path / "r", 0, None, timeline(good_run(), change("run.parts", load=EVIL)))
     write_run(tmp_path / "r", 1, None, BAD)
-    svg = Drawing(svg="<svg/>", png=b"", script="")
+    svg = Drawing(svg="<svg/>", png=b"", script="/* the chart library */")
     monkeypatch.setattr(compared_page.render_page, "__kwdefaults__", {"draw": lambda _: svg})
     page = tmp_path / "compared.html"
 
@@ -224,12 +226,18 @@ def test_the_page_is_one_file_with_both_runs_and_no_script(
 
     assert code == 1
     assert page.read_text(encoding="utf-8") == text, "the same runs, the same bytes"
-    assert "<script" not in text
-    assert not re.search(r'(?:src|href)="(?!data:)', text)
-    assert "default-src 'none'; script-src ;" in unescape(text)
+    scripts = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    assert len(scripts) == 2
+    hashes = {b64encode(sha256(one.encode()).digest()).decode() for one in scripts}
+    assert set(re.findall(r"'sha256-([^']+)'", unescape(text))) == hashes
+    assert EVIL not in text
+    assert not re.search(r'(?:src|href)="(?!data:|#)', text)
+    assert "default-src 'none'; script-src 'sha256-" in unescape(text)
     for one in ("differences", "expectations", "numbers", "ladders", "faults"):
         assert f'id="table-{one}"' in text
-    assert 'src="data:image/svg+xml;base64,' in text
+    spec = json.loads(text.partition('id="figure-spec">')[2].partition("</script>")[0])
+    assert spec["usermeta"]["runs"] == ["before", "after"]
+    assert '<img id="figure-picture" src="data:image/svg+xml;base64,' in text, "without scripts"
     assert "wrote" in capsys.readouterr().err
 
 
@@ -245,6 +253,7 @@ def test_a_figure_that_cannot_be_drawn_leaves_the_tables(tmp_path: Path) -> None
     text = compared_page.render_page(compare_runs(*sides), *sides, draw=cannot)
 
     assert "No engine." in text
+    assert "<script" not in text
     assert 'id="table-numbers"' in text
 
 
