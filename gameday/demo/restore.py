@@ -149,9 +149,12 @@ async def check_tables(shop: Shop, _file: Path) -> str:
 async def check_rows(shop: Shop, file: Path) -> str:
     """Every table has the rows that it had: by number and by checksum. Raises RestoreError."""
     wanted = _read_note(file)["tables"]
-    wrong, rows = [], 0
+    wrong: list[str] = []
+    rows = 0
     async with shop.connection(_RESTORED) as connection:
-        for name in await _names(connection):
+        there = await _names(connection)
+        wrong += [f"{name} did not come back" for name in wanted if name not in there]
+        for name in there:
             found = await _facts(connection, name)
             rows += int(found["rows"])
             if found != wanted.get(name):

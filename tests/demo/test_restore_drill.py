@@ -114,12 +114,14 @@ def test_a_row_that_is_not_as_it_was_is_found(project: Path) -> None:
     note = project / ".shop" / "backup.json"
     told = json.loads(note.read_text())
     told["tables"]["products"]["checksum"] = "0" * 32
+    told["tables"]["invoices"] = {"rows": 3, "checksum": "0" * 32}
     note.write_text(json.dumps(told))
 
     code, facts = rehearse(project, **without_backup())
 
     assert code == 1
     assert "products has 16 rows and had 16, or other content" in str(facts["reason"])
+    assert "invoices did not come back" in str(facts["reason"])
 
 
 def test_without_a_backup_there_is_no_drill(project: Path) -> None:
