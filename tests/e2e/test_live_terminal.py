@@ -171,7 +171,7 @@ def test_a_killed_run_leaves_the_terminal_as_it_was(small_lab: Lab) -> None:
         os.close(follower)
         mode = termios.tcgetattr(leader)
         killed = False
-        for text in read_from(leader, 120):  # until the sentinel has let go of it
+        for text in read_from(leader, 300):  # until the sentinel has let go of it
             screen.feed(text)
             if not killed and small_lab.faulty() and phase_of(screen) == "fault":
                 assert (screen.other, screen.hidden) == (True, True)
