@@ -53,7 +53,7 @@ def frame_of(runs: Iterable[RunSeen], period: Period, as_of: datetime.datetime) 
 
 
 def was_due(due: datetime.datetime, period: Period, as_of: datetime.datetime) -> bool:
-    """Whether the last second before *due* is in *period* and over: midnight ends the day before."""
+    """Whether the last second before *due* is over, in *period*: midnight ends the day before."""
     last = due - datetime.timedelta(seconds=1)
     return period.has(last) and last <= as_of
 

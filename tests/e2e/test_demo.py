@@ -34,7 +34,10 @@ def demo(directory: Path, *arguments: str) -> tuple[int, str, dict]:
 
 
 def assert_passed(code: int, output: str, result: dict) -> None:
-    """Exit code 0. A loud skip where others kept the machine busy, and it may be their doing."""
+    """Exit code 0. A loud skip where others kept the machine busy, and it may be their doing.
+
+    Where real parts are required, as in CI, there is no skip: what was not shown is a failure.
+    """
     failed = {f["check"] for f in result["expectations"] if f["outcome"] == "fail"}
     if code == 0:
         return
@@ -56,7 +59,7 @@ def assert_failed(wanted: int, code: int, output: str, result: dict, reasons: li
 
 
 def not_shown(result: dict) -> None:
-    pytest.skip(f"this machine had too much else to do: {result['verdict']['reason']}")
+    missing(f"this machine had too much else to do: {result['verdict']['reason']}")
 
 
 def test_the_shop_absorbs_slow_payments_and_says_so(tmp_path: Path) -> None:
