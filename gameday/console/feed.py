@@ -167,12 +167,15 @@ class Feed:
         return frozenset(BLIND_ROLES) if self.blind else frozenset()
 
     def _revealed(self) -> bool:
-        """Whether what was broken is shown to all; a run that began since is not."""
+        """Whether what was broken is shown to all; a run under way, or that began since, is not."""
         day = self.day
         if day is None or day.revealed_wall_ms < 0:
             return False
-        runs = list(self._runs.values())
-        return all(0 < f.run.origin_wall_ms <= day.revealed_wall_ms for f in runs)
+        runs = [(f.run, f.life) for f in list(self._runs.values())]
+        return all(
+            (run.closed or life is Life.GONE) and 0 < run.origin_wall_ms <= day.revealed_wall_ms
+            for run, life in runs
+        )
 
     def why_hidden(self) -> str:
         """Why it is not time to show to all what is broken; empty when it is."""

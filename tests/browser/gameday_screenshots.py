@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 
 from browser_support import DESKTOP, PHONE, Browser, chromium
-from gameday_support import Desk, People, play, shop_stage
+from gameday_stages import shop_stage
+from gameday_support import Desk, People, play
 from screenshots import save
 
 #: Moment of the story -> the picture, whose page it is, and where it is scrolled to.
@@ -33,6 +34,10 @@ def main() -> None:
             if place:
                 one.page.evaluate("at => document.querySelector(at).scrollIntoView()", place)
                 one.page.evaluate("() => scrollBy(0, -110)")
+            elif moment == "over":
+                one.page.wait_for_selector(
+                    "html[data-figure=drawn]", state="attached", timeout=300_000
+                )
             elif moment != "stop":
                 one.page.evaluate("() => scrollTo(0, 0)")
             take(browser, name, one)

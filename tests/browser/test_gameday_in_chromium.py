@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from browser_support import Browser, MissingError, Opened, axe_script, chromium
-from gameday_support import People, play, shop_stage, small_stage
+from gameday_stages import shop_stage, small_stage
+from gameday_support import People, play
 from lab_support import lab
 
 pytestmark = pytest.mark.real

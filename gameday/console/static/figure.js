@@ -78,6 +78,7 @@ async function again() {
     if (key === tag) return;
     const made = JSON.parse(text);
     if (!made) return;
+    if (!view) byId("figure-told").textContent = "The figure is being drawn.";
     await load();
     await draw(made.spec);
     tag = key;
