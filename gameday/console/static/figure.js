@@ -8,6 +8,7 @@ let shown = null;
 let busy = false;
 let tag = "";
 let library = null;
+let usual = "";
 
 function load() {
   library = library || new Promise((done, failed) => {
@@ -64,6 +65,10 @@ async function draw(spec) {
   }
 }
 
+function told(text) {
+  byId("figure-told").textContent = text;
+  byId("figure-told").hidden = !text;
+}
 async function again() {
   const box = byId("figure");
   const place = box.getBoundingClientRect();
@@ -75,19 +80,18 @@ async function again() {
     if (!answer.ok) return;
     const text = await answer.text();
     const key = `${text.length}/${box.clientWidth}/${document.documentElement.dataset.theme || ""}/${text.slice(-4000)}`;
-    if (key === tag) return;
+    if (key === tag) return told(usual);
     const made = JSON.parse(text);
     if (!made) return;
-    if (!view) byId("figure-told").textContent = "The figure is being drawn.";
+    if (!view) told("The figure is being drawn.");
     await load();
     await draw(made.spec);
     tag = key;
-    byId("figure-told").textContent = made.captions.length ? "" : "Load and answers; drawn again every few seconds.";
-    byId("figure-told").hidden = made.captions.length > 0;
+    usual = made.captions.length ? "" : "Load and answers; drawn again every few seconds.";
+    told(usual);
     document.documentElement.dataset.figure = "drawn";
   } catch (error) {
-    byId("figure-told").hidden = false;
-    byId("figure-told").textContent = `The figure could not be drawn: ${error.message}. The numbers above say the same.`;
+    told(`The figure could not be drawn: ${error.message}. The numbers above say the same.`);
   } finally {
     busy = false;
   }
