@@ -64,7 +64,7 @@ def benchmarks(session: nox.Session) -> None:
     session.install("-e.[demo,test]")
     for name in (
         "cli_start", "check_speed", "proxy_overhead", "load_capacity", "plugin_cost", "stall",
-        "wedge", "compare_shop",
+        "wedge", "compare_shop", "report_hour", "quarter_year", "console_viewers",
     ):  # fmt: skip
         session.run("python", f"benchmarks/{name}.py", success_codes=[0, 1])
 
