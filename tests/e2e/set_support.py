@@ -11,7 +11,7 @@ from lab_support import Lab
 
 #: As short as a run can be that still proves something.
 QUICK: Mapping[str, Any] = {
-    "phases": {"warmup": "0s", "baseline": "2s", "fault": "2s", "recovery": "1s"},
+    "phases": {"warmup": "0s", "baseline": "2s", "fault": "4s", "recovery": "1s"},
     "load": {"arrivals": "20/s"},
 }
 

@@ -20,7 +20,7 @@ def write(lab: Lab, latency: str) -> None:
     made = quick_scenario("back-late")
     made["faults"][0]["toxic"]["latency"] = latency
     made["expect"]["fault"] = ["errors < 50%", "p50 < 300ms"]
-    made["phases"] = {**QUICK["phases"], "fault": "3s"}
+    made["phases"] = dict(QUICK["phases"])
     made["load"] = {**made["load"], **QUICK["load"]}
     del made["profiles"]
     (lab.directory / "scenario.yaml").write_text(yaml.safe_dump(made, sort_keys=False))
