@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gameday.app.doctor import Line, clock_line, seen
+from gameday.app.projects import project_here
 from gameday.app.sources import CLOCK_MS, explained
-from gameday.errors import CannotSeeError, GamedayError, ScenarioError, UsageError
-from gameday.model.diagnostics import has_errors
+from gameday.errors import CannotSeeError, GamedayError, UsageError
 from gameday.model.project import AlertingSpec, Environment, Project
 
 
 def look_at_source(name: str, *, project: Path | None, environment: str | None) -> Iterator[Line]:
     """Every line, as soon as it is known. Raises UsageError when there is no such source."""
-    found = _project(project)
+    _, found = project_here(project)
     place = _place(name, found, environment)
     try:
         yield from _lines(name, place, Path(found.directory))
@@ -62,18 +62,6 @@ def _allowed_ms(alerting: AlertingSpec) -> float:
         return max(CLOCK_MS, PrometheusSource(alerting.prometheus_url).check().interval_ms)
     except CannotSeeError:
         return CLOCK_MS
-
-
-def _project(given: Path | None) -> Project:
-    from gameday.scenario.build import find_project, read_project
-
-    path = given or find_project(Path.cwd())
-    if path is None:
-        raise UsageError("there is no `gameday.yaml` here or above; name one with `--project`")
-    project, _, diagnostics = read_project(path)
-    if project is None or has_errors(diagnostics):
-        raise ScenarioError(diagnostics)
-    return project
 
 
 def _place(name: str, project: Project, environment: str | None) -> Environment:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gameday.errors import ScenarioError, UsageError
+from gameday.app.projects import project_at
+from gameday.errors import UsageError
 from gameday.model.finding_record import FindingRecord, FindingsPolicy
 from gameday.ports import FindingStore
 
@@ -26,14 +27,12 @@ def register_of(*, store: str | None = None, project: Path | None = None) -> Reg
     A path given here is relative to where we are, one of the project file to its folder. Raises
     `ScenarioError` where the project file has errors, `UsageError` for a place that cannot be.
     """
-    from gameday.scenario.build import find_project, read_project
+    from gameday.scenario.build import find_project
 
     path = project or find_project(Path.cwd())
     policy, base = FindingsPolicy(), Path()
     if path is not None:
-        read, _, found = read_project(path)
-        if read is None:
-            raise ScenarioError(found)
+        read = project_at(path)
         policy, base = read.findings, Path(read.directory)
     if store:
         policy, base = replace(policy, store=store), Path()

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from gameday.app.finding_store import found, register_of
 from gameday.app.findings import now_utc
+from gameday.app.projects import project_here
 from gameday.app.scenario_run import locked
-from gameday.errors import CannotSeeError, ScenarioError, UsageError
+from gameday.errors import CannotSeeError, UsageError
 from gameday.model.finding_record import FindingRecord
-from gameday.model.project import Project
 from gameday.model.tickets import (
     JiraSpec,
     NewTicket,
@@ -134,7 +134,7 @@ def ticket_command(
     finding: str, *, store: str | None, project: Path | None, dry_run: bool
 ) -> ExitCode:
     """Make or tell the ticket of a finding; with *dry_run* only say what would be done."""
-    path, where = _project(project)
+    path, where = project_here(project)
     spec = where.tickets
     if spec is None:
         raise UsageError(
@@ -162,18 +162,6 @@ def ticket_system(spec: TicketSpec, directory: str) -> Iterator[TicketSystem]:
     what = "Jira" if isinstance(spec, JiraSpec) else "ServiceNow"
     with TicketApi(spec.url, what=what, user=spec.user, token=token) as api:
         yield JiraTickets(spec, api) if isinstance(spec, JiraSpec) else ServiceNowTickets(spec, api)
-
-
-def _project(path: Path | None) -> tuple[Path, Project]:
-    from gameday.scenario.build import find_project, read_project
-
-    path = path or find_project(Path.cwd())
-    if path is None:
-        raise UsageError("no `gameday.yaml` here or above; name one with `--project`")
-    read, _, problems = read_project(path)
-    if read is None:
-        raise ScenarioError(problems)
-    return path, read
 
 
 def _several(tickets: tuple[Ticket, ...]) -> Iterator[str]:

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gameday.errors import RefusedError, ScenarioError, UsageError
+from gameday.app.projects import project_here
+from gameday.errors import RefusedError, UsageError
 from gameday.model.notices import NoticeMoment, NoticeSpec, trial_message
 from gameday.model.verdict import ExitCode
 from gameday.telling import Sending, Sent
@@ -36,14 +37,7 @@ def trial_command(name: str | None, *, project: Path | None, send: bool, as_json
 
 def _notices(project: Path | None, name: str | None) -> tuple[tuple[NoticeSpec, ...], str]:
     """Those that are asked for, and the project's folder. Raises where there is none."""
-    from gameday.scenario.build import find_project, read_project
-
-    path = project or find_project(Path.cwd())
-    if path is None:
-        raise UsageError("no `gameday.yaml` here or above; name one with `--project`")
-    read, _, found = read_project(path)
-    if read is None:
-        raise ScenarioError(found)
+    path, read = project_here(project)
     if not read.notices:
         raise UsageError(f"`{path}` has no `notices`, so nobody is told of a run")
     chosen = tuple(one for one in read.notices if name in (None, one.name))

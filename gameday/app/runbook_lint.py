@@ -13,7 +13,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from gameday import __version__
-from gameday.errors import ScenarioError, UsageError
+from gameday.app.projects import project_at
+from gameday.errors import UsageError
 from gameday.model.project import Project
 from gameday.model.runbook import Around, Document, Finding, Level
 from gameday.model.verdict import ExitCode
@@ -139,15 +140,13 @@ def _around(
 
 def _project(request: LintRequest) -> tuple[Project, Path]:
     """The project, and the folder that its paths start from; without a file, an empty one here."""
-    from gameday.scenario.build import find_project, read_project
+    from gameday.scenario.build import find_project
 
     start = next((p for p in request.paths if p.exists()), Path())
     path = request.project or find_project(start if start.is_dir() else start.parent)
     if path is None:
         return Project(), Path.cwd()
-    project, _, found = read_project(path)
-    if project is None:
-        raise ScenarioError(found)
+    project = project_at(path)
     return project, Path(project.directory)
 
 
