@@ -7,8 +7,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from http_fake import FakeHandler, served
 
 TOKEN = "glsa_right"
 
@@ -63,41 +64,20 @@ def grafana() -> Iterator[Grafana]:
     state = Grafana()
     state.hang.set()
 
-    class Handler(BaseHTTPRequestHandler):
-        timeout = 10
-
+    class Handler(FakeHandler):
         def _do(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             state.hang.wait(10)
             token = self.headers.get("Authorization", "")
             status, answer = state.answer(self.command, self.path, token, body)
             state.calls.append((self.command, self.path, status))
-            data = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+            self.reply(status, json.dumps(answer).encode())
 
         do_POST = do_PATCH = _do  # noqa: N815 - the names that http.server calls
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *_: object) -> None:
-            """A client that waits no longer."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield state
-    finally:
-        state.hang.set()
-        server.shutdown()
-        thread.join(10)
-        server.server_close()
+    with served(Handler) as port:
+        state.url = f"http://127.0.0.1:{port}"
+        try:
+            yield state
+        finally:
+            state.hang.set()

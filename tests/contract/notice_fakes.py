@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import email
 import json
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from aiosmtpd.controller import Controller
+from http_fake import FakeHandler, served
 
 
 def wait_until(what: str, condition: Callable[[], bool], within_s: float = 60.0) -> None:
@@ -50,43 +49,19 @@ def sink(*, certificate: Path | None = None) -> Iterator[Sink]:
     state = Sink()
     state.open.set()
 
-    class Handler(BaseHTTPRequestHandler):
-        timeout = 30
-
-        def do_POST(self) -> None:
+    class Handler(FakeHandler):
+        def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             state.posts.append((self.path, body))
             state.open.wait(60)
-            data = b"ok"
-            self.send_response(state.status)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+            self.reply(state.status, b"ok")
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *_: object) -> None:
-            """A client that waits no longer."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    if certificate is not None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    state.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield state
-    finally:
-        state.open.set()
-        server.shutdown()
-        thread.join(30)
-        server.server_close()
+    with served(Handler, certificate=certificate) as port:
+        state.port = port
+        try:
+            yield state
+        finally:
+            state.open.set()
 
 
 @dataclass

@@ -8,14 +8,14 @@ from __future__ import annotations
 import base64
 import json
 import re
-import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from http_fake import FakeHandler, served
 
 TOKEN = "tkt-right-token"
 USER = "bot@example.org"
@@ -184,9 +184,7 @@ class ServiceNow(Server):
 def serving(state: Server) -> Iterator[None]:
     """*state* on loopback."""
 
-    class Handler(BaseHTTPRequestHandler):
-        timeout = 30
-
+    class Handler(FakeHandler):
         def _do(self) -> None:
             raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             trouble = None
@@ -204,32 +202,11 @@ def serving(state: Server) -> Iterator[None]:
                 self.close_connection = True
                 return
             data = b"" if answer is None else json.dumps(answer).encode()
-            self.send_response(status)
-            if trouble is not None and trouble.retry_after is not None:
-                self.send_header("Retry-After", trouble.retry_after)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+            waits = trouble.retry_after if trouble is not None else None
+            self.reply(status, data, **({} if waits is None else {"Retry_After": waits}))
 
         do_GET = do_POST = do_PUT = do_PATCH = _do  # noqa: N815 - the names that http.server calls
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    class Threads(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *_: object) -> None:
-            """A client that waits no longer."""
-
-    server = Threads(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with served(Handler) as port:
+        state.url = f"http://127.0.0.1:{port}"
         yield
-    finally:
-        server.shutdown()
-        thread.join(30)
-        server.server_close()
