@@ -62,6 +62,25 @@ def missing(error: MissingError) -> None:
     pytest.skip(message)
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    # of the module, not of the session: its event loop must not outlive these tests
+    try:
+        with chromium() as found:
+            yield found
+    except MissingError as error:
+        missing(error)
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    try:
+        return axe_script()
+    except MissingError as error:
+        missing(error)
+        raise
+
+
 def write_runs(reports: Path) -> dict[str, Path]:
     """A directory of runs with their pages, and the page of all of them, each under its name."""
     found = {}

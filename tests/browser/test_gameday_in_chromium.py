@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser_support import Browser, MissingError, Opened, axe_script, chromium
+from browser_support import Browser, Opened
 from gameday_stages import shop_stage, small_stage
 from gameday_support import People, play
 from lab_support import lab
@@ -15,28 +13,9 @@ from lab_support import lab
 pytestmark = pytest.mark.real
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    try:
-        with chromium() as found:
-            yield found
-    except MissingError as error:
-        missing(error)
-
-
-def missing(error: MissingError) -> None:
-    message = f"{error}: the GameDay was NOT held in a browser"
-    if os.environ.get("GAMEDAY_REQUIRE_REAL") == "1":
-        pytest.fail(message)
-    pytest.skip(message)
-
-
-def test_a_blind_day_from_the_roles_to_the_debrief(browser: Browser, tmp_path: Path) -> None:
-    try:
-        axe = axe_script()
-    except MissingError as error:
-        missing(error)
-        raise
+def test_a_blind_day_from_the_roles_to_the_debrief(
+    browser: Browser, axe: str, tmp_path: Path
+) -> None:
     looked: list[str] = []
 
     def look(people: People, moment: str) -> None:

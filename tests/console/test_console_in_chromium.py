@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import sys
 import threading
@@ -18,34 +17,11 @@ from console_support import ALERT, FAULT, RUN_ID, TESTS, Runner, Server, console
 if str(TESTS / "browser") not in sys.path:
     sys.path.insert(0, str(TESTS / "browser"))
 
-from browser_support import (
-    DESKTOP,
-    PHONE,
-    Browser,
-    MissingError,
-    Opened,
-    axe_script,
-    chromium,
-)
+from browser_support import DESKTOP, PHONE, Browser, Opened, axe, browser
 from playwright.sync_api import Page
 
+__all__ = ["axe", "browser"]
 pytestmark = pytest.mark.real
-
-
-def missing(error: MissingError) -> None:
-    message = f"{error}: the console was NOT opened in a browser"
-    if os.environ.get("GAMEDAY_REQUIRE_REAL") == "1":
-        pytest.fail(message)
-    pytest.skip(message)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    try:
-        with chromium() as found:
-            yield found
-    except MissingError as error:
-        missing(error)
 
 
 @dataclass
@@ -249,13 +225,8 @@ def test_a_page_that_loses_its_connection_says_so_and_comes_back(
 
 
 def test_the_figure_is_drawn_and_all_is_accessible_in_both_themes(
-    browser: Browser, run: Runner, tmp_path: Path
+    browser: Browser, axe: str, run: Runner, tmp_path: Path
 ) -> None:
-    try:
-        axe = axe_script()
-    except MissingError as error:
-        missing(error)
-        raise
     with console(cwd=tmp_path) as server, desk(browser, server, "coordinator", DESKTOP) as one:
         run.play("runbook.asked")
         one.sees("call-the-owner")
