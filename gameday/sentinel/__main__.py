@@ -55,7 +55,6 @@ def _watch(options: argparse.Namespace) -> int:
         runner=options.runner,
         runner_fd=_pidfd(options.runner),
         deadline_s=options.deadline_s,
-        look=kept.look,
     )
     for kind in registry.undo_kinds():
         registry.undoer(kind)  # nothing is imported any more when it counts

@@ -56,7 +56,7 @@ class CleanUp:
         began = time.monotonic()
         owner = owner_file.read(self.run_dir)
         if owner.runner is None and self.kept is not None:
-            owner = self.kept.owner
+            owner = self.kept.owner()
         read_kept = self.kept.journal if self.kept is not None else None
         record = Record.of(self.run_dir / JOURNAL, log=self.log, kept=read_kept)
         record.open_if_quick()

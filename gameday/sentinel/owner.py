@@ -1,10 +1,12 @@
-"""`owner.json` in a run directory: who runs it, and what has to be tidied up after it.
+"""`owner.jsonl` in a run directory: who runs it, and what has to be tidied up after it.
 
-Plain data, replaced as a whole, so that a clean-up finds it complete whenever the runner died.
+Its last whole line says all of it. A change is one line more: a clean-up finds the file complete
+whenever the runner died, and whoever has it open still sees changes after somebody deleted it.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -18,7 +20,7 @@ from typing import Any
 from gameday.errors import RefusedError
 from gameday.processes import Life, life_of, own_identity
 
-FILE = "owner.json"
+FILE = "owner.jsonl"
 LOCK = "cleanup.lock"
 CALL_MS = 10_000
 #: Of a run on another host or in another container it is only known when its journal last grew.
@@ -48,16 +50,26 @@ class Owner:
 def read(run_dir: Path) -> Owner:
     """What is known of the owner of a run; nothing, if there is no file."""
     try:
-        raw = json.loads((run_dir / FILE).read_text(encoding="utf-8"))
-        return Owner(
-            runner=raw["runner"],
-            sentinel=raw["sentinel"],
-            call_ms=int(raw["call_ms"]),
-            parts=tuple(Part(**part) for part in raw["parts"]),
-            after=tuple(raw["after"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return parse((run_dir / FILE).read_bytes())
+    except OSError:
         return Owner()
+
+
+def parse(data: bytes) -> Owner:
+    """What the file says: its last line that is whole. Nothing, if there is none."""
+    for line in reversed(data.splitlines()):
+        try:
+            raw = json.loads(line)
+            return Owner(
+                runner=raw["runner"],
+                sentinel=raw["sentinel"],
+                call_ms=int(raw["call_ms"]),
+                parts=tuple(Part(**part) for part in raw["parts"]),
+                after=tuple(raw["after"]),
+            )
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            continue
+    return Owner()
 
 
 def claim(run_dir: Path, *, call_ms: int = CALL_MS) -> None:
@@ -145,10 +157,12 @@ def _write(run_dir: Path, owner: Owner) -> None:
         ],
         "after": [dict(undo) for undo in owner.after],
     }
-    path = run_dir / FILE
-    new = path.with_suffix(".new")
-    with new.open("w", encoding="utf-8") as file:
-        json.dump(raw, file, indent=1, sort_keys=True)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+    # the first newline ends what a full disk left torn
+    line = b"\n" + json.dumps(raw, sort_keys=True).encode() + b"\n"
+    fd = os.open(run_dir / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        if os.write(fd, line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(run_dir / FILE))
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -6,7 +6,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,6 @@ class Watch:
     runner: Mapping[str, Any]
     runner_fd: int | None  # a pidfd; None if the runner was gone already
     deadline_s: float
-    look: Callable[[], object] = bool  # called all the time while it watches
 
     def until_over(self) -> str | None:
         """Block until the runner is over; why to take over, or None after a clean end."""
@@ -40,7 +39,6 @@ class Watch:
         while True:
             before = time.monotonic()
             ready = {fd for fd, _ in poll.poll(_POLL_S * 1000)}
-            self.look()
             now = time.monotonic()
             if now - before > 1.0 + _POLL_S:
                 heard = now  # this process did not run either: the machine was paused

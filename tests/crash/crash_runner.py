@@ -8,10 +8,13 @@
     dirty      ends as a run ends, but with the fault in place
     clean      takes everything out and ends as a run ends
     nosentinel everything is in place, but there is no sentinel
+    unseen     as `hold`, but the sentinel stands still (SIGSTOP) from its first moment on
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -31,7 +34,7 @@ CALL_MS = 1_000
 
 
 class Runner:
-    def __init__(self, run_dir: Path, url: str, target: Target, *, sentinel: bool = True) -> None:
+    def __init__(self, run_dir: Path, url: str, target: Target, mode: str) -> None:
         self.run_dir, self.url, self.target = run_dir, url, target
         self.began = time.time()
         self.journal = Journal.open(run_dir / "journal.jsonl")
@@ -39,8 +42,10 @@ class Runner:
         self.note("run.opened", run_dir.name, data={"origin_wall_ms": origin})
         owner.claim(run_dir, call_ms=CALL_MS)
         self.sentinel: SentinelHandle | None = None
-        if sentinel:
+        if mode != "nosentinel":
             self.sentinel = start(run_dir, heartbeat_s=0.4, call_ms=CALL_MS)
+            if mode == "unseen":
+                os.kill(self.sentinel.pid, signal.SIGSTOP)
         self.lease = Lease(url, run_dir.name)
         owner.add_after(run_dir, self.lease.undo)
         self.lease.take()
@@ -120,14 +125,14 @@ def stand_still_before_create() -> None:
 def main() -> None:
     run_dir, url, listen, upstream, mode = sys.argv[1:6]
     target = Target(name="pay", proxy="payments", listen=listen, upstream=upstream)
-    runner = Runner(Path(run_dir), url, target, sentinel=mode != "nosentinel")
+    runner = Runner(Path(run_dir), url, target, mode)
     opened = runner.open_target()
     if mode == "between":
         stand_still_before_create()
     if mode == "inflight":
         say("inflight")
     undo = runner.inject("slow", sys.argv[6] if mode == "inflight" else None)
-    if mode in ("hold", "nosentinel"):
+    if mode in ("hold", "nosentinel", "unseen"):
         runner.inject("dead", down=True)
         say("hold")
         runner.beat_for_ever()

@@ -78,7 +78,7 @@ def _at_line(number: int, deed: dict[str, Any]) -> None:
 
 def kill_sentinel() -> None:
     """End it as the kernel would, and wait until it is gone."""
-    run_dir = next(p.parent for p in Path("reports").glob("*/owner.json"))
+    run_dir = next(p.parent for p in Path("reports").glob("*/owner.jsonl"))
     found = owner.read(run_dir).sentinel
     if found is not None:
         kill(found)

@@ -296,8 +296,12 @@ def test_a_journal_that_cannot_be_read_is_no_clean_one(
     owner.add_after(run_dir, {"kind": "fake", "name": "lease"})
     Writer(run_dir).note("run.closed", "run-1", data={"dirty": ["a"]})
 
+    real = Path.read_bytes
+
     def refused(path: Path) -> bytes:
-        raise PermissionError(13, "Permission denied", str(path))
+        if path.name == "journal.jsonl":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
 
     monkeypatch.setattr(Path, "read_bytes", refused)
     (found,) = find_dirty_runs(run_dir.parent)

@@ -15,7 +15,7 @@ from cleanup_support import World, Writer
 from crash_support import Scene, wait_until
 
 from gameday.journal import read
-from gameday.processes import gone_within
+from gameday.processes import gone_within, own_identity
 from gameday.sentinel import __main__ as program
 from gameday.sentinel import cleanup, owner
 from gameday.sentinel.cleanup import CleanUp
@@ -106,10 +106,8 @@ def test_what_was_kept_of_a_deleted_run_is_undone(
     writer = Writer(run_dir)
     kept = keep(run_dir)
     owner.add_after(run_dir, {"kind": "fake", "name": "lease"})
-    kept.look()
     writer.inject("a", "a")
     shutil.rmtree(run_dir)
-    kept.look()
     writer.inject("b", "b")  # into a journal that has no name any more
     world = World({"a", "b", "lease"})
 
@@ -118,6 +116,22 @@ def test_what_was_kept_of_a_deleted_run_is_undone(
     assert report.clean
     assert world.there == set()
     assert world.reverted[-1] == "lease"
+
+
+def test_a_note_that_a_full_disk_left_torn_hides_neither_the_one_before_nor_the_one_after(
+    run_dir: Path,
+) -> None:
+    owner.claim(run_dir)
+    owner.add_after(run_dir, {"kind": "fake", "name": "first"})
+    with (run_dir / owner.FILE).open("ab") as file:
+        file.write(b'\n{"runner": {"pid": 1}, "sentinel": null, "after": [')
+    assert [undo["name"] for undo in owner.read(run_dir).after] == ["first"]
+
+    owner.add_after(run_dir, {"kind": "fake", "name": "second"})
+
+    found = owner.read(run_dir)
+    assert found.runner == own_identity()
+    assert [undo["name"] for undo in found.after] == ["first", "second"]
 
 
 def test_a_run_that_ends_dirty_and_is_deleted_is_no_clean_one(
@@ -168,12 +182,16 @@ def test_a_full_disk_takes_no_word_and_no_work_from_it(one_scene: Scene) -> None
     assert scene.sentinel_ended(60)
 
 
-def test_killed_after_its_directory_was_deleted(one_scene: Scene) -> None:
+@pytest.mark.parametrize("mode", ["hold", "unseen"])
+def test_killed_after_its_directory_was_deleted(one_scene: Scene, mode: str) -> None:
+    """Also when the sentinel had no moment to see what was noted after it began to watch."""
     scene = one_scene
-    assert scene.start("hold") == "hold"
+    assert scene.start(mode) == "hold"
     sentinel = owner.read(scene.run_dir).sentinel
     assert sentinel is not None
     shutil.rmtree(scene.run_dir)
+    if mode == "unseen":
+        os.kill(sentinel["pid"], signal.SIGCONT)
     scene.signal(signal.SIGKILL)
 
     wait_until("nothing of the run is left", scene.off, 60)
