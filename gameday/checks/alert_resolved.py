@@ -93,16 +93,22 @@ def _after(
         summary = (
             f"{expected.alert} resolved while the fault was still in: the service had cured itself"
         )
-    again_ms = case.sight.seen_again_ms(last.ended_ms)
-    if last.ended_ms <= due_ms < again_ms:
-        blind = case.sight.blind_in(last.ended_ms, again_ms)
-        summary = f"{expected.alert} was not seen any more, but {blind}; {allowed}"
+    if last.ended_ms <= due_ms and (unseen := _unseen(case, last.ended_ms, due_ms)):
+        summary = f"{expected.alert} was not seen any more, but {unseen}; {allowed}"
         return _found(expected, Outcome.INCONCLUSIVE, summary, fault, last)
     if last.ended_ms <= due_ms:
         return _found(expected, Outcome.PASS, summary, fault, last)
     if blind:
         return _found(expected, Outcome.INCONCLUSIVE, f"{summary}, but {blind}", fault, last)
     return _found(expected, Outcome.FAIL, summary, fault, last)
+
+
+def _unseen(case: Case, ended_ms: int, due_ms: int) -> str:
+    """Why nobody could look again after *ended_ms*, in time and in the run; empty if one could."""
+    again_ms = case.sight.seen_again_ms(ended_ms)
+    if again_ms == ended_ms or (again_ms <= due_ms and again_ms < case.sight.until_ms):
+        return ""
+    return case.sight.blind_in(ended_ms, again_ms)
 
 
 def _found(

@@ -49,6 +49,13 @@ ROWS: dict[str, tuple[str, str, list[Stretch], list[tuple[int, int]], int]] = {
         "inconclusive", "not seen any more, but `builtin` could not be read",
         [(FIRES, 37)], [(36, 48)], 10_000,
     ),
+    "gone, and nobody could look again before the end of the run": (
+        "inconclusive", "not seen any more, but `builtin` could not be read from 36.0 s",
+        [(FIRES, 37)], [(36, 49)], 60_000,
+    ),
+    "gone, and looked at again before the end of the run": (
+        "pass", "resolved 3.96 s after", [(FIRES, 37)], [(36, 47)], 60_000,
+    ),
     "gone in a gap that was over in time": (
         "pass", "resolved 3.96 s after", [(FIRES, 37)], [(36, 41)], 10_000,
     ),
