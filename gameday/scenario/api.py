@@ -196,6 +196,7 @@ def check(
     """
     checker = _Checker(project=project, environment=environment)
     scenarios = []
+    ready: dict[Path, Path] = {}
     for path in paths:
         before = len(checker.found)
         named = readiness_files([path], project)
@@ -208,11 +209,13 @@ def check(
         if os.path.isdir(path):  # noqa: PTH112 - one that may not be looked into is none
             for file in projects:
                 checker.found.extend(checker.unused_targets(file.absolute()))
-        if not files and not named and len(checker.found) == before:
+        below = any(file.is_relative_to(path) for file in named)  # not beside it, in the project
+        if not files and not below and len(checker.found) == before:
             checker.found.append(_no_scenario(path))
-    ready = readiness_files(paths, project)
+        for file in named:
+            ready.setdefault(file.resolve(), file)
     known = {key: place.project for key, place in checker.places.items()}
-    found = checker.found + problems_in(ready, project=project, known=known, shown=_shown)
+    found = checker.found + problems_in(ready.values(), project=project, known=known, shown=_shown)
     return CheckResult(
         diagnostics=in_order(found), scenarios=tuple(scenarios), days=checker.days, ready=len(ready)
     )

@@ -56,6 +56,29 @@ def test_files_of_readiness_are_checked_with_the_scenarios_beside_them(
     assert capsys.readouterr().out == f"{told} checked, no errors\n"
 
 
+@pytest.mark.parametrize("named", ["nothing", "{}/nothing"])
+def test_a_directory_without_any_file_is_an_error_inside_a_project_with_readiness_too(
+    project: Path, capsys: Any, named: str
+) -> None:
+    (project / "nothing").mkdir()
+
+    assert run(["check", "scenarios", named.format(project)]) == 2
+
+    told = capsys.readouterr().err
+    assert "nothing:1:1: error: there is no scenario under this path" in told
+    assert told.count(": error:") == 1
+
+
+def test_files_of_readiness_are_enough_in_a_directory_however_it_is_named(
+    project: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project / "readiness" / "services")
+
+    for named in (".", "..", "../services", str(project / "readiness")):
+        assert run(["check", named]) == 0, capsys.readouterr().err
+        assert capsys.readouterr().out.endswith("3 files of readiness checked, no errors\n")
+
+
 def test_a_scenario_that_is_named_is_checked_alone(project: Path, capsys: Any) -> None:
     (project / "readiness" / "policy.yaml").write_text("gameday_readiness: 9\n")
     scenario = next((project / "scenarios").glob("*.yaml"))
