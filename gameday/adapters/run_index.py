@@ -63,6 +63,12 @@ class RunIndex:
         with self._change() as connection:
             return dict(connection.execute(ask).fetchall())
 
+    def older(self) -> tuple[str, ...]:
+        """The runs that another version of gameday read, and that were not read since."""
+        ask = f"SELECT run FROM gameday_runs WHERE version <> {INDEX_VERSION} ORDER BY run"  # noqa: S608 - ours
+        with self._change() as connection:
+            return tuple(str(run) for (run,) in connection.execute(ask).fetchall())
+
     def put(self, runs: Iterable[Indexed]) -> None:
         """Add *runs*, or replace what is known of them."""
         with self._change() as connection:

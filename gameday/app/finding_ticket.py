@@ -1,7 +1,8 @@
 """`gameday findings ticket`: one ticket for a finding, told what has changed since.
 
 Looked for first, made only if there is none; whatever became of an answer that was lost is looked
-at before anything is done again. A ticket never changes a finding: only a run verifies it.
+at before anything is done again. A ticket never changes a finding: only a run, or the
+observer of a drill, verifies it.
 """
 
 from __future__ import annotations
@@ -117,16 +118,20 @@ class Desk:
     def _closed(self, ticket: Ticket) -> Iterator[str]:
         if ticket.closed:
             state = words(self.record.state)
-            yield f"it is closed there; the finding is {state} all the same: only a run verifies it"
+            yield (
+                f"it is closed there; the finding is {state} all the same: only a run, or the "
+                "observer of a drill, verifies it"
+            )
 
     def _seen(self, fits: Callable[[Ticket], bool]) -> Ticket | None:
         """The ticket as the system finds it by now; None if it does not."""
-        for pause_s in LOOK_AGAIN_S:
+        for pause_s in (*LOOK_AGAIN_S, None):
             with contextlib.suppress(CannotSeeError):
                 for one in self.system.find(mark_of(self.record)):
                     if fits(one):
                         return one
-            self.sleep(pause_s)
+            if pause_s is not None:
+                self.sleep(pause_s)
         return None
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from gameday.app.day_journal import FOLDER, HOLIDAYS, PLAN, DayFile
+from gameday.app.day_journal import FOLDER, HOLIDAYS, LASTS_MS, PLAN, DayFile, now_ms
 from gameday.app.run_json import measured
 from gameday.errors import JournalError
 from gameday.kpi.day import CLOSED, ITEM, OPENED, PUBLISHED
@@ -113,9 +113,11 @@ def _drills(file: DayFile, events: Sequence[Event]) -> Iterator[RestoreDrill]:
             continue
         if start.data.get("item_kind") == ItemKind.DRILL.value:
             tries.setdefault(event.subject, []).append(event)
+    for start in _never_ended(opened, events, begun):
+        tries.setdefault(start.subject, []).append(start)
     for item, of in tries.items():
         last = of[-1]
-        held = _moment(opened, begun[last.cause if last.cause is not None else -1])
+        held = _moment(opened, begun[last.seq if last.cause is None else last.cause])
         whole = last.data.get("whole")
         yield RestoreDrill(
             id=f"{file.name}/{item}",
@@ -132,6 +134,18 @@ def _drills(file: DayFile, events: Sequence[Event]) -> Iterator[RestoreDrill]:
             outcome=str(last.data.get("outcome") or Outcome.INCONCLUSIVE.value),
             tries=len(of),
         )
+
+
+def _never_ended(
+    opened: Event, events: Sequence[Event], begun: Mapping[int, Event]
+) -> Iterator[Event]:
+    """The last drill of a day that can be under way no more, if nobody wrote how it ended."""
+    last = max(begun.values(), key=lambda one: one.seq, default=None)
+    over = now_ms() - int(opened.data["origin_wall_ms"]) >= LASTS_MS
+    if last is None or not over or last.data.get("item_kind") != ItemKind.DRILL.value:
+        return
+    if all(one.cause != last.seq for one in events if one.kind == ITEM):
+        yield last
 
 
 def _is(event: Event, kind: str, phase: Phase) -> bool:

@@ -68,7 +68,7 @@ def _records(
     path: Path,
     kinds: Mapping[str, str],
 ) -> Iterator[Record]:
-    """Each time that *drill* was held to its end, and passed or failed."""
+    """Each time that *drill* was held: it passed, failed, or nobody knows how it ended."""
     day, _, name = drill.partition("/")
     opened = events[0] if events else None
     if opened is None or opened.kind != OPENED or opened.subject != day:
@@ -76,20 +76,24 @@ def _records(
     origin = int(opened.data["origin_wall_ms"])
     environment = str(opened.data.get("environment") or "")
     kind = kinds.get(environment, kind_of_environment(environment)) if environment else ""
-    for event in events:
+    tries = [event for event in events if event.kind == ITEM and event.subject == name]
+    ended = {one.cause for one in tries if one.phase in (Phase.OK, Phase.FAILED)}
+    for event in tries:
         outcome = event.data.get("outcome")
-        held = event.kind == ITEM and event.subject == name and event.phase is Phase.OK
-        if not held or outcome not in (Outcome.PASS.value, Outcome.FAIL.value):
+        told = event.phase is Phase.OK and outcome in (Outcome.PASS.value, Outcome.FAIL.value)
+        lost = event.phase is Phase.STARTED and event.seq not in ended
+        if not told and not lost:
             continue
         at = datetime.fromtimestamp((origin + event.at_ms) / 1000, UTC)
         yield Record(
             item=item,
             on=at.date(),
-            passed=outcome == Outcome.PASS.value,
+            passed=told and outcome == Outcome.PASS.value,
             role="gameday",
             evidence=f"day {path.stem}, item {name}, in {environment}",
             where=str(path),
             at=at,
             environment=environment,
             kind=kind,
+            doubt=f"the drill `{name}` of {at:%Y-%m-%d} was begun, and did not end" if lost else "",
         )

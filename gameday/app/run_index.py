@@ -59,6 +59,11 @@ def bring_up(index: RunIndex, reports: Path, *, rebuild: bool = False) -> Known:
     found = list(_new(reports, known, unread))
     if found:
         index.put(found)
+    for name in index.older():
+        unread.setdefault(
+            name,
+            f"`{name}` was read by another version of gameday, and is not here to be read again",
+        )
     # what was read of a run before its result was lost or damaged is not known any more
     runs = tuple(run for run in index.all() if run.run not in unread)
     return Known(runs=runs, read=len(found), unread=tuple(unread.values()))

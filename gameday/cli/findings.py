@@ -171,7 +171,7 @@ def findings_start(
 def findings_claim(
     finding: Id, why: NeededWhy, role: Role = None, store: Store = None, project: Project = None
 ) -> int:
-    """Say that it is fixed. Only a run that starts later can verify it."""
+    """Say that it is fixed. Only a run or a drill that begins later can verify it."""
     from gameday.app.finding_acts import Act, claim_command
 
     act = Act(finding=finding, role=role, why=why, store=store, project=project)

@@ -94,7 +94,7 @@ def from_plain(value: object) -> FindingRecord:
 
 
 def _shown(record: FindingRecord) -> None:
-    """Only a run says `verified`: an entry that says so without one was written by hand."""
+    """A run or a drill says `verified`: an entry that names none was written by hand."""
     before = None
     for number, entry in enumerate(record.entries):
         where, verified = f"entries[{number}]", entry.what is EntryKind.VERIFIED
@@ -105,7 +105,7 @@ def _shown(record: FindingRecord) -> None:
         ):
             raise CodecError(
                 f"{where}: `{entry.what}` does not lead to `{entry.state}`; findings are changed "
-                "with `gameday findings`, and only `verify` with a run makes one verified"
+                "with `gameday findings`; `verify` with a run, or `observe` with a drill, verifies"
             )
         before = entry.state
 

@@ -40,7 +40,8 @@ class Record:
 
     `role` is who observed it, `evidence` where more is written. `subject` is the runbook, for
     records of the item `runbook_proof`. `at` is the moment, where it is known better than the day.
-    `environment` and its `kind` are empty where nothing says them.
+    `environment` and its `kind` are empty where nothing says them. `doubt` says why nobody knows
+    whether it passed; then it takes from what passed before.
     """
 
     item: ReadyItem
@@ -55,6 +56,7 @@ class Record:
     at: datetime | None = None
     environment: str = ""
     kind: str = ""
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,7 +93,7 @@ def new_ticket(record: FindingRecord) -> NewTicket:
         "",
         *(f"{name}: {one_line(text, 1_000)}" for name, text in _facts(record) if text),
         "",
-        "A run verifies the fix. Closing this ticket does not:",
+        "A run, or the observer of a drill, verifies the fix. Closing this ticket does not:",
         f"  gameday findings claim {record.id} --why '...'",
         "  gameday findings verify last",
     ]

@@ -38,7 +38,7 @@ OBSERVER = "observer"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """The last try of an item of a day that came to its end. `journal` is the name of the day's."""
+    """The last try of an item of a day, as it ended. `journal` is the name of the day's."""
 
     day: str
     journal: str
@@ -57,8 +57,9 @@ class Held:
 
 
 def held_in(journal: str, events: Sequence[Event], item: str) -> Held | None:
-    """The last try of *item* that came to its end; None where there is none.
+    """The last try of *item*; None where there is none, or it did not come to its end.
 
+    One that was refused before anything was done is none.
     Raises KeyError, TypeError or ValueError for a journal that is none of a day.
     """
     opened = events[0] if events else None
@@ -73,8 +74,10 @@ def held_in(journal: str, events: Sequence[Event], item: str) -> Held | None:
         elif event.kind == ITEM and event.subject == item and began is not None:
             if event.phase is Phase.OK:
                 found = _held(journal, opened, began, event, observed=observed)
+            elif event.phase is not Phase.FAILED:
+                found = None  # nobody knows how it went
             began = None
-    return found
+    return found if began is None else None
 
 
 def _held(journal: str, opened: Event, began: Event, ended: Event, *, observed: bool) -> Held:

@@ -23,6 +23,8 @@ def joined(
     found: list[RestoreDrill] = []
     for row in planned:
         tries = [one for one in left if row.drill and _is_of(row, one, planned)]
+        # a line that names no environment is held in one of them, the others stand alone
+        tries = [one for one in tries if one.environment == tries[-1].environment]
         left = [one for one in left if one not in tries]
         found.append(row if row.held is not None or not tries else _held_by(row, tries[-1]))
     return (*found, *left)

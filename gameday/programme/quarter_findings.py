@@ -148,7 +148,7 @@ def _repeats(now: Sequence[Standing], period: Period) -> Iterator[Number]:
 
 
 _REPEATS = {
-    "after_verified": "failed again after a run had verified the fix",
+    "after_verified": "failed again after the fix was verified",
     "under_accepted_risk": "failed again while the risk was accepted",
     "while_open": "failed again while nobody had fixed it",
 }
@@ -179,7 +179,7 @@ def _sla(findings: Sequence[FindingSeen], frame: Frame) -> Iterator[Number]:
 
 
 _SLAS = (
-    ("verified_on_time", (FindingState.VERIFIED,), "fixes that a run had verified", "≥ 90 %"),
+    ("verified_on_time", (FindingState.VERIFIED,), "fixes that were verified", "≥ 90 %"),
     (
         "claimed_on_time",
         (FindingState.VERIFIED, FindingState.FIX_CLAIMED),

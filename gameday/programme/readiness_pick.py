@@ -196,6 +196,7 @@ def seen_record(record: Record, ask: Ask) -> Seen:
         ),
         lane="record",
         unused=unused,
+        doubt="" if unused else record.doubt,
     )
 
 

@@ -71,6 +71,13 @@ def made_day(kind: str = "drill", outcome: str = "pass", **data: object) -> DayF
     return day
 
 
+def again(day: DayFile, phase: Phase | None = None) -> None:
+    """The item is begun once more, and ends so, or not at all."""
+    begun = day.append("day.item", "it", phase=Phase.STARTED, item_kind="drill")
+    if phase is not None:
+        day.append("day.item", "it", phase=phase, cause=begun.seq, error="said so")
+
+
 def observe(finding: str, drill: str, why: str = "the commander said it aloud") -> int:
     return run(["findings", "observe", finding, drill, "--why", why])
 
@@ -105,10 +112,9 @@ def test_a_drill_that_was_held_passed_and_watched_verifies(
         (lambda: made_day("scenario"), "is a run and no drill"),
         (lambda: made_day(outcome="fail"), "was not passed, so it shows nothing (fail: said so)"),
         (lambda: made_day(outcome="inconclusive"), "was not passed"),
-        (
-            lambda: made_day().append("day.item", "it", phase=Phase.STARTED, item_kind="drill"),
-            "",  # a try that did not end takes nothing back
-        ),
+        (lambda: again(made_day()), "`it` did not come to an end in the day"),
+        (lambda: again(made_day(), Phase.UNKNOWN), "`it` did not come to an end in the day"),
+        (lambda: again(made_day(), Phase.FAILED), ""),  # refused: nothing was done
     ],
 )
 def test_only_a_real_drill_that_was_passed_verifies(

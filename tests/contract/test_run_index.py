@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import pytest
 from findings_postgres import database, postgres
 from quarter_support import Year, make_year, write_runs
 
+from gameday.adapters import run_index
 from gameday.app.run_index import bring_up, index_at
 from gameday.errors import UsageError
+from gameday.model.quarter import INDEX_VERSION
 from gameday.programme.quarter_run import run_seen
 
 
@@ -73,6 +76,23 @@ def test_made_anew_it_forgets_what_is_gone(year: Year, reports: Path, place: str
     gone.rmdir()
     assert gone.name in {one.run for one in bring_up(index, reports).runs}
     assert gone.name not in {one.run for one in bring_up(index, reports, rebuild=True).runs}
+
+
+def test_a_run_that_only_an_older_version_has_read_is_told_and_not_forgotten_in_silence(
+    year: Year, reports: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_index, "INDEX_VERSION", INDEX_VERSION - 1)
+    bring_up(index_at(place, reports), reports)
+    monkeypatch.undo()
+    gone = reports / year.results[3]["run_id"]
+    shutil.rmtree(gone)
+
+    known = bring_up(index_at(place, reports), reports)
+
+    assert len(known.runs) == known.read == 11
+    (line,) = known.unread
+    assert line.startswith(f"`{gone.name}` was read by another version of gameday")
+    assert bring_up(index_at(place, reports), reports, rebuild=True).unread == ()
 
 
 @pytest.mark.parametrize(

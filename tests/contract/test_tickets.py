@@ -177,7 +177,8 @@ def test_a_ticket_that_was_closed_by_hand_verifies_nothing(
     lines = serve(opened(), record, naps)
 
     assert lines[-1] == (
-        "it is closed there; the finding is fix claimed all the same: only a run verifies it"
+        "it is closed there; the finding is fix claimed all the same: only a run, or the "
+        "observer of a drill, verifies it"
     )
     assert record.state is FindingState.FIX_CLAIMED
     assert len(fake.records) == 1, "a closed one is still the ticket of the finding"

@@ -84,9 +84,18 @@ def restores_in(journal: str, last_hash: str, events: Sequence[Event]) -> Iterat
 
 
 def newest(found: Iterable[Restore], environment: str) -> Restore | None:
-    """The last one there: an older one that passed says nothing after one that failed."""
-    there = [one for one in found if one.environment == environment]
-    return max(there, key=lambda one: (one.at, one.line), default=None)
+    """What is known there: the last rehearsal of each restore, and of these one that failed first.
+
+    An older one that passed says nothing after one that failed, nor does that of other data.
+    """
+    there = sorted((r for r in found if r.environment == environment), key=_when)
+    last = {(one.day, one.item): one for one in there}
+    failed = [one for one in last.values() if one.outcome != Outcome.PASS.value]
+    return max(failed or last.values(), key=_when, default=None)
+
+
+def _when(one: Restore) -> tuple[str, int]:
+    return one.at, one.line
 
 
 def plain(restore: Restore) -> dict[str, Any]:

@@ -24,14 +24,20 @@ def a_day(folder: Path, name: str, *outcomes: str, day: str = "shop-restore") ->
     origin = int(days_ago(3).timestamp() * 1000)
     events = [Event(seq=0, at_ms=0, kind="day.opened", subject=day,
                     data={"origin_wall_ms": origin, "environment": "staging"})]  # fmt: skip
-    for n, outcome in enumerate(outcomes):
-        begun = 2 * n + 1
-        events += [
+    ends = {"unknown": Phase.UNKNOWN, "refused": Phase.FAILED, "begun": None}
+    for outcome in outcomes:
+        begun = len(events)
+        events.append(
             Event(seq=begun, at_ms=begun, kind="day.item", subject="restore-orders",
                   phase=Phase.STARTED, data={"item_kind": "drill"}),
-            Event(seq=begun + 1, at_ms=begun + 1, kind="day.item", subject="restore-orders",
-                  phase=Phase.OK, cause=begun, data={"outcome": outcome}),
-        ]  # fmt: skip
+        )  # fmt: skip
+        phase = ends.get(outcome, Phase.OK)
+        if phase is not None:
+            data = {"outcome": outcome} if phase is Phase.OK else {}
+            events.append(
+                Event(seq=begun + 1, at_ms=begun + 1, kind="day.item", subject="restore-orders",
+                      phase=phase, cause=begun, data=data),
+            )  # fmt: skip
     with Journal.open(path) as journal:
         for event in events:
             journal.append(event)
@@ -63,6 +69,29 @@ def test_what_says_nothing_is_no_record(
     found = drills_of(service(drills=DRILLS), [tmp_path])
 
     assert [one.passed for one in found.records] == passed
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "state"),
+    [
+        (("pass", "unknown"), "not_measured"),
+        (("pass", "begun"), "not_measured"),
+        (("unknown", "pass"), "met"),
+        (("pass", "refused"), "met"),
+        (("fail", "begun"), "not_met"),
+    ],
+)
+def test_one_of_which_nobody_knows_how_it_ended_casts_doubt_on_what_passed_before(
+    tmp_path: Path, outcomes: tuple[str, ...], state: str
+) -> None:
+    a_day(tmp_path, "d", *outcomes)
+    records = drills_of(service(drills=DRILLS), [tmp_path]).records
+
+    found = part(answer(service(records=records)), Item.RESTORE)
+
+    assert found.state.value == state
+    if state == "not_measured":
+        assert "was begun, and did not end" in found.reason
 
 
 def test_a_drill_that_passed_later_on_the_same_day_counts(tmp_path: Path) -> None:

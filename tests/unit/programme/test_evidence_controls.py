@@ -167,6 +167,7 @@ def test_a_restore_that_was_rehearsed_counts_for_the_run_and_for_its_bundle(
 @pytest.mark.parametrize(
     ("drills", "why"),
     [
+        ([("fail", {}), ("pass", {})], "the last rehearsal of a restore was `books` of the day"),
         ([("pass", {}), ("fail", {})], "the last rehearsal of a restore was `books` of the day"),
         ([("inconclusive", {})], "needs a rehearsal of a restore"),
         ([("pass", {"what": "failover"})], "needs a rehearsal of a restore"),

@@ -12,9 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from quarter_support import write_day
 
+from gameday.app import quarter_days
 from gameday.app.quarter_days import days_known
 from gameday.errors import UsageError
+from gameday.journal import Journal
 from gameday.kpi.budget import Spent
+from gameday.model.event import Event, Phase
 from gameday.model.quarter import BudgetSeen, History, RestoreDrill
 from gameday.model.quarter_report import Number
 from gameday.programme.quarter_budget import budgets_told
@@ -181,6 +184,24 @@ def test_only_a_drill_that_passed_has_passed(tmp_path: Path, outcome: str) -> No
     assert not days_known(tmp_path, None).drills[0].passed
 
 
+@pytest.mark.parametrize(("hours", "told"), [(17, ("pass", 1)), (19, ("inconclusive", 2))])
+def test_a_drill_that_was_begun_and_can_be_under_way_no_more_did_not_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int, told: tuple[str, int]
+) -> None:
+    path = write_day(day(ended=""), tmp_path)
+    with Journal.reopen(path) as journal:
+        journal.append(
+            Event(seq=journal.next_seq, at_ms=journal.last_at_ms, kind="day.item",
+                  subject="bring-back", phase=Phase.STARTED, data={"item_kind": "drill"})
+        )  # fmt: skip
+    began = datetime.datetime(2026, 11, 3, 9, tzinfo=UTC).timestamp()
+    monkeypatch.setattr(quarter_days, "now_ms", lambda: round((began + hours * 3600) * 1000))
+
+    (drill,) = days_known(tmp_path, None).drills
+
+    assert (drill.outcome, drill.tries) == told
+
+
 def test_the_service_of_a_drill_is_that_whose_file_names_it(tmp_path: Path) -> None:
     write_day(day(), tmp_path / "reports")
     services = tmp_path / "readiness" / "services"
@@ -270,6 +291,18 @@ def test_the_last_try_of_what_was_planned_holds() -> None:
     (found,) = joined(planned, tries)
 
     assert (found.passed, found.service, found.environment) == (False, "shop", "staging")
+
+
+def test_a_plan_without_an_environment_swallows_no_failure_of_another_environment() -> None:
+    planned = read_drills(f"{DRILLS}R1,2026-11-02,shop,,,r/b\n", "d.csv")
+    tries = [tried("2026-11-03T10:00:00Z", "fail"), tried("2026-11-04T10:00:00Z", "pass", "local")]
+
+    found = joined(planned, tries)
+
+    assert [(one.id, one.environment, one.passed) for one in found] == [
+        ("R1", "local", True),
+        ("day-2026-11-03T10:00:00Z/b", "staging", False),
+    ]
 
 
 @pytest.mark.parametrize("text", ["r", "r/", "/b", "r/b/c"])
