@@ -87,11 +87,13 @@ begin = monotonic_ns()
 gevent.spawn(pacer.issue, Schedule(constant(200), start_ns=begin))
 gevent.sleep(0.1)
 time.sleep({stall_ms / 1000})
-gevent.sleep(max(0, begin + 1_000_000_000 - monotonic_ns()) / 1e9 - 0.002)
+caught_up = False
+while not caught_up and monotonic_ns() < begin + 30_000_000_000:
+    gevent.sleep(0.003)
+    caught_up = pacer.queued >= (monotonic_ns() - begin) / 5e6 >= 200
 pacer.end()
+ended = (monotonic_ns() - begin) / 5e6
 dues = sorted(round((due - begin) / 5e6) for _, _, due in pacer.waiting())
-print(json.dumps([dues == list(range(len(dues))), len(dues)]))
+print(json.dumps([caught_up, dues == list(range(len(dues))), len(dues) <= ended + 1]))
 """)
-    assert isinstance(found, list)
-    assert found[0]
-    assert found[1] == pytest.approx(200, abs=2)
+    assert found == [True, True, True], "all that were due, none left out, none too early"
