@@ -28,6 +28,7 @@ from gameday.model.event import Event, Phase
 from gameday.model.plan import Plan
 from gameday.model.verdict import ExitCode
 from gameday.processes import Life
+from gameday.recovery import find_dirty_runs
 
 #: How long `stop` waits until what is under way has ended. A revert is tried for a minute.
 STOP_WITHIN_S = 180.0
@@ -99,7 +100,11 @@ def stop_command(request: DayRequest, reason: str, *, by: str) -> ExitCode:
     sys.stdout.write(f"the day `{held.file.name}` is over\n")
     for item in worst:
         sys.stdout.write(f"MAY STILL BE BROKEN: `{item.id}`: {item.reason}\n")
-    return ExitCode.DIRTY if worst else ExitCode.PASS
+    ran = {event.subject for event in held.events if event.kind == RUN}
+    left = [run for run in find_dirty_runs(request.reports) if run.run in ran]
+    for run in left:
+        sys.stdout.write(f"MAY STILL BE BROKEN: {', '.join(run.dirty)}; try `{run.how}`\n")
+    return ExitCode.DIRTY if worst or left else ExitCode.PASS
 
 
 @contextlib.contextmanager

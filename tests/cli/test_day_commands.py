@@ -16,7 +16,10 @@ import pytest
 
 from gameday.app.day_journal import days_of
 from gameday.cli.main import run
-from gameday.journal import read
+from gameday.journal import Journal, read
+from gameday.model.event import Event, Phase
+from gameday.processes import own_identity
+from gameday.sentinel import owner
 
 GAMEDAY = [sys.executable, "-m", "gameday"]
 PROJECT = """
@@ -225,6 +228,54 @@ def test_a_runner_that_was_killed_leaves_an_item_that_is_not_known(
     assert run(["day", "next", "day.yaml", "--no-go"]) == 0
     assert "whoever ran it is gone" in capsys.readouterr().err
     assert state(capsys)["items"][1]["status"] == "unknown"
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["killed with its terminal", "unknown"])
+def test_the_stop_of_a_day_whose_run_was_killed_says_what_may_still_be_broken(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, ended: bool
+) -> None:
+    begin()
+    (day,) = days_of(Path("reports"))
+    began = day.append("day.item", "talk", phase=Phase.STARTED, item_kind="scenario")
+    of_today = killed_with_its_fault_in(monkeypatch, "20260101T000000Z-slow-00aa")
+    killed_with_its_fault_in(monkeypatch, "20250101T000000Z-other-00bb")
+    day.append("day.run", of_today.name, item="talk")
+    if ended:
+        day.append("day.item", "talk", phase=Phase.UNKNOWN, cause=began.seq, exit_code=3)
+    capsys.readouterr()
+
+    assert run(["day", "stop", "day.yaml"]) == 5
+    said = capsys.readouterr().out
+    assert f"MAY STILL BE BROKEN: slow; try `gameday recover {of_today.name}`" in said
+    assert "other" not in said
+    with Journal.reopen(of_today / "journal.jsonl") as journal:
+        for seq, phase in ((1, Phase.STARTED), (2, Phase.OK)):
+            journal.append(
+                Event(
+                    seq=seq, at_ms=seq, kind="fault.revert", subject="slow", phase=phase,
+                    cause=0 if phase is Phase.STARTED else 1,
+                )
+            )  # fmt: skip
+    assert run(["day", "stop", "day.yaml"]) == 0  # somebody has recovered it
+
+
+def killed_with_its_fault_in(monkeypatch: pytest.MonkeyPatch, name: str) -> Path:
+    """A run whose runner is gone, and that has no sentinel."""
+    where = Path("reports", name)
+    where.mkdir(parents=True)
+    with Journal.open(where / "journal.jsonl") as journal:
+        undo = {"kind": "test", "target": "payments"}
+        journal.append(
+            Event(
+                seq=0, at_ms=0, kind="fault.inject", subject="slow", phase=Phase.STARTED,
+                data={"undo": undo},
+            )
+        )  # fmt: skip
+    with monkeypatch.context() as patch:
+        gone = {**own_identity(), "start_ticks": 1}
+        patch.setattr(owner, "own_identity", lambda: gone)
+        owner.claim(where)
+    return where
 
 
 def test_a_blind_day_tells_others_nothing_of_what_is_broken(
