@@ -345,7 +345,7 @@ def _options(*given: str) -> Callable[[str, list[str]], str]:
 
 def _in_place(program: str, args: list[str]) -> str:
     """Files are written with `-i` of sed and perl, also after other letters, before an ending."""
-    hit = any(re.fullmatch(r"-[pnlawrEsuz]*i.*|--in-place(?:=.*)?", a) for a in args)
+    hit = any(re.fullmatch(r"-[pnlawrEsuz0-9]*i.*|--in-place(?:=.*)?", a) for a in args)
     return f"{program} -i" if hit else ""
 
 

@@ -39,9 +39,14 @@ _DEPTH = 4
 #: What may stand before a command in a script, and what stands between two.
 _BEFORE = frozenset(["if", "then", "else", "elif", "while", "until", "do", "!", "{"])
 _BETWEEN = ";&|()"
-#: Options of `ssh` and of `docker exec` that take a value.
-_SSH_VALUED = [f"-{letter}" for letter in "pilFoJLRDbcEmW"]
-_EXEC_VALUED = ["-u", "--user", "-w", "--workdir", "-e", "--env", "--env-file"]
+#: Options of `ssh` and of `exec` of docker that take a value.
+_SSH_VALUED = [f"-{letter}" for letter in "pilFoJLRDbcEmWBIOQSwe"]
+_EXEC_VALUED = ["-u", "--user", "-w", "--workdir", "-e", "--env", "--env-file", "--index"]
+#: The option of a shell, or of `su`, after which a script comes, and options with a value.
+_SCRIPT = re.compile("-[a-zA-Z]*c[a-zA-Z]*|--command")
+_SHELL_VALUED = ["-o", "-O"]
+#: A variable that is set before a command.
+_SET = re.compile(r"[A-Za-z_]\w*=")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +96,7 @@ def _layers(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
     words = tuple(words)
     for _ in range(_DEPTH):
         yield words
-        if not words or words[0] not in _WRAPPERS:
+        if _program(words) not in _WRAPPERS:
             return
         words = _unwrapped(words)
         if not words:
@@ -99,19 +104,25 @@ def _layers(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
 
 
 def _unwrapped(words: tuple[str, ...]) -> tuple[str, ...]:
-    valued, i = _WRAPPERS[words[0]], 1
+    program = _program(words)
+    valued, i = _WRAPPERS[program], 1
     while i < len(words) and (words[i].startswith("-") or _is_setting(words, i)):
         if words[i] == "--":
             i += 1
             break
         i += 2 if words[i] in valued else 1
-    if words[0] in _WITH_A_WORD:
+    if program in _WITH_A_WORD:
         i += 1
     return words[i:]
 
 
+def _program(words: Sequence[str]) -> str:
+    """The name of what is run, without where it lies."""
+    return words[0].rpartition("/")[2] if words else ""
+
+
 def _is_setting(words: tuple[str, ...], i: int) -> bool:
-    return words[0] in ("env", "sudo") and re.match(r"[A-Za-z_]\w*=", words[i]) is not None
+    return _program(words) in ("env", "sudo") and _SET.match(words[i]) is not None
 
 
 def _runs(words: Sequence[str], depth: int = _DEPTH) -> Iterator[tuple[str, ...]]:
@@ -124,16 +135,19 @@ def _runs(words: Sequence[str], depth: int = _DEPTH) -> Iterator[tuple[str, ...]
 
 def _elsewhere(words: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
     """The commands that a command passes on to be run by another program."""
-    program = words[0] if words else ""
+    program = _program(words)
     if program in (*_SHELLS, "su"):
         return _of_shell(words)
+    if program == "eval":
+        return _commands(" ".join(_positional(words[1:], ())))
     if program in ("kubectl", "oc") and "--" in words:
         return [words[words.index("--") + 1 :]]
     if program == "ssh":
-        rest = _positional(words[1:], _SSH_VALUED)[1:]
-        return _commands(rest[0]) if len(rest) == 1 else [rest]
-    if program in ("docker", "podman") and words[1:2] == ("exec",):
-        return [_positional(words[2:], _EXEC_VALUED)[1:]]
+        rest = _positional(words[1:], _SSH_VALUED)[1:]  # the other side reads them as one script
+        return [*([rest] if len(rest) > 1 else []), *_commands(" ".join(rest))]
+    if program in ("docker", "podman", "docker-compose"):  # also `compose exec`, `container exec`
+        after = [words[i + 1 :] for i, w in enumerate(words) if w == "exec"]
+        return [_positional(rest, _EXEC_VALUED)[1:] for rest in after]
     if program == "find":
         return [words[i + 1 :] for i, w in enumerate(words) if w in ("-exec", "-execdir")]
     return ()
@@ -141,9 +155,10 @@ def _elsewhere(words: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
 
 def _of_shell(words: tuple[str, ...]) -> list[tuple[str, ...]]:
     """The commands of the script in `sh -c '…'`."""
-    for i, word in enumerate(words[1:-1], start=1):
-        if re.fullmatch("-[a-z]*c", word):
-            return _commands(words[i + 1])
+    for i, word in enumerate(words):
+        if _SCRIPT.fullmatch(word):
+            script = _positional(words[i + 1 :], _SHELL_VALUED)
+            return _commands(script[0]) if script else []
     return []
 
 
@@ -167,6 +182,6 @@ def _commands(script: str) -> list[tuple[str, ...]]:
     for word in words:
         if not word.strip(_BETWEEN):
             found.append([])
-        elif found[-1] or word not in _BEFORE:
+        elif found[-1] or not (word in _BEFORE or _SET.match(word)):
             found[-1].append(word)
     return [tuple(command) for command in found if command]
