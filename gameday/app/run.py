@@ -89,6 +89,7 @@ class UnreportedError(GamedayError):
     """A run that is over, and of which nothing can be told: it ends with what its runner knows.
 
     What may still be broken, and an interrupt, stand above whatever came after the run.
+    `interrupted` as in `RunResult`.
     """
 
     def __init__(self, where: RunDir, done: Done, why: Exception) -> None:
@@ -98,6 +99,7 @@ class UnreportedError(GamedayError):
         bug = "" if isinstance(why, (GamedayError, OSError)) else f"{type(why).__name__}, our bug: "
         ours = bool(bug) or isinstance(why, JournalError)
         code = known.exit_code
+        self.interrupted = False
         self.exit_code = ExitCode.INTERNAL if ours and code is ExitCode.INCONCLUSIVE else code
         left = f"; MAY STILL BE BROKEN: {', '.join(done.dirty)}" if done.dirty else ""
         left += f"; try `gameday recover {where.run_id}`, else `--target`" if left else ""
@@ -159,7 +161,7 @@ def run_one(
         beside_plan=("--toxiproxy",) if request.toxiproxy else (),
     )
     admission = admit(plan, policy, toxiproxy=request.toxiproxy, reports=request.reports)
-    with exporting(plan, request.exports) as told, restored() as late:
+    with exporting(plan, request.exports) as told, _signals() as late:
         where = create(request.reports, plan.scenario.id)
         _keep_inputs(where, plan)
         with _view(plan, out, as_json=as_json, quiet=quiet) as (listeners, drawn):
@@ -188,6 +190,17 @@ def run_one(
         finish_pages(where, judged)
     _afterwards(judged, request, late)
     return RunResult(where=where, judged=judged, done=done, interrupted=late.asked)
+
+
+@contextmanager
+def _signals() -> Iterator[Late]:
+    """`restored`; a run of which nothing can be told keeps that somebody asked for an end."""
+    try:
+        with restored() as late:
+            yield late
+    except UnreportedError as error:
+        error.interrupted = late.asked
+        raise
 
 
 def _judged(where: RunDir, done: Done, *, as_json: bool) -> tuple[Judged, str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from gameday.app.check import error_text, make_plan
 from gameday.app.interrupts import Late
 from gameday.app.needs import missing_need
-from gameday.app.run import RunRequest, run_one, tell
+from gameday.app.run import RunRequest, UnreportedError, run_one, tell
 from gameday.errors import GamedayError, ScenarioError, UsageError
 from gameday.model.diagnostics import Diagnostic
 from gameday.model.plan import Plan
@@ -147,7 +147,11 @@ def _once(request: RunRequest, plan: Plan, options: SetOptions) -> Try:
     except GamedayError as error:
         text = error_text(error)
         sys.stderr.write(text)
-        return Try(exit_code=error.exit_code, reason=text.removeprefix("gameday: ").strip())
+        return Try(
+            exit_code=error.exit_code,
+            reason=text.removeprefix("gameday: ").strip(),
+            interrupted=isinstance(error, UnreportedError) and error.interrupted,
+        )
     except KeyboardInterrupt:
         return Try(exit_code=ExitCode.INTERRUPTED, reason="interrupted before it began")
     return _try(result.exit_code, result.judged.report, interrupted=result.interrupted)

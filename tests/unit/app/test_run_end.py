@@ -178,6 +178,37 @@ def test_a_signal_while_reports_are_written_is_kept_for_the_set(
     assert result.exit_code is result.judged.report.verdict.exit_code
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_a_run_is_judged_in_vain_ends_the_set_too(
+    played: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    ends_well(monkeypatch)
+    begun: list[str] = []
+
+    def judged(where: Any, _done: Done) -> Any:
+        begun.append(where.run_id)
+        signal.raise_signal(number)
+        raise JournalError("torn")
+
+    monkeypatch.setattr(one_run, "_reported", judged)
+    requests = [request(tmp_path, "a"), request(tmp_path, "b")]
+
+    assert run_set(requests, SetOptions(whole=True, quiet=True, retry=1)) is E.INTERNAL
+
+    assert len(begun) == 1, "nothing is begun after it"
+
+
+def test_a_run_that_is_judged_in_vain_and_interrupted_by_nobody_ends_no_set(
+    played: Any, tmp_path: Path
+) -> None:
+    names = played(done(S.COMPLETED))
+    requests = [request(tmp_path, "a"), request(tmp_path, "b")]
+
+    assert run_set(requests, SetOptions(whole=True, quiet=True)) is E.INCONCLUSIVE
+
+    assert len(names) == 2
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_others_are_told_ends_that_and_no_verdict_is_lost(
     played: Any,
