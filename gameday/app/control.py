@@ -17,7 +17,7 @@ from gameday.engine.control import HUMAN
 from gameday.errors import JournalError, UsageError
 from gameday.journal import decode
 from gameday.model.verdict import ExitCode
-from gameday.plain import plain, public
+from gameday.plain import plain
 from gameday.processes import Life
 from gameday.sentinel.owner import runner_life
 
@@ -72,21 +72,21 @@ def say_in_run(path: Path, request: Mapping[str, str]) -> None:
 
     journal = path / "journal.jsonl"
     place = journal.stat().st_size if journal.exists() else 0
-    send(path, request)
+    role, text = (clean(plain(request[name])) for name in ("role", "text"))
+    said = str(send(path, request).get("said", text))  # with the secrets masked that it knows
+    wanted = (HUMAN[request["do"]], role, said)
     deadline = time.monotonic() + _WRITTEN_WITHIN_S
-    while not _stands(journal, place, request):
+    while not _stands(journal, place, wanted):
         over = runner_life(path) is Life.GONE or time.monotonic() > deadline
-        if over and not _stands(journal, place, request):  # its last words came first
+        if over and not _stands(journal, place, wanted):  # its last words came first
             raise NotUnderWayError(f"the run in `{path}` took it and did not write it down")
         time.sleep(_LOOK_S)
     with journal.open("rb") as file:
         os.fsync(file.fileno())
 
 
-def _stands(journal: Path, place: int, request: Mapping[str, str]) -> bool:
-    """Whether it is written there, in a whole line after *place*."""
-    role, text = (clean(plain(request[name])) for name in ("role", "text"))
-    wanted = (HUMAN[request["do"]], role, public(text))
+def _stands(journal: Path, place: int, wanted: tuple[str, str, str]) -> bool:
+    """Whether kind, role and text are written there, in a whole line after *place*."""
     with journal.open("rb") as file:
         file.seek(place)
         lines = file.read().split(b"\n")[:-1]

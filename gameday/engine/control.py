@@ -19,7 +19,8 @@ for a person.
     {"token": "…", "do": "stop",   "role": "operator", "reason": "enough seen"}
     {"token": "…", "do": "status"}
 
-The answer is `{"ok": true, …}` or `{"ok": false, "error": "…"}`.
+The answer is `{"ok": true, …}` or `{"ok": false, "error": "…"}`. What people say comes back as
+`said`, as it is written down: only the runner knows which secrets are masked in it.
 """
 
 from __future__ import annotations
@@ -166,7 +167,8 @@ class ControlServer:
         if do in HUMAN:
             text = _text(request, "text", TEXT_MAX)
             self._emit(Event(kind=HUMAN[do], subject=role, data={"text": text}))
-        elif do == "gate":
+            return {"ok": True, "said": text}
+        if do == "gate":
             name = _text(request, "name", ROLE_MAX)
             if self._gates is not None and name not in self._gates:
                 known = ", ".join(f"`{g}`" for g in sorted(self._gates)) or "none"

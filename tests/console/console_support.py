@@ -87,10 +87,16 @@ class Runner:
     process: subprocess.Popen[str]
 
     def play(self, until: int | str) -> None:
-        number = place_of(self.events, until) if isinstance(until, str) else until
+        self._do(str(place_of(self.events, until) if isinstance(until, str) else until))
+
+    def knows(self, secret: str) -> None:
+        """It read *secret* from where it is, as for a password of its load."""
+        self._do(f"secret {secret}")
+
+    def _do(self, line: str) -> None:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(f"{number}\n")
+        self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
         assert self.process.stdout.readline() == "played\n"
 

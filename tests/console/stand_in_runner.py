@@ -2,7 +2,8 @@
 
 `python stand_in_runner.py RUN_DIR`: the plan and the events (`events.jsonl`: kind, subject, phase,
 cause, data, at_ms) lie in the directory. A line `12` on standard input writes the events up to the
-12th; what comes through the door is written as it comes; `close` ends the run.
+12th; what comes through the door is written as it comes; `secret WORD` makes it know a secret, and
+`close` ends the run.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from gameday.engine.control import ControlServer
 from gameday.journal import Journal
 from gameday.model.event import Event, Phase
+from gameday.secrets import remember
 from gameday.sentinel import owner
 
 
@@ -83,7 +85,10 @@ def main() -> None:
         for line in sys.stdin:
             if line.strip() == "close":
                 break
-            runner.play(int(line))
+            if line.startswith("secret "):
+                remember(line.split()[1])
+            else:
+                runner.play(int(line))
             print("played", flush=True)
     finally:
         server.close()

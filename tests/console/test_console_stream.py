@@ -334,6 +334,24 @@ def test_the_terminal_writes_into_the_run(
     assert kinds == [("human.decide", "commander"), ("human.handoff", "scribe")]
 
 
+def test_a_secret_of_the_run_is_masked_and_written_nowhere_else(
+    run: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who says it does not know that it is one: what the run wrote down is what counts."""
+    monkeypatch.chdir(tmp_path)
+    book = today_or_new(tmp_path / "reports")
+    run.play(5)
+    run.knows("opensesame")
+    assert gameday(["note", "opensesame works again"]) == 0
+    with console(cwd=tmp_path) as server:
+        scribe = server.browser("scribe")
+        assert scribe.do("note", text="and opensesame does").json()["text"] == "done"
+    assert "no run is under way" not in capsys.readouterr().out
+    texts = [e["data"]["text"] for e in run.journal() if e["kind"] == "human.note"]
+    assert texts == ["*** works again", "and *** does"]
+    assert [event.kind for event in read(book.path).events] == ["day.opened"]
+
+
 def test_a_day_is_one_chain_whoever_writes_it(tmp_path: Path) -> None:
     book = today_or_new(tmp_path)
     writers = []

@@ -84,9 +84,11 @@ TAKEN = {
 def test_requests_become_events(tmp_path: Path, name: str) -> None:
     request, (kind, subject, data) = TAKEN[name]
     with door(tmp_path, gates={"mitigated"}) as events:
-        assert send(tmp_path, request) == {"ok": True}
+        answer = send(tmp_path, request)
 
     assert events == [Event(kind=kind, subject=subject, data=data)]
+    said = {"said": data["text"]} if "text" in data else {}
+    assert answer == {"ok": True, **said}
 
 
 def test_who_looks_at_a_step_has_its_runbook_open(tmp_path: Path) -> None:
