@@ -25,7 +25,7 @@ from toxiproxy_support import (
     toxic,
 )
 
-from gameday.adapters.probe import probe_once
+from gameday.adapters.probe import Sample, probe_once
 from gameday.adapters.toxiproxy.client import ToxiproxyClient, ToxiproxyRefusedError
 from gameday.adapters.toxiproxy.server import ServerChoice, choose_server
 from gameday.adapters.toxiproxy.state import ProxyState
@@ -47,6 +47,40 @@ ALL = [
     toxic("asked-short", "limit_data", "upstream", bytes=10),
     down("dead"),
 ]
+CUT = ("closed", "reset")
+#: What a small probe sees of a fault: so many ms at least, of every answer, or one of these errors.
+#: A busy machine makes an answer late too, but seldom every one, and gives none of these errors.
+SEEN: dict[str, float | tuple[str, ...]] = {
+    "slow": 280,
+    "narrow": 500,
+    "linger": 380,
+    "mute": CUT,
+    "cut": CUT,
+    "sliced": 250,
+    "short": CUT,
+    "asked-late": 280,
+    "asked-short": CUT,
+    "dead": ("refused",),
+    "status": ("bad answer",),
+    "held": 280,
+    "cut-body": CUT,
+    "late": 280,
+    "thin": 500,
+}
+
+
+def look(lab: Lab) -> Sample:
+    """One probe, with time enough for a busy machine."""
+    return probe_once("http:/", "127.0.0.1", lab.port, timeout_s=20)
+
+
+def assert_seen(lab: Lab, spec: FaultSpec) -> None:
+    """The fault shows in what a client gets."""
+    found, seen = [look(lab) for _ in range(2)], SEEN[spec.id]
+    if isinstance(seen, tuple):
+        assert all(sample.error in seen for sample in found), found
+    else:
+        assert all(sample.ok and sample.ms >= seen for sample in found), found
 
 
 def test_prepare_changes_nothing(lab: Lab) -> None:
@@ -62,19 +96,17 @@ def test_prepare_changes_nothing(lab: Lab) -> None:
 def test_every_fault_bites_and_leaves_the_proxy_as_it_was(lab: Lab, spec: FaultSpec) -> None:
     lab.create(FOREIGN)
     before = lab.client.proxies()
-    calm = probe_once("http:/", "127.0.0.1", lab.port)
-    assert calm.ok
+    assert look(lab).ok
     fault = lab.fault(spec)
     undo = fault.prepare()
     facts = fault.inject(undo)
     assert facts["read_back"]
     assert UNDOER.present(undo)
-    hit = probe_once("http:/", "127.0.0.1", lab.port, timeout_s=1.0)
-    assert not hit.ok or hit.ms > calm.ms + 150
+    assert_seen(lab, spec)
     assert UNDOER.revert(undo)["replaced"]
     assert not UNDOER.present(undo)
     assert lab.client.proxies() == before
-    assert probe_once("http:/", "127.0.0.1", lab.port).ok
+    assert look(lab).ok
 
 
 OURS = [
@@ -87,8 +119,6 @@ OURS = [
     toxic("late", "slow_connect", delay=300),
     toxic("thin", "proxy_bandwidth", rate=5),
 ]
-#: What a small probe through the proxy shows of them; the others it cannot see.
-PROBE_SEES = {"status", "held", "cut-body", "late", "thin"}
 
 
 @pytest.mark.parametrize("spec", OURS, ids=lambda s: s.id)
@@ -104,22 +134,20 @@ def test_faults_of_the_embedded_server_bite_and_leave_the_proxy_as_it_was(
         return
     lab.create(FOREIGN)
     before = lab.client.proxies()
-    calm = probe_once("http:/", "127.0.0.1", lab.port)
-    assert calm.ok
+    assert look(lab).ok
     fault = lab.fault(spec)
     undo = fault.prepare()
     assert lab.client.proxies() == before
     assert json.loads(json.dumps(undo)) == undo
     assert fault.inject(undo)["read_back"]
     assert UNDOER.present(undo)
-    hit = probe_once("http:/", "127.0.0.1", lab.port, timeout_s=1.0)
-    if spec.id in PROBE_SEES:
-        assert not hit.ok or hit.ms > calm.ms + 150
+    if spec.id in SEEN:
+        assert_seen(lab, spec)
     assert UNDOER.revert(json.loads(json.dumps(undo)))["replaced"]
     assert UNDOER.revert(undo)["replaced"] is False
     assert not UNDOER.present(undo)
     assert lab.client.proxies() == before
-    assert probe_once("http:/", "127.0.0.1", lab.port).ok
+    assert look(lab).ok
 
 
 def test_a_fault_with_text_stays_when_another_is_taken_out(lab: Lab) -> None:
@@ -453,7 +481,7 @@ def test_a_proxy_that_is_not_there_is_created_and_removed(lab: Lab) -> None:
     assert lab.client.proxies() == {}
     assert proxy.open(undo)["created"]
     assert UNDOER.present(undo)
-    assert probe_once("http:/", "127.0.0.1", lab.port).ok
+    assert look(lab).ok
     fault = lab.fault(SLOW)
     undo_fault = fault.prepare()
     fault.inject(undo_fault)
