@@ -18,7 +18,6 @@ from gameday.app.scenario_run import (
     run_scenario,
 )
 from gameday.errors import GamedayError, UsageError
-from gameday.model.runset import ENDS
 from gameday.model.verdict import ExitCode, Finding, Outcome
 
 _SHORT = 300
@@ -77,27 +76,21 @@ def played(asked: RunAsked, store: Path) -> ScenarioRun:
     As in a set, nothing is run any more after one that was interrupted or is not clean.
     """
     kept = store / f"{hashlib.sha256(repr(asked).encode()).hexdigest()}.json"
-    ended = store / "ended"
     try:
         with locked([str(kept)], asked.wait_s):
             if kept.exists():
                 return _restored(json.loads(kept.read_text(encoding="utf-8")))
-            if ended.exists():
-                why = f"not run: the set ended with {ended.read_text(encoding='utf-8')}"
-                return ScenarioRun(exit_code=ExitCode.INCONCLUSIVE, reason=why, skipped=True)
-            run = _run(asked)
-            if run.exit_code in ENDS:
-                ended.write_text(f"`{asked.path.name}`: {run.reason}", encoding="utf-8")
+            run = _run(asked, store / "ended")
             kept.write_text(json.dumps(_stored(run)), encoding="utf-8")
             return run
     except GamedayError as error:
         return ScenarioRun(exit_code=error.exit_code, reason=_reason(error))
 
 
-def _run(asked: RunAsked) -> ScenarioRun:
+def _run(asked: RunAsked, ended: Path) -> ScenarioRun:
     """The run, or why there is none: what one process was refused, the others are too."""
     try:
-        return run_scenario(asked)
+        return run_scenario(asked, ended=ended)
     except GamedayError as error:
         return ScenarioRun(exit_code=error.exit_code, reason=_reason(error))
 

@@ -26,6 +26,7 @@ from gameday.app.check import PlanRequest, make_plan
 from gameday.app.needs import missing_need
 from gameday.errors import GamedayError, UsageError
 from gameday.model.plan import Plan
+from gameday.model.runset import ENDS
 from gameday.model.verdict import ExitCode, Finding, Outcome
 
 #: How long a run that was interrupted may take to put everything back.
@@ -114,18 +115,37 @@ class ScenarioRun:
         raise InconclusiveError(f"{self.reason}{where}")
 
 
-def run_scenario(asked: RunAsked) -> ScenarioRun:
+def run_scenario(asked: RunAsked, *, ended: Path | None = None) -> ScenarioRun:
     """Run it, once no other run by this function touches its targets.
 
     Nothing is run where something is not there that it needs. Raises ScenarioError or UsageError
     for a file with errors, InconclusiveError when the targets are not free in time. An interrupt is
     passed on, and waited for until all is put back.
+
+    Runs that share *ended*, a file that the first one to end them all makes, are a set: nothing is
+    begun after it, also not by one that was waiting for its targets meanwhile.
     """
+    if why := _set_over(ended):
+        return ScenarioRun(exit_code=ExitCode.INCONCLUSIVE, reason=why, skipped=True)
     plan = make_plan(asked.plan)
     if why := missing_need(plan):
         return ScenarioRun(exit_code=ExitCode.INCONCLUSIVE, reason=why, skipped=True)
     with locked(targets_of(plan), asked.wait_s):
-        return _child(asked)
+        if why := _set_over(ended):
+            return ScenarioRun(exit_code=ExitCode.INCONCLUSIVE, reason=why, skipped=True)
+        run = _child(asked)
+        if ended is not None and run.exit_code in ENDS:
+            part = ended.with_name(f"{ended.name}.{os.getpid()}")
+            part.write_text(f"`{asked.path.name}`: {run.reason}", encoding="utf-8")
+            part.replace(ended)  # whoever sees it can read all of it
+        return run
+
+
+def _set_over(ended: Path | None) -> str:
+    """Why nothing may be begun any more in this set; empty if it goes on."""
+    if ended is None or not ended.exists():
+        return ""
+    return f"not run: the set ended with {ended.read_text(encoding='utf-8')}"
 
 
 def _child(asked: RunAsked) -> ScenarioRun:

@@ -6,9 +6,11 @@ import json
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
+from threading import Event
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -17,13 +19,14 @@ import yaml
 from lab_support import Lab, ToxiproxyServer, run_gameday, wait_until
 from set_support import as_wanted, quick_scenario, write_set
 
-from gameday.app import pytest_scenarios
+from gameday.app import pytest_scenarios, scenario_run
 from gameday.app.scenario_run import RunAsked, ScenarioRun
 from gameday.model.verdict import ExitCode
 
 pytest_plugins = ["pytester"]
 PYTEST = [sys.executable, "-m", "pytest", "-p", "no:locust", "-p", "no:cacheprovider"]
 
+DEADLINE_S = 120.0
 SMOKE = ["scenarios", "-m", "smoke", "--gameday-profile=smoke"]
 
 
@@ -145,7 +148,7 @@ def test_an_expectation_alone_is_not_green_where_its_run_shows_nothing(
         "expectation": "baseline: errors < 5%",
     }  # fmt: skip
     run = ScenarioRun(exit_code=code, reason="why not", result={"expectations": [held]})
-    monkeypatch.setattr(pytest_scenarios, "run_scenario", lambda _: run)
+    monkeypatch.setattr(pytest_scenarios, "run_scenario", lambda *_, **__: run)
     arguments = ["-p", "no:locust", "scenarios/a.yaml"]
 
     alone = pytester.runpytest(*arguments, "-k", "baseline and errors")
@@ -167,13 +170,49 @@ def test_nothing_is_run_after_one_that_was_interrupted_or_is_not_clean(
         asked.append(asking.path.name)
         return ScenarioRun(exit_code=code, reason="why not")
 
-    monkeypatch.setattr(pytest_scenarios, "run_scenario", run)
+    monkeypatch.setattr(scenario_run, "_child", run)
 
     result = pytester.runpytest("-p", "no:locust", "-rs", "scenarios")
 
     result.assert_outcomes(errors=len(EXPECTED), skipped=len(EXPECTED))
     assert asked == ["a.yaml"]
     assert "not run: the set ended with `a.yaml`: why not" in result.stdout.str()
+
+
+def test_a_scenario_that_waits_for_its_targets_is_not_run_after_one_that_ends_the_rest(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As two workers of pytest-xdist: the second one waits when the first is interrupted."""
+    begun: list[str] = []
+    under_way, waits = Event(), Event()
+    tried = scenario_run._try
+
+    def child(asking: RunAsked) -> ScenarioRun:
+        begun.append(asking.path.name)
+        under_way.set()
+        assert waits.wait(DEADLINE_S), "nobody waits for the same target"
+        return ScenarioRun(exit_code=ExitCode.INTERRUPTED, reason="why not")
+
+    def trying(number: int) -> bool:
+        got = tried(number)
+        if not got:
+            waits.set()
+        return got
+
+    monkeypatch.setattr(scenario_run.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(scenario_run, "_child", child)
+    monkeypatch.setattr(scenario_run, "_try", trying)
+    asked = [RunAsked(path=folder / f"{n}.yaml", profile="smoke") for n in "ab"]
+
+    with ThreadPoolExecutor(2) as workers:
+        first = workers.submit(pytest_scenarios.played, asked[0], tmp_path)
+        assert under_way.wait(DEADLINE_S)
+        second = workers.submit(pytest_scenarios.played, asked[1], tmp_path)
+
+    assert first.result().exit_code is ExitCode.INTERRUPTED
+    assert begun == ["a.yaml"]
+    assert second.result().skipped
+    assert second.result().reason == "not run: the set ended with `a.yaml`: why not"
 
 
 @pytest.mark.usefixtures("folder")
