@@ -96,7 +96,7 @@ def stop_command(request: DayRequest, reason: str, *, by: str) -> ExitCode:
     if held.state.under_way is not None:
         with held.file.turn():
             held = settle(held.again())
-    worst = [i for i in held.state.items.values() if i.exit_code == int(ExitCode.DIRTY)]
+    worst = [i for i in held.state.items.values() if i.left == "dirty"]
     sys.stdout.write(f"the day `{held.file.name}` is over\n")
     for item in worst:
         sys.stdout.write(f"MAY STILL BE BROKEN: `{item.id}`: {item.reason}\n")
@@ -226,7 +226,8 @@ def _do(
             ended = _talk(held, item, began)
     except GamedayError as error:
         text = error_text(error).removeprefix("gameday: ").strip()
-        _end(held.file, item, began, Phase.FAILED, error=text, exit_code=int(error.exit_code))
+        code, kept = int(error.exit_code), _kept(held.file, began, request.reports)
+        _end(held.file, item, began, Phase.FAILED, error=text, exit_code=code, **kept)
         raise
     except KeyboardInterrupt:
         code = int(ExitCode.INTERRUPTED)
@@ -244,6 +245,14 @@ def _do(
     )
     _tell(held, item, ended, request.plan)
     return ended.exit_code
+
+
+def _kept(file: DayFile, began: Event, reports: Path) -> dict[str, str]:
+    """The run of an item that failed, if its directory is still there: something was touched."""
+    for one in file.events():
+        if one.kind == RUN and one.seq > began.seq and (reports / one.subject).exists():
+            return {"run": one.subject}
+    return {}
 
 
 def _end(file: DayFile, item: DayItem, began: Event, phase: Phase, **data: Any) -> None:

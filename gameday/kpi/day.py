@@ -9,6 +9,7 @@ from typing import Any
 
 from gameday.model.day import Day
 from gameday.model.event import Event, Phase
+from gameday.model.verdict import ExitCode
 
 OPENED, CLOSED = "day.opened", "day.closed"
 ROLE, ASKED, GO, ITEM, RUN, CARD, STEP, DECLARED, MEASURED, PUBLISHED, REVEALED = (
@@ -34,7 +35,11 @@ _OVER = (ItemStatus.DONE, ItemStatus.NO_GO, ItemStatus.UNKNOWN)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemState:
-    """One item: its last try. `run` is the directory of its run, `seq` the event that began it."""
+    """One item: its last try. `run` is the directory of its run, `seq` the event that began it.
+
+    `left` is of all tries: `dirty` where something may still be broken, `unknown` where a run was
+    begun and nobody knows how it ended, else empty.
+    """
 
     id: str
     status: ItemStatus = ItemStatus.WAITING
@@ -46,6 +51,7 @@ class ItemState:
     outcome: str = ""
     reason: str = ""
     exit_code: int | None = None
+    left: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -131,7 +137,10 @@ def _item_after(item: ItemState, event: Event) -> ItemState:
             tries=item.tries + 1,
             seq=event.seq,
             began_ms=event.at_ms,
+            left=item.left,
         )
+    if event.phase is Phase.FAILED and not event.data.get("run"):
+        item = replace(item, run=None)  # its directory was removed again: nothing was touched
     status = {Phase.OK: ItemStatus.DONE, Phase.FAILED: ItemStatus.NOT_STARTED}
     return replace(
         item,
@@ -140,5 +149,15 @@ def _item_after(item: ItemState, event: Event) -> ItemState:
         outcome=str(event.data.get("outcome", "")),
         reason=str(event.data.get("reason") or event.data.get("error") or ""),
         exit_code=event.data.get("exit_code"),
+        left=_left(item, event),
         facts=event.data,
     )
+
+
+def _left(item: ItemState, ended: Event) -> str:
+    """What the tries of an item may have left, with this one that ended."""
+    if ended.data.get("exit_code") == ExitCode.DIRTY:
+        return "dirty"
+    if ended.phase is Phase.OK:
+        return ""
+    return "unknown" if item.run is not None else item.left

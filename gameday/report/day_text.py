@@ -218,10 +218,9 @@ def _all_clear(told: _Told) -> Iterator[str]:
 
 def _faults_out(told: _Told) -> Iterator[str]:
     """What is known of the faults, and no more than that."""
-    items = [] if told.state is None else [i for i in told.state.items.values() if i.run]
-    dirty = [told.name(i.id) for i in items if i.exit_code == 5]
-    unknown = (ItemStatus.UNDER_WAY, ItemStatus.UNKNOWN)
-    open_ = [told.name(i.id) for i in items if i.status in unknown]
+    items = [] if told.state is None else [i for i in told.state.items.values() if i.run or i.left]
+    dirty = [told.name(i.id) for i in items if i.left == "dirty"]
+    open_ = [told.name(i.id) for i in items if i.left or i.status is ItemStatus.UNDER_WAY]
     if dirty:
         yield f"MAY STILL BE BROKEN: {', '.join(dirty)}"
     elif open_:

@@ -13,9 +13,11 @@ from set_support import quick_scenario
 from gameday.app import day_next
 from gameday.app.day_journal import DayFile, days_of, end_day
 from gameday.app.run import RunRequest
+from gameday.app.rundir import RunDir
 from gameday.cli.main import run as gameday
-from gameday.errors import RefusedError
+from gameday.errors import JournalError, RefusedError
 from gameday.journal import read
+from gameday.model.event import Phase
 
 PLAN = """
 gameday: 1
@@ -120,3 +122,24 @@ def test_the_version_and_the_register_are_for_the_run_too(
         ("1.4.2", True),
         (None, False),
     ]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_run_that_did_not_begin_is_told_of_only_where_its_directory_is_kept(
+    small_lab: Lab, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    def run_one(request: RunRequest, *_: object, **__: object) -> None:
+        where = RunDir(path=request.reports / "20260101T000000Z-late-00aa")
+        assert request.created is not None
+        request.created(where)
+        if kept:
+            where.path.mkdir()
+        raise JournalError("the disk is full")
+
+    day = begin(small_lab)
+    monkeypatch.chdir(small_lab.directory)
+    monkeypatch.setattr(day_next, "run_one", run_one)
+    assert gameday(["day", "next", "day.yaml", "--go"]) == 70
+    ended = day.events()[-1]
+    assert (ended.kind, ended.phase) == ("day.item", Phase.FAILED)
+    assert ended.data.get("run") == ("20260101T000000Z-late-00aa" if kept else None)

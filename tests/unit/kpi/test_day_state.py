@@ -11,6 +11,7 @@ from gameday.kpi.day import DayState, ItemStatus, state_of
 from gameday.kpi.day_rules import not_now
 from gameday.model.day import Card, Day, DayItem, Tabletop, Window
 from gameday.model.event import Event, Phase
+from gameday.report.day_text import message
 
 CARDS = Tabletop(cards=(Card(id="card-1", at_ms=0, inject="x"),))
 DAY = Day(
@@ -93,6 +94,70 @@ def test_a_second_try_forgets_the_first_and_a_role_may_be_given_back() -> None:
     assert state.items["slow"].tries == 2
     assert state.items["slow"].outcome == ""
     assert state.roles == {"scribe"}
+
+
+RUN = ("day.run", "r1", Phase.NOTED, {"item": "slow"})
+RUN_2 = ("day.run", "r2", Phase.NOTED, {"item": "slow"})
+DIRTY = [began("slow"), RUN, ended("slow", outcome="inconclusive", exit_code=5)]
+REFUSED = ended("slow", Phase.FAILED, error="an earlier run left something", exit_code=2)
+LEFT = {
+    "a clean run": ([began("slow"), RUN, ended("slow", outcome="pass", exit_code=0)], "", "r1"),
+    "a dirty run": (DIRTY, "dirty", "r1"),
+    "it is under way again": ([*DIRTY, began("slow")], "dirty", None),
+    "and was refused": ([*DIRTY, began("slow"), REFUSED], "dirty", None),
+    "and was interrupted before it had a run": (
+        [*DIRTY, began("slow"), ended("slow", Phase.UNKNOWN, exit_code=130)], "dirty", None,
+    ),
+    "and nobody wanted it any more": (
+        [*DIRTY, ("day.go", "slow", Phase.NOTED, {"go": False})], "dirty", "r1",
+    ),
+    "a clean run after it": (
+        [*DIRTY, began("slow"), RUN_2, ended("slow", outcome="pass", exit_code=0)], "", "r2",
+    ),
+    "a run that was killed": (
+        [began("slow"), RUN, ended("slow", Phase.UNKNOWN, exit_code=3)], "unknown", "r1",
+    ),
+    "a run that was forgotten": ([began("slow"), RUN, REFUSED], "", None),
+    "a run of which nothing can be told": (
+        [began("slow"), RUN, ended("slow", Phase.FAILED, exit_code=70, run="r1")], "unknown", "r1",
+    ),
+    "a dirty one of which nothing can be told": (
+        [began("slow"), RUN, ended("slow", Phase.FAILED, exit_code=5, run="r1")], "dirty", "r1",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_what_an_item_may_have_left_is_not_forgotten_by_another_try(name: str) -> None:
+    rows, left, run = LEFT[name]
+    item = journal(*rows).items["slow"]
+
+    assert (item.left, item.run) == (left, run)
+
+
+OUT = {
+    "MAY STILL BE BROKEN: slow": ("a dirty run", "it is under way again", "and was refused"),
+    "Not known yet whether faults are out: slow": (
+        "a run that was killed", "a run of which nothing can be told",
+    ),
+    "Every fault is out; that was read back.": ("a clean run", "a clean run after it"),
+    "No fault was put in.": ("a run that was forgotten",),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("says", "names"), OUT.items())
+@pytest.mark.parametrize("moment", ["abort", "all-clear"])
+def test_others_are_told_no_more_than_is_known(
+    moment: str, says: str, names: tuple[str, ...]
+) -> None:
+    for name in names:
+        rows, _, run = LEFT[name]
+        told = message(DAY, moment, journal(*rows), now_ms=0).splitlines()
+
+        assert says in told, name
+        if moment == "all-clear":
+            reports = [line for line in told if line.startswith("Reports:")]
+            assert reports == ([f"Reports: {run}/report.html"] if run else []), name
 
 
 def asked(state: DayState, at: str, *, item: int = 0, takes_s: int = 60, env: str | None = None):  # type: ignore[no-untyped-def]
