@@ -104,10 +104,10 @@ def _relieve_sentinel(run_dir: Path) -> None:
 
 
 def _leftovers(run_dir: Path, record: Record) -> bool:
-    """Whether a run that was never closed has something to tidy up besides faults."""
+    """Whether there is something to tidy up besides faults: a lease, or parts that go on."""
     known = owner.read(run_dir)
     closed = any(e.kind == "run.closed" for e in record.events)
-    return not closed and bool(known.after or known.parts)
+    return bool(known.after) or (bool(known.parts) and not closed)
 
 
 def _closed_clean(journal: Path) -> bool:

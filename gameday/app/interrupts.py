@@ -41,10 +41,13 @@ class Late:
     @contextlib.contextmanager
     def noting(self, what: str) -> Iterator[None]:
         """Around *what* comes after a run, and may take long: a signal ends it, and is noted."""
+        ended = False
 
         def note(_number: int, _frame: Any) -> None:
-            self.asked = True
-            raise KeyboardInterrupt
+            nonlocal ended
+            first, ended, self.asked = not ended, True, True
+            if first:  # another one must not escape from where this one is answered
+                raise KeyboardInterrupt
 
         with _handled(note):
             try:
@@ -119,6 +122,7 @@ def interrupts(loop: Loop, clock: Clock | None = None, *, calm: bool = False) ->
     finally:
         for number, handler in before.items():
             signal.signal(number, over if calm else handler)
+        over.asked |= asked  # the loop may have been over, or stopping for another reason
         teller.close()
 
 

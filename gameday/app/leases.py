@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 
 from gameday.errors import GamedayError, RefusedError
@@ -64,7 +63,10 @@ class Leases:
         if errors:
             raise errors[0]
 
-    def release_quietly(self) -> None:
-        """The same; whoever cleans up afterwards does what could not be done."""
-        with contextlib.suppress(GamedayError):
+    def release_quietly(self) -> bool:
+        """The same; whoever cleans up afterwards does what could not be done. Whether all went."""
+        try:
             self.release()
+        except GamedayError:
+            return False
+        return True

@@ -213,7 +213,7 @@ class _Rig:
                         Event(kind="run.closed", subject=self._where.run_id, data=data), sync=True
                     )
             if not done.dirty and loop.recording:
-                self._leases.release_quietly()  # what stays, the sentinel gives back
+                self._give_leases_back()
         if not done.dirty and loop.recording:
             guard.done()
         return done
@@ -233,7 +233,13 @@ class _Rig:
     def _release(self) -> None:
         """Give the server back if nothing was begun; otherwise `_close` or the sentinel does."""
         if not self._begun:
-            self._leases.release_quietly()
+            self._give_leases_back()
+
+    def _give_leases_back(self) -> None:
+        """What stays, the sentinel gives back: it does not find that noted."""
+        if self._leases.release_quietly():
+            with contextlib.suppress(OSError):
+                sentinel.owner.given_back(self._where.path)
 
     def _dismiss(self, guard: sentinel.SentinelHandle) -> None:
         """Let the sentinel go if nothing was begun."""

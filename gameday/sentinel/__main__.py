@@ -69,7 +69,8 @@ def _watch(options: argparse.Namespace) -> int:
         if record.ledger.owed or record.unread:
             why = "the run ended with faults that could not be shown to be gone"
         else:
-            return 0
+            tidy = CleanUp(run_dir=run_dir, by="sentinel", log=_log, kept=kept)
+            return 0 if tidy.give_leases_back() else 5
     else:
         gone = watch.make_sure_it_is_gone()
         if not gone:

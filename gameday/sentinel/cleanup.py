@@ -6,7 +6,7 @@ The same for the sentinel, which goes on for hours, and for `gameday recover`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,7 +20,7 @@ from gameday.processes import gone_within, kill
 from gameday.sentinel import owner as owner_file
 from gameday.sentinel.kept import Kept
 from gameday.sentinel.outside import Outside
-from gameday.sentinel.pay import CALL_S, Payer, UndoerOf, attempt
+from gameday.sentinel.pay import CALL_S, LONGEST_PAUSE_S, Payer, UndoerOf, attempt
 from gameday.sentinel.record import JOURNAL, Record
 
 __all__ = ["JOURNAL", "CleanUp"]
@@ -35,6 +35,7 @@ _GIVE_BACK_S = 10.0  # how long giving a lease back is tried
 _SIGHT_S = 10.0  # how long a last look is tried again when the other side does not answer
 
 _Undo: TypeAlias = Mapping[str, Any]
+_Act: TypeAlias = tuple[str, str]  # the kind of what was put in place, and its subject
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,11 +55,8 @@ class CleanUp:
     def run(self, *, why: str, for_s: float) -> RecoveryReport:
         """Pay for at most *for_s*, then look again when nothing can be on its way any more."""
         began = time.monotonic()
-        owner = owner_file.read(self.run_dir)
-        if owner.runner is None and self.kept is not None:
-            owner = self.kept.owner()
-        read_kept = self.kept.journal if self.kept is not None else None
-        record = Record.of(self.run_dir / JOURNAL, log=self.log, kept=read_kept)
+        owner = self._owner()
+        record = self._record(owner, until=began + for_s)
         record.open_if_quick()
         if self.by == "sentinel":
             until_wall_ms = round((time.time() + for_s) * 1000)
@@ -67,7 +65,7 @@ class CleanUp:
         outside = Outside(run_dir=self.run_dir, by=self.by, record=record, say=self._say)
         self._outside = outside
         try:
-            under_way = _end_calls(record)
+            under_way = set(_end_calls(record))
             self._pay(record, owner, for_s=for_s)
             self._end_parts(owner, but=SERVER)
             self._look_again(record, owner, under_way=under_way, began=began, for_s=for_s)
@@ -78,6 +76,18 @@ class CleanUp:
             record.open_now()
             record.close()
         return RecoveryReport(lines=tuple(self.lines), dirty=dirty)
+
+    def _record(self, owner: owner_file.Owner, *, until: float) -> Record:
+        """What is owed; the sentinel waits for a journal that cannot be read, for so long."""
+        kept = self.kept.journal if self.kept is not None else None
+        pause_s = _SOON_S
+        while True:
+            record = Record.of(self.run_dir / JOURNAL, log=self.log, kept=kept)
+            if not record.unread or self.by != "sentinel" or time.monotonic() >= until:
+                return record
+            self._end_parts(owner, but=SERVER)
+            time.sleep(min(pause_s, max(0.0, until - time.monotonic())))
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     def _pay(self, record: Record, owner: owner_file.Owner, *, for_s: float) -> None:
         owed = [f"{d.subject} ({d.kind.partition('.')[0]})" for d in record.ledger.owed]
@@ -130,11 +140,14 @@ class CleanUp:
         record: Record,
         owner: owner_file.Owner,
         *,
-        under_way: bool,
+        under_way: set[_Act],
         began: float,
         for_s: float,
     ) -> None:
-        """Look when a call that was on its way at the end of the runner must have landed."""
+        """Look when a call that was on its way at the end of the runner must have landed.
+
+        What was on its way, and cannot be seen then, may have landed: it is owed.
+        """
         undos = _undos(record.events)
         ours = all(undo.get("server") for undo in undos.values())
         if not undos or (ours and not under_way):
@@ -143,15 +156,20 @@ class CleanUp:
         for after_s in (min(_SOON_S, last_s), last_s):
             time.sleep(max(0.0, began + after_s - time.monotonic()))
             owed = {(d.kind, d.subject) for d in record.ledger.owed}  # known to be there
-            found = [k for k, undo in undos.items() if k not in owed and self._there(undo)]
-            for kind, subject in found:
-                self._say(f"`{subject}` is there again: a call landed late")
-                _owe_again(record, kind, subject, undos[kind, subject])
+            seen = {act: self._there(undo) for act, undo in undos.items() if act not in owed}
+            doubt = under_way if after_s == last_s > 0 else set()  # else it was read back later
+            found = {
+                a: there for a, there in seen.items() if there or (there is None and a in doubt)
+            }
+            for act, there in found.items():
+                words = "is there again: a call" if there else "may be there again: a call may have"
+                self._say(f"`{act[1]}` {words} landed late")
+                _owe_again(record, act, undos[act])
             if found:
                 self._pay(record, owner, for_s=for_s)
 
-    def _there(self, undo: Mapping[str, Any]) -> bool:
-        """Whether a fault is there; silence is no sight of one, it was read back before."""
+    def _there(self, undo: Mapping[str, Any]) -> bool | None:
+        """Whether a fault is there; None where that cannot be seen."""
         deadline = time.monotonic() + _SIGHT_S
         while True:
             try:
@@ -161,7 +179,7 @@ class CleanUp:
                 if time.monotonic() > deadline or not ours:
                     said = str(error) if ours else f"{type(error).__name__}: {error}"
                     self._say(f"could not look again: {said}")
-                    return False
+                    return None
             time.sleep(0.5)
 
     def _finish(self, record: Record, owner: owner_file.Owner) -> tuple[str, ...]:
@@ -172,11 +190,26 @@ class CleanUp:
         self._end_parts(owner)
         left = self._give_back(left, for_s=_GIVE_BACK_S)  # what lay on the run's own is gone
         if not left:
-            try:
-                owner_file.tidied(self.run_dir)
-            except OSError as error:  # a full disk, or no directory: it is done all the same
-                self.log(f"it cannot be noted that nothing is left: {error}")
+            self._note_tidied()
         return tuple(_named(undo) for undo in left)
+
+    def give_leases_back(self) -> bool:
+        """Of a run that ended clean: revert what its runner could not; whether nothing is left."""
+        owner = self._owner()
+        left = self._give_back(owner.after, for_s=_GIVE_BACK_S)
+        if owner.after and not left:
+            self._note_tidied()
+        return not left
+
+    def _owner(self) -> owner_file.Owner:
+        owner = owner_file.read(self.run_dir)
+        return self.kept.owner() if owner.runner is None and self.kept is not None else owner
+
+    def _note_tidied(self) -> None:
+        try:
+            owner_file.tidied(self.run_dir)
+        except OSError as error:  # a full disk, or no directory: it is done all the same
+            self.log(f"it cannot be noted that nothing is left: {error}")
 
     def _give_back(self, undos: Sequence[_Undo], *, for_s: float = 0.0) -> Sequence[_Undo]:
         """Revert the leases, with *for_s* again and again; returns those that are still there."""
@@ -220,8 +253,8 @@ def _deleted(path: Path) -> bool:
     return False
 
 
-def _end_calls(record: Record) -> bool:
-    """Note that calls under way or given up will not be heard from; whether there were any.
+def _end_calls(record: Record) -> Iterator[_Act]:
+    """Note that calls under way or given up will not be heard from; which there were.
 
     Their caller is gone. What they did is in doubt, so it is owed (again).
     """
@@ -230,10 +263,10 @@ def _end_calls(record: Record) -> bool:
     for event in open_:
         data = {"error": "the runner ended before it was heard from"}
         record.add(event.kind, event.subject, Phase.UNKNOWN, cause=event.seq, data=data)
-    return bool(open_)
+        yield event.kind, event.subject
 
 
-def _undos(events: tuple[Event, ...]) -> dict[tuple[str, str], Mapping[str, Any]]:
+def _undos(events: tuple[Event, ...]) -> dict[_Act, _Undo]:
     """The last undo record of everything that was ever put in place."""
     return {
         (e.kind, e.subject): e.data["undo"]
@@ -242,11 +275,10 @@ def _undos(events: tuple[Event, ...]) -> dict[tuple[str, str], Mapping[str, Any]
     }
 
 
-def _owe_again(record: Record, kind: str, subject: str, undo: Mapping[str, Any]) -> None:
-    data = {"undo": undo, "found": True}
-    seq = record.add(kind, subject, Phase.STARTED, data=data)
-    error = {"error": "found in place after it was taken out"}
-    record.add(kind, subject, Phase.UNKNOWN, cause=seq, data=error)
+def _owe_again(record: Record, act: _Act, undo: _Undo) -> None:
+    seq = record.add(*act, Phase.STARTED, data={"undo": undo, "found": True})
+    error = {"error": "a call that was under way may have landed after it was taken out"}
+    record.add(*act, Phase.UNKNOWN, cause=seq, data=error)
 
 
 def _why_not(record: Record) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gameday.errors import JournalError
 from gameday.model.event import UNDO_OF
 from gameday.model.notices import NoticeMoment, Told
 from gameday.sentinel.record import Record
@@ -58,6 +59,11 @@ class Outside:
         if kind == "notice.failed":
             self.say(f"`{data.get('to')}` was not told ({subject}): {data.get('error')}")
         self.record.add(kind, subject, data=data)
+        if kind == "notice.asked" and not self.record.is_written():
+            error = "it could not be written down first"
+            for to in data.get("to", ()):
+                self._add("notice.failed", subject, {"to": to, "error": error})
+            raise JournalError(error)
 
 
 def _begun(record: Record) -> bool:

@@ -95,6 +95,11 @@ def set_sentinel(run_dir: Path, process: Mapping[str, Any]) -> None:
     _write(run_dir, _changed(read(run_dir), sentinel=process))
 
 
+def given_back(run_dir: Path) -> None:
+    """Note that what was to be reverted last has been."""
+    _write(run_dir, _changed(read(run_dir), after=()))
+
+
 def tidied(run_dir: Path) -> None:
     """Note that nothing is left to be tidied up."""
     _write(run_dir, _changed(read(run_dir), parts=(), after=()))

@@ -41,11 +41,11 @@ class Record:
         self.events = tuple(events)
         self.ledger: Ledger = ledger_of(self.events)
         self._origin_ms = _origin_of(self.events)
-        self._first = self._next = last.seq + 1 if last else 0
+        self._next = last.seq + 1 if last else 0
         self._at_ms = last.at_ms if last else 0
         self._waiting: list[Event] = []
         self._journal: Journal | None = None
-        self._shift = 0
+        self._written: dict[int, int] = {}  # seq here -> seq in the journal, where others wrote too
 
     @classmethod
     def of(
@@ -89,7 +89,6 @@ class Record:
         except (JournalError, OSError) as error:
             self._log(f"going on without the journal: {error}")
             return
-        self._shift = self._journal.next_seq - self._first
         waiting, self._waiting = self._waiting, []
         for event in waiting:
             self._append(event)
@@ -108,10 +107,10 @@ class Record:
             self.open()
 
     def is_written(self) -> bool:
-        """Whether what is added now goes into the journal; it is opened for that."""
+        """Whether all of it is in the journal, and what is added now goes there; it is opened."""
         if self._journal is None:
             self.open()
-        return self._journal is not None
+        return self._journal is not None and not self._waiting
 
     def close(self) -> None:
         """Close the journal."""
@@ -141,24 +140,24 @@ class Record:
         self._next += 1
         self.ledger = fold(self.ledger, event)
         self.events = (*self.events, event)
-        if self._journal is None:
-            self._waiting.append(event)
-        else:
-            self._append(event)
+        self._append(event)
         return event.seq
 
     def _append(self, event: Event) -> None:
+        """Write it, or keep it until the journal is opened again."""
         if self._journal is None:
+            self._waiting.append(event)
             return
-        cause = event.cause
-        if cause is not None and cause >= self._first:
-            cause += self._shift
-        line = replace(event, seq=event.seq + self._shift, cause=cause)
+        cause = None if event.cause is None else self._written.get(event.cause, event.cause)
+        line = replace(event, seq=self._journal.next_seq, cause=cause)
         try:
             self._journal.append(line, sync=True)
         except (JournalError, OSError) as error:
             self._log(f"going on without the journal: {error}")
             self.close()
+            self._waiting.append(event)
+        else:
+            self._written[event.seq] = line.seq
 
 
 def _decoded(line: bytes) -> Event | None:

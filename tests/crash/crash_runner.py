@@ -7,6 +7,7 @@
     inflight   its inject reaches the server only through a slow relay, and is on its way
     dirty      ends as a run ends, but with the fault in place
     clean      takes everything out and ends as a run ends
+    leased     as `clean`, but its lease cannot be given back
     nosentinel everything is in place, but there is no sentinel
     unseen     as `hold`, but the sentinel stands still (SIGSTOP) from its first moment on
 """
@@ -136,14 +137,16 @@ def main() -> None:
         runner.inject("dead", down=True)
         say("hold")
         runner.beat_for_ever()
-    if mode == "clean":
+    ends_clean = mode in ("clean", "leased")
+    if ends_clean:
         runner.close("fault.revert", "slow", undo)
         runner.close("target.close", "pay", opened)
+    if mode == "clean":
         runner.lease.release()
-    runner.note("run.closed", run_dir, data={"dirty": [] if mode == "clean" else ["slow"]})
+    runner.note("run.closed", run_dir, data={"dirty": [] if ends_clean else ["slow"]})
     runner.journal.close()
     assert runner.sentinel is not None
-    say(f"done {runner.sentinel.done(wait_s=10.0 if mode == 'clean' else 0.0)}")
+    say(f"done {runner.sentinel.done(wait_s=10.0 if ends_clean else 0.0)}")
 
 
 if __name__ == "__main__":

@@ -11,10 +11,16 @@ from typing import Any
 import pytest
 from cleanup_support import World, Writer
 
-from gameday.errors import AdapterError, CannotSeeError, NoEffectError, RefusedError
+from gameday.errors import (
+    AdapterError,
+    CannotSeeError,
+    JournalError,
+    NoEffectError,
+    RefusedError,
+)
 from gameday.journal import Journal, read
 from gameday.model.debts import ledger_of
-from gameday.model.event import Phase
+from gameday.model.event import Event, Phase
 from gameday.processes import own_identity
 from gameday.recovery import find_dirty_runs, recover_run
 from gameday.sentinel import cleanup, owner
@@ -269,10 +275,20 @@ def test_a_lease_that_stays_is_not_called_clean(
     assert owner.read(run_dir).after
 
 
-def test_a_last_look_that_fails_leaves_nothing_undone(run_dir: Path) -> None:
+@pytest.mark.parametrize(
+    ("end", "died_s_ago", "clean"),
+    [
+        (None, 0.0, False),  # it was under way, and may have landed after it was taken out
+        (None, 3600.0, True),  # it was taken out when it could not land any more
+        (Phase.OK, 0.0, True),  # it had landed before
+    ],
+)
+def test_what_may_have_landed_late_and_cannot_be_seen_is_owed(
+    run_dir: Path, end: Phase | None, died_s_ago: float, clean: bool
+) -> None:
     owner.claim(run_dir, call_ms=200)
     owner.add_after(run_dir, {"kind": "fake", "name": "lease"})
-    Writer(run_dir).inject("a", "a", None)
+    Writer(run_dir).inject("a", "a", end)
 
     class Odd(World):
         def present(self, undo: Mapping[str, Any]) -> bool:
@@ -284,9 +300,11 @@ def test_a_last_look_that_fails_leaves_nothing_undone(run_dir: Path) -> None:
             return super().present(undo)
 
     world = Odd({"a", "lease"})
-    report = clean_up(run_dir, world, died_s_ago=0.0)
-    assert "lease" not in world.there
+    report = clean_up(run_dir, world, died_s_ago=died_s_ago, for_s=0.5)
     assert any(line.startswith("could not look again: KeyError") for line in report.lines)
+    assert report.clean is clean
+    assert ("lease" in world.there) is not clean, "what is broken keeps its lease"
+    assert report.dirty == (() if clean else ("a",))
 
 
 def test_a_journal_that_cannot_be_read_is_no_clean_one(
@@ -310,6 +328,86 @@ def test_a_journal_that_cannot_be_read_is_no_clean_one(
     assert not report.clean
     assert "Permission denied" in report.dirty[0]
     assert owner.read(run_dir).after  # what it holds it goes on holding
+
+
+def test_the_sentinel_waits_for_a_journal_that_cannot_be_read(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cleanup, "_SOON_S", 0.01)
+    Writer(run_dir).inject("a", "a")
+    world, real, refusals = World({"a"}), Path.read_bytes, [5, 5]
+
+    def stale(path: Path) -> bytes:
+        if path.name == "journal.jsonl" and refusals:
+            raise OSError(refusals.pop(), "Input/output error", str(path))
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", stale)
+    made = CleanUp(
+        run_dir=run_dir, by="sentinel", log=lambda _: None, undoer=world.undoer, died_s_ago=60.0
+    )
+    assert made.run(why="test", for_s=30.0).clean
+    assert world.there == set()
+    assert dirty(run_dir) == ()
+
+
+def test_what_could_not_be_written_is_written_when_there_is_room_again(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other lines may have come meanwhile; a cause still means the line that it meant."""
+    Writer(run_dir).inject("a", "a")
+    record, real, full = a_record(run_dir), Journal.append, [True]
+
+    def append(self: Journal, event: Event, *, sync: bool = False) -> None:
+        if full and event.data.get("error") == "second":
+            full.pop()
+            raise JournalError("No space left on device")
+        real(self, event, sync=sync)
+
+    monkeypatch.setattr(Journal, "append", append)
+    assert record.is_written()
+    begun = record.add("fault.revert", "a", Phase.STARTED)
+    record.add("fault.revert", "a", Phase.UNKNOWN, cause=begun, data={"error": "second"})
+    again = record.add("fault.revert", "a", Phase.STARTED)
+    with Journal.reopen(run_dir / "journal.jsonl") as other:
+        note = Event(seq=other.next_seq, at_ms=other.last_at_ms, kind="human.note", subject="x")
+        other.append(note)
+    assert record.is_written()
+    record.add("fault.revert", "a", Phase.OK, cause=again)
+    record.close()
+
+    found = read(run_dir / "journal.jsonl")
+    assert found.problem is None
+    told = [(e.kind, e.phase, e.cause) for e in found.events[-5:]]
+    first, last = len(found.events) - 5, len(found.events) - 2
+    assert told == [
+        ("fault.revert", Phase.STARTED, None),
+        ("human.note", Phase.NOTED, None),
+        ("fault.revert", Phase.UNKNOWN, first),
+        ("fault.revert", Phase.STARTED, None),
+        ("fault.revert", Phase.OK, last),
+    ]
+    assert dirty(run_dir) == ()
+
+
+def test_a_lease_that_a_clean_run_could_not_give_back_is_given_back_by_recover(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner._write(run_dir, owner.Owner(runner={**own_identity(), "start_ticks": 1}))
+    owner.add_after(run_dir, {"kind": "fake", "name": "lease"})
+    writer = Writer(run_dir)
+    writer.inject("a", "a")
+    writer.note("fault.revert", "a", Phase.STARTED)
+    writer.note("fault.revert", "a", Phase.OK, cause=writer.journal.next_seq - 1)
+    writer.note("run.closed", "run-1", data={"dirty": []})
+    world = World({"lease"})
+    monkeypatch.setattr(
+        "gameday.recovery.CleanUp", lambda **more: CleanUp(**more, undoer=world.undoer)
+    )
+
+    assert recover_run(run_dir, for_s=1.0).clean
+    assert world.there == set()
+    assert recover_run(run_dir, for_s=1.0).lines == ("nothing is owed",)
 
 
 # -- finding and recovering runs --------------------------------------------------------------

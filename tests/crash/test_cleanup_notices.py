@@ -11,8 +11,8 @@ import pytest
 from cleanup_support import World, Writer
 
 from gameday import telling
-from gameday.errors import AdapterError
-from gameday.journal import read
+from gameday.errors import AdapterError, JournalError
+from gameday.journal import Journal, read
 from gameday.model.event import Event
 from gameday.sentinel import cleanup
 from gameday.sentinel.cleanup import CleanUp
@@ -139,6 +139,27 @@ def test_a_server_that_is_gone_is_said_and_changes_nothing(
     assert "could not be reached" in failed.data["error"]
     assert any("`chat` was not told (clear)" in line for line in lines)
     assert "secret-token" not in (run_dir / "journal.jsonl").read_text()
+
+
+def test_what_cannot_be_written_down_first_is_not_told(
+    run_dir: Path, chat: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk a journal can be opened, and nothing can be written into it."""
+    Writer(run_dir).inject("slow", "a")
+    real = Journal.append
+
+    def append(self: Journal, event: Event, *, sync: bool = False) -> None:
+        if event.kind == "notice.asked":
+            raise JournalError("No space left on device")
+        real(self, event, sync=sync)
+
+    monkeypatch.setattr(Journal, "append", append)
+    world = World({"slow"})
+    lines = clean_up(run_dir, world)
+
+    assert world.there == set()
+    assert chat.titles == []
+    assert "`chat` was not told (clear): it could not be written down first" in lines
 
 
 @pytest.mark.parametrize("plan", [None, "", "[]", "{}", '{"notices": [{"name": 1}]}'])

@@ -112,6 +112,13 @@ def test_a_clean_end_ends_the_sentinel_and_leaves_the_journal_alone(one_scene: S
     assert find_dirty_runs(one_scene.run_dir.parent) == []
 
 
+def test_a_lease_that_the_runner_could_not_give_back_is_given_back(one_scene: Scene) -> None:
+    one_scene.start("leased")
+    wait_until("nothing of the run is on the server", one_scene.off, 60)
+    assert one_scene.sentinel_ended(60)
+    assert owner.read(one_scene.run_dir).after == ()
+
+
 def test_a_run_that_ends_dirty_is_cleaned_all_the_same(one_scene: Scene) -> None:
     assert one_scene.start("dirty") == "done False"
     assert_toxics_go(one_scene)

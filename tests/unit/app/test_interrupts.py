@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from gameday.app.guarding import beating
-from gameday.app.interrupts import interrupts, restored, undoing
+from gameday.app.interrupts import Late, interrupts, restored, undoing
 from gameday.engine.core import State, begin, observe
 from gameday.model.event import Event, Phase
 from gameday.model.plan import Limits, Schedule, Step
@@ -361,6 +361,40 @@ def test_after_the_run_signals_wait_for_the_reports_and_then_mean_what_they_did(
     assert loop.emitted == []
     after = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     assert after == before
+
+
+def test_a_signal_that_the_loop_did_not_count_any_more_is_kept_for_the_set() -> None:
+    loop: Any = FakeLoop(state_of())
+    with restored() as late, interrupts(loop, calm=True):
+        signal.raise_signal(signal.SIGINT)
+
+    assert late.asked
+
+
+def test_a_run_that_nobody_interrupts_leaves_nothing_for_the_set() -> None:
+    loop: Any = FakeLoop(state_of())
+    with restored() as late, interrupts(loop, calm=True):
+        pass
+
+    assert not late.asked
+
+
+def test_a_second_signal_while_the_first_is_answered_does_not_escape(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Impatient(io.StringIO):
+        def write(self, text: str) -> int:
+            signal.raise_signal(signal.SIGINT)
+            return super().write(text)
+
+    late, view = Late(), Impatient()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", view)
+        with late.noting("it was told"):
+            signal.raise_signal(signal.SIGINT)
+
+    assert late.asked
+    assert "interrupted before it was told" in view.getvalue()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
