@@ -178,7 +178,7 @@ def _answers(server: Server) -> bool:
     return False
 
 
-def wait_for(true: Callable[[], bool], what: str, within_s: float = WITHIN_S) -> None:
+def wait_for(true: Callable[[], bool], what: str, within_s: float = 120.0) -> None:
     """Poll until `true` holds; fails with `what` after the deadline."""
     deadline = time.monotonic() + within_s
     while not true():

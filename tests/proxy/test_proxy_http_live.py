@@ -22,7 +22,7 @@ from proxy_support import (
     start_embedded,
     wait_for,
 )
-from test_proxy_toxics import EARLY_S, sends, took
+from test_proxy_toxics import EARLY_S, LATE_S, sends, took
 
 BODY = bytes(range(256)) * 40
 
@@ -129,9 +129,13 @@ def test_delay(embedded: Server, web: Web) -> None:
         start = time.monotonic()
         assert ask("GET", "/slow")[2] == BODY
         took(start, 0.2)
-        start = time.monotonic()
-        ask("GET", "/fast")
-        took(start, 0, 0.19)
+        assert min(_took_s(lambda: ask("GET", "/fast")) for _ in range(10)) < 0.19
+
+
+def _took_s(call: Callable[[], object]) -> float:
+    start = time.monotonic()
+    call()
+    return time.monotonic() - start
 
 
 @pytest.mark.parametrize("path", ["/", "/chunked"])
@@ -268,9 +272,8 @@ def test_stall_holds_some_pieces_for_as_long_as_a_lost_packet(
     embedded.toxic("stall", loss=0.4, pause=60, longest=120)
     with client(at) as sock:
         times = [round_trip_s(sock) for _ in range(25)]
-    waited = [t for t in times if t > 0.06 - EARLY_S]
-    assert 2 <= len(waited) <= 22
-    assert max(times) >= 0.06 - EARLY_S
+    assert sum(t >= 0.06 - EARLY_S for t in times) >= 2
+    assert min(times) < 0.06 - EARLY_S, "it does not hold every piece"
 
 
 def test_slow_connect_serves_a_new_connection_late(embedded: Server, upstream: Upstream) -> None:
@@ -278,12 +281,10 @@ def test_slow_connect_serves_a_new_connection_late(embedded: Server, upstream: U
     embedded.toxic("slow_connect", delay=200)
     start = time.monotonic()
     with client(at) as sock:
-        took(start, 0, 0.19)  # the kernel has accepted it
-        assert upstream.accepted == 0
         sock.sendall(b"ping")
         assert read_exactly(sock, 4) == b"ping"
         took(start, 0.2)
-        assert round_trip_s(sock) < 0.19
+        assert min(round_trip_s(sock) for _ in range(10)) < 0.19
 
 
 @pytest.mark.parametrize("how", ["delete", "disable", "reset"])
@@ -295,6 +296,7 @@ def test_a_connection_that_waits_is_served_or_closed_at_once(
     with client(at) as sock:
         sock.sendall(b"ping")
         wait_for(lambda: embedded.health()["proxies"]["p"]["in_flight"] == 1, "accepted")
+        assert upstream.accepted == 0
         if how == "disable":
             embedded.ok("PATCH", "/proxies/p", {"enabled": False})
             assert read_end(sock)[0] == b""
@@ -308,28 +310,35 @@ def test_a_connection_that_waits_is_served_or_closed_at_once(
 
 
 def test_proxy_bandwidth_is_shared_fairly(embedded: Server) -> None:
-    data = b"z" * 100_000
+    data = b"z" * 200_000
     with sends(data) as upstream:
         at = embedded.proxy(upstream)
-        embedded.toxic("proxy_bandwidth", rate=400)
+        embedded.toxic("proxy_bandwidth", rate=1)
         ends: list[float] = []
-        start = time.monotonic()
 
-        def fetch() -> None:
-            with client(at) as sock:
+        def fetch(sock: socket.socket) -> None:
+            assert len(read_end(sock)[0]) == len(data) - 1
+            ends.append(time.monotonic() - start)
+
+        with client(at) as one, client(at) as two, client(at) as three:
+            socks = (one, two, three)
+            for sock in socks:
                 sock.sendall(b"go")
-                assert len(read_end(sock)[0]) == len(data)
-                ends.append(time.monotonic() - start)
-
-        threads = [threading.Thread(target=fetch) for _ in range(3)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(20)
+            for sock in socks:
+                assert sock.recv(1) == b"z"  # all three have begun before there is much to share
+            start = time.monotonic()
+            change = {"attributes": {"rate": 400}}
+            embedded.ok("PATCH", "/proxies/p/toxics/proxy_bandwidth_downstream", change)
+            threads = [threading.Thread(target=fetch, args=(sock,)) for sock in socks]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(20)
     assert len(ends) == 3
-    # 300 KB at 400 KB/s; each got a third all the way, so none was through much earlier
-    assert 0.75 - 0.05 <= max(ends) <= 0.75 + 1.5
-    assert min(ends) >= 0.6
+    # The change let go what was held: 3 pieces of at most 32 KB. The other 500 KB at 400 KB/s:
+    # each got a third all the way, so none was through much earlier.
+    assert 1.25 - 0.05 <= max(ends) <= 1.5 + LATE_S
+    assert min(ends) >= 1.0
 
 
 def test_what_a_shared_rate_holds_goes_when_it_is_taken_out(embedded: Server) -> None:
