@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
+import pytest
 from ports_support import free_port
 
 from gameday.demo.postgres import choose_owner, initialise
@@ -76,3 +77,19 @@ def database(url: str) -> str:
     with psycopg.connect(f"{url}/postgres", autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
     return f"{url}/{name}"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with postgres() as url:
+        yield url
+
+
+@pytest.fixture(params=["folder", "sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """What `--store` takes."""
+    if request.param == "postgresql":
+        return database(request.getfixturevalue("server"))
+    return {"folder": str(tmp_path / "findings"), "sqlite": f"sqlite:{tmp_path / 'f.db'}"}[
+        request.param
+    ]

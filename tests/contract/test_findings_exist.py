@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from findings_postgres import database, postgres
+from findings_postgres import place, server
 
 from gameday.app.finding_store import store_at
 from gameday.errors import UsageError
 
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres() as url:
-        yield url
-
-
-@pytest.fixture(params=["folder", "sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """What `--store` takes."""
-    if request.param == "postgresql":
-        return database(request.getfixturevalue("server"))
-    return {"folder": str(tmp_path / "findings"), "sqlite": f"sqlite:{tmp_path / 'f.db'}"}[
-        request.param
-    ]
+__all__ = ["place", "server"]  # fixtures
 
 
 def test_a_register_that_was_never_made_is_none_and_an_empty_one_is(place: str) -> None:
@@ -41,8 +26,8 @@ def test_a_register_that_was_never_made_is_none_and_an_empty_one_is(place: str) 
 
 
 def test_looking_for_a_register_makes_nothing(tmp_path: Path) -> None:
-    for place in ("none", "sqlite:none.db", f"sqlite://{tmp_path / 'none.db'}", "sqlite:no/f.db"):
-        assert not store_at(place, tmp_path).exists()
+    for where in ("none", "sqlite:none.db", f"sqlite://{tmp_path / 'none.db'}", "sqlite:no/f.db"):
+        assert not store_at(where, tmp_path).exists()
     assert list(tmp_path.iterdir()) == []
 
     (tmp_path / "empty.db").touch()
@@ -51,6 +36,6 @@ def test_looking_for_a_register_makes_nothing(tmp_path: Path) -> None:
 
 def test_a_database_that_cannot_be_looked_at_says_so(tmp_path: Path, server: str) -> None:
     (tmp_path / "x.db").write_text("this is text, and long enough to be looked at" * 20)
-    for place in (f"sqlite:{tmp_path / 'x.db'}", f"{server}/nowhere"):
+    for where in (f"sqlite:{tmp_path / 'x.db'}", f"{server}/nowhere"):
         with pytest.raises(UsageError, match=r"not a database|does not exist"):
-            store_at(place, Path()).exists()
+            store_at(where, Path()).exists()

@@ -7,13 +7,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
-from findings_postgres import database, postgres
+from findings_postgres import place, server
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -39,21 +38,7 @@ from gameday.model.finding_record import (
 )
 from gameday.ports import FindingStore
 
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres() as url:
-        yield url
-
-
-@pytest.fixture(params=["folder", "sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """What `--store` takes."""
-    if request.param == "postgresql":
-        return database(request.getfixturevalue("server"))
-    return {"folder": str(tmp_path / "findings"), "sqlite": f"sqlite:{tmp_path / 'f.db'}"}[
-        request.param
-    ]
+__all__ = ["place", "server"]  # fixtures
 
 
 def finding(name: str = "shop", *, entries: int = 1) -> FindingRecord:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from findings_postgres import database, postgres
+from findings_postgres import database, server
 from quarter_support import Year, make_year, write_runs
 
 from gameday.adapters import run_index
@@ -18,11 +17,7 @@ from gameday.errors import UsageError
 from gameday.model.quarter import INDEX_VERSION
 from gameday.programme.quarter_run import run_seen
 
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres() as url:
-        yield url
+__all__ = ["server"]  # fixtures
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
