@@ -33,6 +33,10 @@ def wait_until(what: str, true: Callable[[], T], within_s: float = 10.0) -> T:
         time.sleep(0.05)
 
 
+def _never() -> bool:
+    return False
+
+
 class Relay:
     """One TCP forward on an event loop of its own thread (`Relays`)."""
 
@@ -40,6 +44,8 @@ class Relay:
         self.listen, self.upstream = listen, upstream
         self.delay_s = 0.0
         self.reset = False
+        self.held: Callable[[], bool] = _never
+        self.cuts = 0
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -77,7 +83,10 @@ class Relay:
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):
             await asyncio.sleep(self.delay_s)
-            if self.reset:
+            while self.held() and not self.cuts:
+                await asyncio.sleep(0.01)
+            if self.reset or self.cuts:
+                self.cuts = max(0, self.cuts - 1)
                 sock = writer.get_extra_info("socket")
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 raise OSError("reset")
@@ -105,12 +114,21 @@ class Relays:
     def reset(self, name: str) -> None:
         self._relays[name].reset = True
 
+    def hold(self, name: str, held: Callable[[], bool]) -> None:
+        """Keep back each answer that comes while *held*: until `cut` or `heal`."""
+        self._relays[name].held = held
+
+    def cut(self, name: str) -> None:
+        """Reset the connection of one answer: of one that is kept back, or of the next."""
+        self._relays[name].cuts += 1
+
     def down(self, name: str) -> None:
         self._do(self._relays[name].down())
 
     def heal(self, name: str) -> None:
         relay = self._relays[name]
         relay.delay_s, relay.reset = 0.0, False
+        relay.held, relay.cuts = _never, 0
         self._do(relay.up())
 
     def close(self) -> None:
