@@ -64,6 +64,7 @@ class Onlooker:
     reason: str = ""
     dirty: tuple[str, ...] = ()
     took_over: str = ""
+    load_over: bool = False
     opened: dict[str, str] = field(default_factory=dict)
     runbooks: dict[str, str] = field(default_factory=dict)
     waiting: Waiting | None = None
@@ -88,6 +89,8 @@ class Onlooker:
                 self.dirty = tuple(str(one) for one in event.data.get("dirty") or ())
             case "sentinel.took_over":
                 self.took_over = str(event.data.get("why") or "the runner is gone")
+            case "load.lost" | "load.stop":
+                self.load_over = True
             case "gate.opened":
                 self.opened[event.subject] = str(event.data.get("by", "somebody"))
             case "human.ack" | "alert.acknowledged":
@@ -159,11 +162,15 @@ class Onlooker:
         lights = self.state.alerts.items()
         return [n for n, a in lights if a.state == "firing" or a.state.startswith("delivered")]
 
-    def impact(self) -> str:
-        """What users feel now, by the load; empty where no load is seen."""
+    def has_load(self, runner: Life) -> bool:
+        """Whether its load can go on: what it told last is what users feel now."""
+        return not self.closed and not self.load_over and runner is not Life.GONE
+
+    def impact(self, runner: Life) -> str:
+        """What users feel now, by the load; empty where no load is seen any more."""
         seen = status_of(self.state)
         errors, p95 = seen["error_ratio"], seen["p95_ms"]
-        if self.closed or errors is None:
+        if errors is None or not self.has_load(runner):
             return ""
         late = "" if p95 is None else f", 95 % are answered within {p95:.0f} ms"
         return f"{100 * errors:.2g} % of requests fail{late}"

@@ -339,23 +339,25 @@ class Feed:
         run = None if found is None else found.run
         firing = () if run is None else tuple(run.firing())
         about = None if self.day is None else (self.day.file.name, self.day.seen)
-        key = (now, about, None if run is None else (run.where.run_id, run.closed), firing)
+        load = found is not None and found.run.has_load(found.life)
+        key = (now, about, None if run is None else (run.where.run_id, run.closed), firing, load)
         if self._texts[0] != key:
             self._texts = key, {}
         made = self._texts[1]
         name = "blind" if blind else "full"
         if name not in made:
-            made[name] = self._texts_of(run, now, firing, blind=blind)
+            made[name] = self._texts_of(found, now, firing, blind=blind)
         return made[name]
 
     def _texts_of(
-        self, run: Onlooker | None, now: int, firing: Sequence[str], *, blind: bool
+        self, found: Followed | None, now: int, firing: Sequence[str], *, blind: bool
     ) -> list[dict[str, str]]:
         if self.day is not None and self.day.day is not None:
-            impact = "" if run is None else run.impact()
+            impact = "" if found is None else found.run.impact(found.life)
             return self.day.texts(now_wall_ms=now, impact=impact, blind=blind)
-        if run is None:
+        if found is None:
             return []
+        run = found.run
         return texts(
             run.plan.scenario.service,
             began_wall_ms=run.origin_wall_ms,

@@ -93,6 +93,11 @@ class Runner:
         """It read *secret* from where it is, as for a password of its load."""
         self._do(f"secret {secret}")
 
+    def note(self, event: Event) -> None:
+        """Write an event that is not among those to come."""
+        row = {"kind": event.kind, "subject": event.subject, "data": dict(event.data)}
+        self._do(f"note {json.dumps(row)}")
+
     def _do(self, line: str) -> None:
         assert self.process.stdin is not None
         assert self.process.stdout is not None

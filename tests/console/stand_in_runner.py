@@ -2,8 +2,8 @@
 
 `python stand_in_runner.py RUN_DIR`: the plan and the events (`events.jsonl`: kind, subject, phase,
 cause, data, at_ms) lie in the directory. A line `12` on standard input writes the events up to the
-12th; what comes through the door is written as it comes; `secret WORD` makes it know a secret, and
-`close` ends the run.
+12th; what comes through the door is written as it comes; `secret WORD` makes it know a secret,
+`note JSON` writes another event, and `close` ends the run.
 """
 
 from __future__ import annotations
@@ -87,6 +87,8 @@ def main() -> None:
                 break
             if line.startswith("secret "):
                 remember(line.split()[1])
+            elif line.startswith("note "):
+                runner.emit(Event(**json.loads(line.removeprefix("note "))))
             else:
                 runner.play(int(line))
             print("played", flush=True)

@@ -7,8 +7,10 @@ import http.client
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,13 +28,25 @@ from console_support import (
     runner,
 )
 
-from gameday.app.day_journal import DayFile, today, today_or_new
+from gameday.app.day_journal import PLAN, DayFile, open_day, today, today_or_new
 from gameday.app.onlooker import onlooker_of
 from gameday.app.rundir import RunDir
 from gameday.cli.main import run as gameday
+from gameday.console import feed as feed_module
+from gameday.console.feed import Feed
 from gameday.console.hub import ENTRIES_MAX, Stream
 from gameday.errors import JournalError, UsageError
 from gameday.journal import read
+from gameday.model.event import Event
+
+DAY = """
+gameday: 1
+day: quiet
+title: How we cope
+objective: Whether we do.
+roles: [coordinator, commander]
+items: [{id: talk, tabletop: {cards: [{at: 0s, inject: It is gone.}]}}]
+"""
 
 
 @pytest.fixture
@@ -269,6 +283,34 @@ def test_the_figure_is_that_of_the_report(server: Server, run: Runner) -> None:
         connection.close()
     assert made["spec"]["$schema"].startswith("https://vega.github.io/schema/vega-lite/")
     assert any(FAULT in bar["lane"] for bar in made["spec"]["datasets"]["bars"])
+
+
+@pytest.mark.parametrize("end", ["killed", "load.lost", "load.stop", "run.closed"])
+def test_what_users_feel_is_told_only_while_it_is_seen(
+    run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    open_day(tmp_path / "reports", "quiet", {PLAN: DAY}, base="../..")
+    now = time.time_ns()  # within the minute in which a text stays as it is
+    clock = SimpleNamespace(
+        time_ns=lambda: now, monotonic=time.monotonic, gmtime=time.gmtime, strftime=time.strftime
+    )
+    monkeypatch.setattr(feed_module, "time", clock)
+    feed = Feed(reports=tmp_path / "reports", tell=lambda *_: None)
+
+    def impact() -> str:
+        feed._scanned = 0.0
+        feed.look()
+        told = {text["name"]: text["text"] for text in feed.state("full")["comms"]}
+        return next(line for line in told["update"].splitlines() if line.startswith("Impact:"))
+
+    run.play("alert.firing")
+    assert "of requests fail" in impact()
+    if end == "killed":
+        run.process.kill()
+        run.process.wait(10)
+    else:
+        run.note(Event(kind=end, subject="load", data={"status": "completed"}))
+    assert impact() == "Impact: <what users feel>"
 
 
 def test_a_phase_that_goes_on_is_not_called_cut_short(run: Runner) -> None:
