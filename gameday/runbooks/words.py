@@ -45,6 +45,7 @@ _EXEC_VALUED = ["-u", "--user", "-w", "--workdir", "-e", "--env", "--env-file", 
 #: The option of a shell, or of `su`, after which a script comes, and options with a value.
 _SCRIPT = re.compile("-[a-zA-Z]*c[a-zA-Z]*|--command")
 _SHELL_VALUED = ["-o", "-O"]
+_SUBSTITUTED = re.compile(r"\$\(([^()]*)\)|`([^`]*)`")
 #: A variable that is set before a command.
 _SET = re.compile(r"[A-Za-z_]\w*=")
 
@@ -184,4 +185,12 @@ def _commands(script: str) -> list[tuple[str, ...]]:
             found.append([])
         elif found[-1] or not (word in _BEFORE or _SET.match(word)):
             found[-1].append(word)
-    return [tuple(command) for command in found if command]
+    inner = [command for text in _substituted(script) for command in _commands(text)]
+    return [*(tuple(command) for command in found if command), *inner]
+
+
+def _substituted(script: str) -> Iterator[str]:
+    """What stands in `$(…)` and between backticks, the innermost first; quotes are not looked at."""
+    while (found := _SUBSTITUTED.search(script)) is not None:
+        yield found[1] or found[2] or ""
+        script = f"{script[: found.start()]}x{script[found.end() :]}"
