@@ -190,7 +190,7 @@ def _commands(script: str) -> list[tuple[str, ...]]:
 
 
 def _substituted(script: str) -> Iterator[str]:
-    """What stands in `$(…)` and between backticks, the innermost first; quotes are not looked at."""
+    """What stands in `$(…)` and between backticks, the innermost first, whatever quotes it has."""
     while (found := _SUBSTITUTED.search(script)) is not None:
         yield found[1] or found[2] or ""
         script = f"{script[: found.start()]}x{script[found.end() :]}"
