@@ -241,9 +241,7 @@ class _Pages:
                 return guard.refused(403, why)
         try:
             if do == "invite":
-                return web.json_response(
-                    {"ok": True, "link": console.link(str(given.get("name") or ""))}
-                )
+                return self._invite(str(given.get("name") or ""), blind=blind)
             if do == "reveal":
                 said = await self._reveal(role)
             else:
@@ -253,6 +251,13 @@ class _Pages:
         except GamedayError as error:
             return guard.refused(409, str(error))
         return web.json_response({"ok": True, "text": said})
+
+    def _invite(self, name: str, *, blind: bool) -> web.StreamResponse:
+        """A link for a role; who must not know what is broken makes none that shows it."""
+        console = self._console
+        if blind and name in console.roles() and not console.is_blind(name):
+            return guard.refused(403, "only those who know what is broken invite others who do")
+        return web.json_response({"ok": True, "link": console.link(name)})
 
     async def _reveal(self, role: str) -> str:
         console = self._console

@@ -149,6 +149,19 @@ def test_the_page_has_what_the_plan_says(server: Server, day: DayFile) -> None:
         blind.until("the same", lambda x: x.saw("owner was taken"))
 
 
+def test_who_must_not_know_invites_nobody_who_does(here: Path) -> None:
+    """A link opens a browser for whoever holds it, also for the one who made it."""
+    Path("day.yaml").write_text(PLAN.replace("knows: [owner, coordinator]", "knows: [owner]"))
+    assert gameday(["day", "start", "day.yaml"]) == 0
+    with console(cwd=here) as server:
+        coordinator = server.browser("coordinator")
+        refused = coordinator.do("invite", name="owner")
+        assert (refused.status, "those who know what is broken" in refused.text) == (403, True)
+        assert coordinator.do("invite", name="king").status == 409
+        scribe = server.more(coordinator, "scribe")
+        assert scribe.get("/api/me").json()["blind"] is True
+
+
 def test_two_browsers_that_answer_at_once_give_one_answer(server: Server, day: DayFile) -> None:
     all_taken(day)
     people = [server.browser(role) for role in ("owner", "commander")]
