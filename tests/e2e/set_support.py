@@ -1,4 +1,4 @@
-"""Scenarios of a few seconds, to be run as a set."""
+"""Scenarios of a few seconds, to be run as a set; and one that lasts until it is stopped."""
 
 from __future__ import annotations
 
@@ -44,6 +44,21 @@ def quick_scenario(name: str, *, fails: bool = False, tags: tuple[str, ...] = ()
         "stop_when": ["errors > 80% for 2s"],
         "profiles": {"smoke": dict(QUICK)},
     }
+
+
+#: Nothing of it ends before somebody ends it, however busy the machine is.
+_LONG: Mapping[str, Any] = {
+    "phases": {"warmup": "600s", "baseline": "20s", "fault": "10s", "recovery": "10s"},
+    "stop_when": ["errors > 95% for 60s"],
+    "expect": {"baseline": ["errors < 50%"], "fault": ["errors < 60%"]},
+    "profiles": {},
+}
+
+
+def long_scenario(name: str) -> dict[str, Any]:
+    """The same with a warm-up of 10 minutes and little load: to be stopped, or killed."""
+    made = quick_scenario(name)
+    return {**made, **_LONG, "load": {**made["load"], "arrivals": "2/s", "timeout": "10s"}}
 
 
 def as_wanted(wanted: int, verdict: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 from lab_support import GAMEDAY, Lab, process, run_gameday
-from set_support import quick_scenario
+from set_support import long_scenario, quick_scenario
 
 from gameday.journal import read
 
@@ -77,21 +77,10 @@ def test_a_run_is_told_of_and_who_is_gone_changes_nothing(small_lab: Lab) -> Non
             assert "hook-token" not in text, path
 
 
-#: Nothing of it ends before the runner is killed, however busy the machine is.
-LONG = {
-    "phases": {"warmup": "600s", "baseline": "20s", "fault": "10s", "recovery": "10s"},
-    "load": {"arrivals": "2/s", "timeout": "10s"},
-    "stop_when": ["errors > 95% for 60s"],
-}
-
-
 def test_the_sentinel_tells_when_the_runner_is_killed(small_lab: Lab) -> None:
     told_project(small_lab, "chat")
-    quick = quick_scenario("long")
-    scenario = {**quick, **LONG, "load": {**quick["load"], **LONG["load"]}, "profiles": {}}
-    scenario["expect"] = {"baseline": ["errors < 50%"], "fault": ["errors < 60%"]}
     path = small_lab.directory / "scenario.yaml"
-    path.write_text(yaml.safe_dump(scenario, sort_keys=False))
+    path.write_text(yaml.safe_dump(long_scenario("long"), sort_keys=False))
     said = small_lab.directory / "said.txt"
     with sink() as chat, said.open("w") as out, process(
         [*GAMEDAY, "run", "scenario.yaml", "--quiet"], cwd=small_lab.directory,
