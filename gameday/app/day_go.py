@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from gameday.app.day import Held
-from gameday.app.day_journal import ROLE_MAX, TEXT_MAX, DayFile, said
+from gameday.app.day_journal import ROLE_MAX, TEXT_MAX, DayFile, said, still_open
 from gameday.errors import RefusedError
 from gameday.kpi.day import ASKED, CLOSED, GO, open_question
 from gameday.model.day import DayItem
@@ -30,7 +30,7 @@ def asked(held: Held, item: DayItem, *, by: str, wait: bool) -> bool:
             f"nobody can be asked whether `{item.id}` is to begin; say so with `--go` or "
             "`--no-go`, or wait for the page with `--wait`"
         )
-    question = held.file.append(ASKED, item.id, item=item.id)
+    question = held.file.append(ASKED, item.id, look=still_open, item=item.id)
     sys.stdout.write(f"go or no-go for `{item.id}`? {'' if here else '(on the page) '}")
     sys.stdout.write("" if here else "\n")
     sys.stdout.flush()

@@ -83,14 +83,18 @@ class DayState:
 
 
 def open_question(events: Iterable[Event]) -> Event | None:
-    """The question for a go that nobody has answered yet; None if none waits."""
+    """The question for a go that nobody has answered yet; None if none waits.
+
+    An item that begins or ends ends it, whichever it is: one is under way at a time, so whoever
+    asked is gone.
+    """
     found: Event | None = None
     for event in events:
         if event.kind == ASKED:
             found = event
             continue
         same = found is not None and event.subject == found.subject
-        if event.kind == CLOSED or (same and event.kind in (GO, ITEM)):
+        if event.kind in (CLOSED, ITEM) or (same and event.kind == GO):
             found = None
     return found
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from gameday.app.day_journal import PLAN, DayFile, open_day
+from gameday.app import day_go
+from gameday.app.day import Held
+from gameday.app.day_journal import PLAN, DayFile, end_day, open_day
 from gameday.app.day_onlooker import DayOnlooker
-from gameday.kpi.day import open_question
+from gameday.errors import RefusedError
+from gameday.kpi.day import open_question, state_of
 from gameday.model.event import Event, Phase
+from gameday.model.project import Project
 
 DAY = """
 gameday: 1
@@ -122,6 +128,37 @@ def test_a_question_is_open_until_it_is_answered_or_the_day_is_over() -> None:
         assert open_question([asked, end]) is None
     again = Event(kind="day.asked", subject="a")
     assert open_question([asked, again]) is again
+
+
+def test_a_question_ends_when_another_item_begins() -> None:
+    """One item is under way at a time: whoever asked about the first is gone."""
+    asked = Event(kind="day.asked", subject="a")
+    go = Event(kind="day.go", subject="b", data={"go": True})
+    began = Event(kind="day.item", subject="b", phase=Phase.STARTED)
+    assert open_question([asked, go, began]) is None
+    again = Event(kind="day.asked", subject="a")
+    assert open_question([asked, go, began, again]) is again
+
+
+def test_nobody_is_asked_on_a_day_that_is_over(
+    file: DayFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be ended between the look at it and the question."""
+
+    def for_ever(_seconds: float) -> None:
+        pytest.fail("it waits for an answer that nobody can give")
+
+    plan = looker(file).day
+    assert plan is not None
+    project = Project(environments={})
+    events = file.events()
+    held = Held(day=plan, project=project, file=file, events=events, state=state_of(plan, events))
+    assert end_day(file, "the phone rang", by="owner")
+    monkeypatch.setattr(day_go, "time", SimpleNamespace(sleep=for_ever))
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    with pytest.raises(RefusedError, match="the day is over"):
+        day_go.asked(held, plan.items[0], by="owner", wait=True)
+    assert file.events()[-1].kind == "day.closed"
 
 
 def test_what_was_broken_is_shown_from_then_on(file: DayFile) -> None:
