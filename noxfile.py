@@ -34,7 +34,9 @@ def lint(session: nox.Session) -> None:
 def full(session: nox.Session) -> None:
     """Everything, with the long matrices and real servers required."""
     session.install("-e.[demo,test]")
-    env = {"GAMEDAY_REQUIRE_REAL": "1", "HYPOTHESIS_PROFILE": "long"}
+    env = {
+        "GAMEDAY_REQUIRE_REAL": "1", "HYPOTHESIS_PROFILE": "long", "GAMEDAY_OFF_WITHIN_S": "5"
+    }  # fmt: skip
     with docker_engine(session) as engine:
         session.run(
             "python", "-m", "pytest", "-m", "slow or not slow",

@@ -73,7 +73,7 @@ class Scene:
             return not self.client.proxies()
         return False
 
-    def sentinel_ended(self, within_s: float = 20.0) -> bool:
+    def sentinel_ended(self, within_s: float = 120.0) -> bool:
         sentinel = owner.read(self.run_dir).sentinel
         return sentinel is not None and gone_within(sentinel, within_s)
 
@@ -94,7 +94,7 @@ def scene_in(tmp_path: Path, kind: str) -> Iterator[Scene]:
         if made.runner is not None:
             with contextlib.suppress(ProcessLookupError):
                 made.signal(signal.SIGKILL)
-            made.runner.wait(10)
+            made.runner.wait(60)
             assert made.runner.stdout is not None
             made.runner.stdout.close()
         sentinel = owner.read(run_dir).sentinel
@@ -104,7 +104,7 @@ def scene_in(tmp_path: Path, kind: str) -> Iterator[Scene]:
 
 
 def end_process(process: Any) -> bool:
-    return kill(process) and gone_within(process, 5)
+    return kill(process) and gone_within(process, 60)
 
 
 class Relay:
@@ -131,7 +131,7 @@ class Relay:
             slow = self.hold_back in request.partition(b"\r\n")[0]
             if slow:
                 self.held.set()
-                self.let_go.wait(30)
+                self.let_go.wait(120)
             server.sendall(request)
             server.settimeout(5)
             answer = server.recv(65536)

@@ -35,8 +35,6 @@ SCRIPT = Path(__file__).with_name("matrix_runner.py")
 SERVICE = Path(__file__).parents[1] / "e2e" / "service.py"
 #: How long one inject or revert may take in this scenario.
 CALL_S = 2.0
-#: What the issue promises: all faults are off, and that is read back, this long after a death.
-OFF_WITHIN_S = 5.0
 FAULTS = ("slow", "late", "freeze", "apart")
 
 

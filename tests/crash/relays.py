@@ -86,7 +86,7 @@ class HoldingRelay:
         quiet.set()
         if self.early:
             self.held.set()
-            self.release.wait(60)
+            self.release.wait(120)
 
     def _back(self, server: socket.socket, client: socket.socket, quiet: threading.Event) -> None:
         with contextlib.suppress(OSError):

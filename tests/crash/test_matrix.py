@@ -18,7 +18,8 @@ import pytest
 from crash_support import wait_until
 from docker_support import DockerLab
 from matrix_runner import CALLS
-from matrix_support import CALL_S, FAULTS, OFF_WITHIN_S, Stage, stage_in, stays
+from matrix_support import CALL_S, FAULTS, Stage, stage_in, stays
+from promise_support import OFF_WITHIN_S
 
 from gameday.model.verdict import ExitCode
 
@@ -99,7 +100,7 @@ def check_end(stage: Stage, name: str) -> None:
     if name == "STOP" and stage.sentinel() is None:
         stage.hit("KILL")  # it stood still before it had touched anything; nobody ends it for that
     if name in ("KILL", "STOP"):
-        wait_until("the runner is gone", lambda: not stage.alive, 20)
+        wait_until("the runner is gone", lambda: not stage.alive, SLOW_S)
         return
     code = stage.ended(SLOW_S)
     if code == ExitCode.DIRTY:
@@ -201,7 +202,7 @@ def test_a_call_in_flight(
     assert relay.held.is_set(), stage.said
     stage.hit(name)
     if early:
-        wait_until("the runner is gone", lambda: not stage.alive, 20)
+        wait_until("the runner is gone", lambda: not stage.alive, SLOW_S)
         relay.release.set()
     check_off(stage)
     check_end(stage, name)

@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 
 import pytest
 from lab_support import GAMEDAY, Lab, lab, run_gameday, running, wait_until
+from promise_support import OFF_WITHIN_S
 
 
 def finding(result: dict, check: str, subject: str | None = None) -> dict:
@@ -229,7 +230,7 @@ def test_notes_and_the_operators_stop_reach_a_run(small_lab: Lab) -> None:
 
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGSTOP"])
 def test_when_the_runner_dies_the_sentinel_takes_the_fault_out(small_lab: Lab, how: str) -> None:
-    """Five seconds, read back on the server; the load is gone too, and nothing comes back."""
+    """Soon, and read back on the server; the load is gone too, and nothing comes back."""
     small_lab.write({"phases": {"fault": "60s"}})
     with (small_lab.directory / "out.txt").open("w") as out:
         runner = subprocess.Popen(
@@ -242,17 +243,15 @@ def test_when_the_runner_dies_the_sentinel_takes_the_fault_out(small_lab: Lab, h
         try:
             wait_until("the fault is in", small_lab.faulty, 40)
             os.killpg(runner.pid, getattr(signal, how))
-            died = time.monotonic()
-            wait_until("the toxic is off", small_lab.well, 5)
-            assert time.monotonic() - died < 6
-            wait_until("nothing of ours is left", lambda: set(small_lab.proxies()) == {"back"}, 30)
+            wait_until("the toxic is off", small_lab.well, OFF_WITHIN_S)
+            wait_until("nothing of ours is left", lambda: set(small_lab.proxies()) == {"back"}, 120)
         finally:
             os.killpg(runner.pid, signal.SIGKILL)
             runner.wait(10)
 
     small_lab.assert_clean()
     journal = small_lab.last_run / "journal.jsonl"
-    wait_until("the sentinel has written it down", lambda: "took_over" in journal.read_text(), 10)
+    wait_until("the sentinel has written it down", lambda: "took_over" in journal.read_text(), 120)
     judged = run_gameday("judge", "last", cwd=small_lab.directory)
     assert judged.returncode == 3, judged.stdout
     next_run = run_gameday("recover", "last", cwd=small_lab.directory)
