@@ -93,6 +93,7 @@ def start_command(request: DayRequest, *, take: Sequence[str] = ()) -> ExitCode:
             items=[_announced(day, item) for item in day.items],
             plan_sha256=_sha256(text),
             base=os.path.relpath(day.directory, (request.reports / FOLDER).resolve()),
+            **_window(day),
         )
     for role in take:
         file.append(ROLE, role, taken=True)
@@ -217,6 +218,13 @@ def _here(day: Day, request: DayRequest) -> None:
             f"the day is for the environment `{day.environment}`, not for "
             f"`{request.environment}`; write a plan for that one"
         )
+
+
+def _window(day: Day) -> dict[str, int]:
+    """When its window ends, for those who have the journal alone."""
+    if day.window is None:
+        return {}
+    return {"window_ends_wall_ms": round(day.window.end.timestamp() * 1000)}
 
 
 def _announced(day: Day, item: DayItem) -> dict[str, str]:

@@ -33,6 +33,10 @@ HOLIDAYS = "holidays.txt"
 UNPLANNED = "day"
 #: A day that was begun longer ago is over: what is said now belongs to another one.
 LASTS_MS = 18 * 3_600_000
+#: The same of a day with a plan that nobody has ended; no window is longer.
+PLAN_LASTS_MS = 7 * 24 * 3_600_000
+#: Once it is ended, people talk about it for so long at least.
+TALK_MS = 6 * 3_600_000
 TEXT_MAX = 4_000
 ROLE_MAX = 64
 _SUFFIX = ".jsonl"
@@ -62,6 +66,14 @@ class DayFile:
     def planned(self) -> bool:
         """Whether it was begun from a plan."""
         return (self.folder / PLAN).is_file()
+
+    @property
+    def closed(self) -> Event | None:
+        """How somebody has ended it, as far as its journal can be read; None if nobody has."""
+        try:
+            return next((one for one in read(self.path).events if one.kind == CLOSED), None)
+        except JournalError:
+            return None
 
     def events(self) -> tuple[Event, ...]:
         """Everything so far. Raises `JournalError` where the chain is broken."""
@@ -199,16 +211,38 @@ def days_of(reports: Path, day_id: str | None = None) -> list[DayFile]:
 
 
 def today(reports: Path, *, at_ms: int | None = None) -> DayFile | None:
-    """The day that was begun last below *reports*, with a plan or without; None if that is over."""
+    """The day that was begun last below *reports*, with a plan or without; None if that is over.
+
+    One that was just ended counts too: people still talk about it.
+    """
     at_ms = now_ms() if at_ms is None else at_ms
     newest: tuple[int, DayFile] | None = None
-    for path in sorted((reports / FOLDER).glob(f"*{_SUFFIX}"))[-_NEWEST:]:
+    for path in reversed(sorted((reports / FOLDER).glob(f"*{_SUFFIX}"))[-_NEWEST:]):
         one = DayFile(path=path)
         opened = one.opened()
         origin = -1 if opened is None else int(opened.data["origin_wall_ms"])
-        if origin >= 0 and at_ms - origin < LASTS_MS and (newest is None or origin >= newest[0]):
+        if opened is None or origin < 0 or (newest is not None and origin <= newest[0]):
+            continue
+        surely = at_ms < origin + LASTS_MS
+        perhaps = at_ms < lasts_until_ms(one, opened, None) + TALK_MS  # older ones are not read
+        if surely or (perhaps and at_ms < lasts_until_ms(one, opened, one.closed)):
             newest = origin, one
     return None if newest is None else newest[1]
+
+
+def lasts_until_ms(day: DayFile, opened: Event, closed: Event | None) -> int:
+    """The wall time from which nothing belongs to a day any more: not what is said, nor an item.
+
+    Until it is *closed*, one with a plan lasts as long as its window may, so that nobody is shown
+    what is broken because a night went by.
+    """
+    origin = int(opened.data["origin_wall_ms"])
+    if not day.planned:
+        return origin + LASTS_MS
+    if closed is not None:
+        return origin + max(LASTS_MS, closed.at_ms + TALK_MS)
+    window = opened.data.get("window_ends_wall_ms")
+    return max(origin + PLAN_LASTS_MS, window + LASTS_MS if isinstance(window, int) else 0)
 
 
 def today_or_new(reports: Path) -> DayFile:

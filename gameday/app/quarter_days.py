@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from gameday.app.day_journal import FOLDER, HOLIDAYS, LASTS_MS, PLAN, DayFile, now_ms
+from gameday.app.day_journal import FOLDER, HOLIDAYS, PLAN, DayFile, lasts_until_ms, now_ms
 from gameday.app.run_json import measured
 from gameday.errors import JournalError
 from gameday.kpi.day import CLOSED, ITEM, OPENED, PUBLISHED
@@ -113,7 +113,7 @@ def _drills(file: DayFile, events: Sequence[Event]) -> Iterator[RestoreDrill]:
             continue
         if start.data.get("item_kind") == ItemKind.DRILL.value:
             tries.setdefault(event.subject, []).append(event)
-    for start in _never_ended(opened, events, begun):
+    for start in _never_ended(file, events, begun):
         tries.setdefault(start.subject, []).append(start)
     for item, of in tries.items():
         last = of[-1]
@@ -137,11 +137,12 @@ def _drills(file: DayFile, events: Sequence[Event]) -> Iterator[RestoreDrill]:
 
 
 def _never_ended(
-    opened: Event, events: Sequence[Event], begun: Mapping[int, Event]
+    file: DayFile, events: Sequence[Event], begun: Mapping[int, Event]
 ) -> Iterator[Event]:
     """The last drill of a day that can be under way no more, if nobody wrote how it ended."""
     last = max(begun.values(), key=lambda one: one.seq, default=None)
-    over = now_ms() - int(opened.data["origin_wall_ms"]) >= LASTS_MS
+    closed = next((one for one in events if one.kind == CLOSED), None)
+    over = now_ms() >= lasts_until_ms(file, events[0], closed)
     if last is None or not over or last.data.get("item_kind") != ItemKind.DRILL.value:
         return
     if all(one.cause != last.seq for one in events if one.kind == ITEM):

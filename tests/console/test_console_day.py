@@ -24,10 +24,19 @@ from console_support import (
 )
 from ports_support import free_port
 
-from gameday.app import control
+from gameday.app import control, day_journal
 from gameday.app.console import sessions_file
-from gameday.app.day_journal import DayFile, days_of, today, today_or_new
+from gameday.app.day_journal import (
+    DayFile,
+    days_of,
+    end_day,
+    now_ms,
+    open_day,
+    today,
+    today_or_new,
+)
 from gameday.cli.main import run as gameday
+from gameday.console.feed import Feed
 from gameday.engine.control import CONTROL_FILE, ControlServer, NotUnderWayError
 from gameday.errors import RefusedError, UsageError
 from gameday.journal import Journal, read
@@ -59,6 +68,7 @@ items:
       checks: [{name: look, run: [python3, -c, "pass"]}]
   - {id: talk, title: An amber talk, tabletop: {cards: [{at: 0s, inject: It is gone.}]}}
 """
+HOUR_MS = 3_600_000
 ROLES = ("owner", "coordinator", "commander", "responder", "scribe")
 
 
@@ -406,6 +416,43 @@ def test_what_the_run_did_not_write_down_was_not_said(
     day = today(tmp_path / "reports")
     assert day is not None
     assert [e.data.get("text") for e in day.events()][1:] == ["nobody knows"]
+
+
+def test_a_blind_day_is_blind_until_it_is_ended(
+    day: DayFile, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A window may be a week; nobody is shown what is broken because a night went by."""
+    later = day.events()[0].data["origin_wall_ms"] + 30 * HOUR_MS
+    monkeypatch.setattr(day_journal, "now_ms", lambda: later)
+    for _ in ("begun again", "gone on"):
+        feed = Feed(reports=here / "reports", tell=lambda *_: None)
+        assert {"commander", "responder", "scribe"} <= feed.blind_roles()
+        assert today_or_new(here / "reports") == day
+
+
+def test_how_long_what_is_said_belongs_to_a_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = {day_journal.PLAN: "any"}
+
+    def lasts(at_h: int, made: DayFile) -> bool:
+        opened = made.opened()
+        assert opened is not None
+        at_ms = opened.data["origin_wall_ms"] + at_h * HOUR_MS
+        return today(made.path.parents[1], at_ms=at_ms) == made
+
+    without = open_day(tmp_path / "a", "day", {})
+    assert [lasts(at, without) for at in (17, 19)] == [True, False]
+    planned = open_day(tmp_path / "b", "day", plan)
+    assert [lasts(at, planned) for at in (19, 167, 169)] == [True, True, False]
+    ends = now_ms() + 300 * HOUR_MS
+    early = open_day(tmp_path / "c", "day", plan, window_ends_wall_ms=ends)
+    assert [lasts(at, early) for at in (299, 317, 319)] == [True, True, False]
+    assert end_day(planned, "done", by="owner")
+    monkeypatch.setattr(day_journal, "now_ms", lambda: ends)
+    assert end_day(early, "done", by="owner")
+    assert [lasts(at, planned) for at in (17, 19)] == [True, False]
+    assert [lasts(at, early) for at in (305, 307)] == [True, False]
 
 
 def test_a_day_is_begun_once_by_whoever_speaks_first(tmp_path: Path) -> None:

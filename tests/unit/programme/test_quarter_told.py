@@ -184,7 +184,10 @@ def test_only_a_drill_that_passed_has_passed(tmp_path: Path, outcome: str) -> No
     assert not days_known(tmp_path, None).drills[0].passed
 
 
-@pytest.mark.parametrize(("hours", "told"), [(17, ("pass", 1)), (19, ("inconclusive", 2))])
+@pytest.mark.parametrize(
+    ("hours", "told"),
+    [(17, ("pass", 1)), (7 * 24 - 1, ("pass", 1)), (7 * 24 + 1, ("inconclusive", 2))],
+)
 def test_a_drill_that_was_begun_and_can_be_under_way_no_more_did_not_pass(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int, told: tuple[str, int]
 ) -> None:
