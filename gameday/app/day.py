@@ -26,6 +26,7 @@ from gameday.app.day_journal import (
     days_of,
     now_ms,
     open_day,
+    today,
 )
 from gameday.errors import RefusedError, UsageError
 from gameday.kpi.day import CLOSED, ITEM, ROLE, DayState, state_of
@@ -80,6 +81,7 @@ def start_command(request: DayRequest, *, take: Sequence[str] = ()) -> ExitCode:
                     f"the day `{other.name}` of this plan is not over; go on with "
                     "`gameday day next`, or end it with `gameday day stop`"
                 )
+        _alone(request.reports)
         file = open_day(
             request.reports,
             day.id,
@@ -217,6 +219,21 @@ def _here(day: Day, request: DayRequest) -> None:
         raise RefusedError(
             f"the day is for the environment `{day.environment}`, not for "
             f"`{request.environment}`; write a plan for that one"
+        )
+
+
+def _alone(reports: Path) -> None:
+    """Raise `RefusedError` while a day of another plan goes on: this one would take its place.
+
+    What people say would go into this one, and those would see all who must not know what is
+    broken by that one.
+    """
+    other = today(reports)
+    if other is not None and other.planned and other.closed is None:
+        raise RefusedError(
+            f"the day `{other.name}` is not over, and below `{reports}` one is held at a time; end "
+            "it with `gameday day stop PLAN`, where PLAN is its plan (a copy is "
+            f"`{other.folder / PLAN}`), or hold this one with other `--reports`"
         )
 
 

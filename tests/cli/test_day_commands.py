@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gameday.app.day_journal import days_of
+from gameday.app.day_journal import days_of, today_or_new
 from gameday.cli.main import run
 from gameday.journal import Journal, read
 from gameday.model.event import Event, Phase
@@ -152,6 +152,33 @@ def test_what_is_not_allowed_is_said_and_nothing_is_begun(
     assert "is the plan of a day" in capsys.readouterr().err
 
     assert not any(e.kind == "day.item" for e in days_of(Path("reports"))[0].events())
+
+
+def test_one_day_with_a_plan_is_held_at_a_time(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another one would take its place, and with it who must not know what is broken."""
+    begin()
+    (first,) = days_of(Path("reports"))
+    other = Path("day.yaml").read_text().replace("day: drill", "day: other")
+    Path("other.yaml").write_text(other)
+    capsys.readouterr()
+
+    assert run(["day", "start", "other.yaml"]) == 2
+    said = capsys.readouterr().err
+    assert f"the day `{first.name}` is not over" in said
+    assert "`gameday day stop PLAN`" in said
+    assert "`--reports`" in said
+    assert run(["day", "start", "other.yaml", "--reports", "elsewhere"]) == 0
+    assert days_of(Path("reports")) == [first]
+    assert run(["day", "stop", "day.yaml"]) == 0
+    assert run(["day", "start", "other.yaml"]) == 0
+
+
+def test_a_day_without_a_plan_does_not_stand_in_the_way(here: Path) -> None:
+    today_or_new(Path("reports"))
+
+    assert run(["day", "start", "day.yaml"]) == 0
 
 
 def test_outside_the_window_nothing_is_begun(
