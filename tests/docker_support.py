@@ -34,7 +34,7 @@ _UNSET = (
 )
 
 
-def wait_until(what: str, condition: Callable[[], object], within_s: float = 15.0) -> None:
+def wait_until(what: str, condition: Callable[[], object], within_s: float = 120.0) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, f"not within {within_s} s: {what}"

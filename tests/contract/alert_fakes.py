@@ -17,7 +17,7 @@ from gameday.model.event import Event
 T = TypeVar("T")
 
 
-def until(what: str, look: Callable[[], T | None], within_s: float = 10.0) -> T:
+def until(what: str, look: Callable[[], T | None], within_s: float = 120.0) -> T:
     """The first true answer of *look*; fails after *within_s*."""
     deadline = time.monotonic() + within_s
     while True:

@@ -60,7 +60,7 @@ STOP = action("process", "stop")
 KILL = action("process", "kill")
 
 
-def wait(condition: Callable[[], bool], within_s: float = 10.0) -> None:
+def wait(condition: Callable[[], bool], within_s: float = 60.0) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "it did not come to that in time"

@@ -29,11 +29,11 @@ class Worker:
     def text(self) -> str:
         return "".join(self.lines)
 
-    def wait_said(self, words: str, within_s: float = 20) -> None:
+    def wait_said(self, words: str, within_s: float = 120) -> None:
         with self._changed:
             assert self._changed.wait_for(lambda: words in self.text, within_s), self.text
 
-    def ended(self, within_s: float = 20) -> int:
+    def ended(self, within_s: float = 120) -> int:
         """Its exit code."""
         code = self.process.wait(within_s)
         self._thread.join(5)
@@ -111,7 +111,7 @@ def loads_of(pid: int) -> list[int]:
     return found
 
 
-def until(true: object, within_s: float = 10, why: str = "it did not happen") -> float:
+def until(true: object, within_s: float = 120, why: str = "it did not happen") -> float:
     """Wait for it; when it was, on the monotonic clock."""
     deadline = time.monotonic() + within_s
     while not true():  # type: ignore[operator]

@@ -138,7 +138,7 @@ class Recorder:
             self.events.append(event)
             self._changed.notify_all()
 
-    def wait(self, true: Callable[[Recorder], Any], within_s: float = 20) -> None:
+    def wait(self, true: Callable[[Recorder], Any], within_s: float = 120) -> None:
         with self._changed:
             assert self._changed.wait_for(lambda: true(self), within_s), self.events[-3:]
 

@@ -112,7 +112,7 @@ def run(
     return run_step(step, StepPlace(place=place, cancelled=cancelled), wanted=True, wait=wait)
 
 
-def wait_until(what: str, condition: Callable[[], bool], within_s: float = 15.0) -> None:
+def wait_until(what: str, condition: Callable[[], bool], within_s: float = 120.0) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, f"not within {within_s} s: {what}"

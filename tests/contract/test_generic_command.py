@@ -40,7 +40,7 @@ def script(directory: Path, name: str, text: str) -> list[str]:
     return [f"./{name}"]
 
 
-def wait_until(what: str, condition: Callable[[], bool], within_s: float = 15.0) -> None:
+def wait_until(what: str, condition: Callable[[], bool], within_s: float = 120.0) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, f"not within {within_s} s: {what}"

@@ -56,7 +56,7 @@ def server() -> Iterator[Server]:
     one.close()
 
 
-def until(true: Callable[[], object], within_s: float = 10) -> None:
+def until(true: Callable[[], object], within_s: float = 120) -> None:
     deadline = time.monotonic() + within_s
     while not true():
         assert time.monotonic() < deadline, "it did not happen"

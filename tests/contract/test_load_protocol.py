@@ -175,7 +175,7 @@ def test_the_end_of_the_socket_ends_the_load(tmp_path: Path, busy: bool) -> None
         lines.close()
         link.shutdown(socket.SHUT_RDWR)
         link.close()
-        assert child.wait(5) != 0
+        assert child.wait(60) != 0
 
 
 def generator(tmp_path: Path, text: str, mistake: str = "''") -> tuple[LoadProcess, list[Message]]:

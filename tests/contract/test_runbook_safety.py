@@ -52,7 +52,9 @@ def see(memory: Memory, event: Event) -> None:
 # -- a step ends whole ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("left", ["sleep 60 &", "(trap '' TERM; sleep 60) &", "nohup sleep 60 &"])
+@pytest.mark.parametrize(
+    "left", ["sleep 999 &", "(trap '' TERM; sleep 999) &", "nohup sleep 999 &"]
+)
 def test_what_a_step_leaves_in_the_background_ends_with_it(tmp_path: Path, left: str) -> None:
     answer = run(tmp_path, f"{left} echo $! > pid; echo hi")
 

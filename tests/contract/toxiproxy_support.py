@@ -25,7 +25,7 @@ RUN = "run-1"
 FOREIGN = ToxicState(name="theirs", type="latency", attributes={"latency": 1, "jitter": 0})
 
 
-def wait_until(what: str, condition: Callable[[], bool], within_s: float = 10.0) -> None:
+def wait_until(what: str, condition: Callable[[], bool], within_s: float = 120.0) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, f"not within {within_s} s: {what}"

@@ -21,7 +21,7 @@ from gameday.demo.topology import HOST, Topology, free_topology
 T = TypeVar("T")
 
 
-def wait_until(what: str, true: Callable[[], T], within_s: float = 10.0) -> T:
+def wait_until(what: str, true: Callable[[], T], within_s: float = 120.0) -> T:
     """The first true answer of *true*; fails the test when there is none in time."""
     end = time.monotonic() + within_s
     while True:

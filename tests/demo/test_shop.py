@@ -69,7 +69,7 @@ def test_slow_payments_defer_the_order_and_stay_visible(shop: Customer) -> None:
     assert 6 <= not_tried() - before <= 11, "most orders no longer wait, but some still try"
     shop.relays.heal("payments")
     wait_until("payments is used again", lambda: shop.buy().json().get("status") == "paid")
-    report = shop.shop.ledger(settle_within_s=15)
+    report = shop.shop.ledger(settle_within_s=60)
     assert report.clean
     assert report.pending == 0, "deferred orders are charged in the end"
 
@@ -88,7 +88,7 @@ def test_resets_charge_nobody_twice(shop: Customer) -> None:
     wait_until("all circuits are open", all_open)
     shop.relays.heal("payments")
     wait_until("payments is used again", lambda: shop.buy().json().get("status") == "paid")
-    report = shop.shop.ledger(settle_within_s=15)
+    report = shop.shop.ledger(settle_within_s=60)
     assert (report.lost, report.duplicate, report.pending) == (0, 0, 0)
     assert shop.metric("payments", 'charges_total{repeated="true"}') > before, (
         "money had moved without our knowing, and was recognised"
@@ -130,7 +130,7 @@ def test_without_cache_and_database_the_pages_go_on(shop: Customer) -> None:
     shop.relays.heal("redis")
     shop.relays.heal("postgres")
     wait_until("orders are taken again", lambda: shop.buy().status_code == 200)
-    assert shop.shop.ledger(settle_within_s=10).clean
+    assert shop.shop.ledger(settle_within_s=60).clean
 
 
 def test_a_slow_database_fails_fast_with_retry_after(shop: Customer) -> None:

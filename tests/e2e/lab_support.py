@@ -27,7 +27,7 @@ def get_json(url: str) -> Any:
         return json.load(answer)
 
 
-def wait_until(what: str, condition: Callable[[], bool], within_s: float = 20.0) -> None:
+def wait_until(what: str, condition: Callable[[], bool], within_s: float = 120.0) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
@@ -117,7 +117,7 @@ class Lab:
         path.write_text(yaml.safe_dump(data, sort_keys=False))
         return path
 
-    def run(self, *arguments: str, within_s: float = 120.0) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, within_s: float = 240.0) -> subprocess.CompletedProcess[str]:
         """`gameday run` on the scenario."""
         return run_gameday(
             "run", "scenario.yaml", *arguments, cwd=self.directory, within_s=within_s
@@ -189,7 +189,7 @@ def usual_scenario() -> dict[str, Any]:
 
 
 def run_gameday(
-    *arguments: str, cwd: Path, within_s: float = 60.0, env: dict[str, str] | None = None
+    *arguments: str, cwd: Path, within_s: float = 240.0, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*GAMEDAY, *arguments],

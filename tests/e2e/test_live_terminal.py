@@ -115,10 +115,14 @@ def read_from(fd: int, within_s: float) -> Iterator[str]:
 def test_a_run_in_a_terminal_that_changes_its_size(small_lab: Lab) -> None:
     small_lab.write()
     path = small_lab.directory / "scenario.yaml"
-    path.write_text(yaml.safe_dump(quick_scenario("short"), sort_keys=False))
+    scenario = quick_scenario("short")
+    # long enough that each phase is seen, and that something is drawn after the last change
+    phases = {"warmup": "0s", "baseline": "5s", "fault": "5s", "recovery": "5s"}
+    scenario["profiles"]["smoke"]["phases"] = phases
+    path.write_text(yaml.safe_dump(scenario, sort_keys=False))
     leader, follower = os.openpty()
     sized(leader, 80, 24)
-    sizes = {"baseline": (56, 16), "recovery": (110, 30)}
+    sizes = {"baseline": (56, 16), "fault": (110, 30)}
     screen = Screen()
     command = [*GAMEDAY, "run", "scenario.yaml", "--profile", "smoke"]
     environment = {**os.environ, "TERM": "xterm-256color", "PYTHONUTF8": "1"}
@@ -127,7 +131,7 @@ def test_a_run_in_a_terminal_that_changes_its_size(small_lab: Lab) -> None:
         stdin=subprocess.DEVNULL, stdout=follower, stderr=follower, start_new_session=True,
     ) as child:  # fmt: skip
         os.close(follower)
-        for text in read_from(leader, 120):
+        for text in read_from(leader, 240):
             screen.feed(text)
             phase = phase_of(screen)
             if phase in sizes:
@@ -135,7 +139,7 @@ def test_a_run_in_a_terminal_that_changes_its_size(small_lab: Lab) -> None:
                 screen.resize(*size)
                 sized(leader, *size)
                 child.send_signal(signal.SIGWINCH)
-        code = child.wait(30)
+        code = child.wait(120)
     os.close(leader)
 
     assert code in (0, 3), screen.after
