@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import yaml
 from lab_support import GAMEDAY, Lab, process, wait_until
-from set_support import quick_scenario
+from set_support import as_wanted, quick_scenario
 
 from gameday.processes import gone_within, kill
 from gameday.sentinel import owner
@@ -142,7 +142,9 @@ def test_a_run_in_a_terminal_that_changes_its_size(small_lab: Lab) -> None:
         code = child.wait(120)
     os.close(leader)
 
-    assert code in (0, 3), screen.after
+    verdict = small_lab.result()["verdict"]
+    assert as_wanted(0, verdict), screen.after
+    assert code == verdict["exit_code"]
     assert not sizes, "each of the sizes was tried"
     assert screen.too_wide == []
     assert screen.unknown == []
