@@ -379,6 +379,7 @@ def test_a_run_that_nobody_interrupts_leaves_nothing_for_the_set() -> None:
     assert not late.asked
 
 
+@pytest.mark.usefixtures("signals_as_in_a_terminal")
 def test_a_second_signal_while_the_first_is_answered_does_not_escape(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
