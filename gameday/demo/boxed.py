@@ -21,6 +21,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterable
+from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any
 
@@ -41,6 +42,7 @@ _SCRATCH = "/gameday-scratch"
 _USERS = ("/etc/passwd", "/etc/group")
 _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache", "/nix")
 _POLL_S = 0.2
+_CREATE_TRIES = 3
 
 
 def main(arguments: list[str]) -> int:
@@ -65,8 +67,7 @@ def _kept(engine: Engine, settings: Settings, name: str, lock: Path, over: threa
         _clean(engine)
         with (settings.state_dir / "run" / "image.lock").open("w") as one:
             fcntl.flock(one, fcntl.LOCK_EX)  # or each of two would make it
-            _make_image(engine)
-        engine.create(box, _config(settings, name, lock))
+            _create(engine, box, _config(settings, name, lock))
         engine.start(box)
         return _watched(engine, settings, name, over)
     except EngineError as error:
@@ -126,8 +127,26 @@ def _taken(file: IO[str]) -> bool:
     return True
 
 
+def _create(engine: Engine, box: str, config: dict[str, Any]) -> None:
+    """The image and the container. Another shop may remove an image that nothing is made of yet."""
+    for tries_left in reversed(range(_CREATE_TRIES)):
+        _make_image(engine)
+        try:
+            engine.create(box, config)
+        except EngineError as error:
+            if error.status != HTTPStatus.NOT_FOUND or not tries_left:
+                raise
+        else:
+            return
+
+
 def _make_image(engine: Engine) -> None:
-    """Unless it is there: the layout of this machine's root, and a few of its programs."""
+    """The layout of this machine's root, and a few of its programs as they are now.
+
+    One that is left of a shop that was killed, perhaps of an older version, is made anew. While
+    anything is made of it, it stays.
+    """
+    engine.remove_image(IMAGE)
     if not engine.has_image(IMAGE):
         repository, tag = IMAGE.split(":")
         engine.import_image(repository, tag, small_root(root_links(), tools()))
