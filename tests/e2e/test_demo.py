@@ -12,37 +12,37 @@ from pathlib import Path
 import pytest
 from docker_support import missing
 from lab_support import GAMEDAY, run_gameday, wait_until
+from set_support import as_wanted
 
 pytestmark = pytest.mark.demo
 
 
-#: What does not depend on how fast the machine is.
-TIMELESS = ("answer/right", "runbook/linked")
-#: So many programs that wait for each of its processors are no longer ours alone.
-_CROWDED = 3
+#: What takes time, and may fail for the machine's sake; nothing else may.
+TIMED = {"slo/criterion", "slo/steady", "alert/fired", "alert/delivered", "alert/resolved",
+         "alert/quiet"}  # fmt: skip
 
 
 def demo(directory: Path, *arguments: str) -> tuple[int, str, dict]:
-    """Exit code, output, and the result with `crowded`: whether others kept the machine busy."""
-    before = os.getloadavg()[0]
-    ended = run_gameday("demo", *arguments, cwd=directory, within_s=400)
+    """Exit code, output and result."""
+    ended = run_gameday("demo", *arguments, cwd=directory, within_s=600)
     runs = list((directory / "reports").glob("*/result.json"))
     assert len(runs) == 1, ended.stdout + ended.stderr
-    crowded = max(before, os.getloadavg()[0]) > _CROWDED * (os.cpu_count() or 1)
-    result = {**json.loads(runs[0].read_text()), "crowded": crowded}
-    return ended.returncode, ended.stdout + ended.stderr, result
+    return ended.returncode, ended.stdout + ended.stderr, json.loads(runs[0].read_text())
+
+
+def failed_checks(result: dict) -> set[str]:
+    return {f["check"] for f in result["expectations"] if f["outcome"] == "fail"}
 
 
 def assert_passed(code: int, output: str, result: dict) -> None:
-    """Exit code 0. A loud skip where others kept the machine busy, and it may be their doing.
+    """Exit code 0. A loud skip where the run itself found the machine too busy for it.
 
-    Where real parts are required, as in CI, there is no skip: what was not shown is a failure.
+    Where real parts are required, as in `nox -s full`, what was not shown is a failure.
     """
-    failed = {f["check"] for f in result["expectations"] if f["outcome"] == "fail"}
     if code == 0:
         return
-    assert result["crowded"], output
-    assert not failed & set(TIMELESS), output
+    assert as_wanted(0, result["verdict"]), output
+    assert failed_checks(result) <= TIMED, output
     assert result["verdict"]["clean"], output
     not_shown(result)
 
@@ -53,8 +53,8 @@ def assert_failed(wanted: int, code: int, output: str, result: dict, reasons: li
     lacks = [reason for reason in reasons if not any(re.search(reason, text) for text in failed)]
     if (code, lacks) == (wanted, []):
         return
-    assert result["crowded"], f"{output}\n{lacks} not in {failed}"
-    assert code != 0, output
+    assert code != wanted, f"{lacks} not in {failed}"
+    assert as_wanted(wanted, result["verdict"]), output
     not_shown(result)
 
 
@@ -62,22 +62,37 @@ def not_shown(result: dict) -> None:
     missing(f"this machine had too much else to do: {result['verdict']['reason']}")
 
 
-def test_the_shop_absorbs_slow_payments_and_says_so(tmp_path: Path) -> None:
+def test_the_demo_ends_clean_and_its_books_are_right(tmp_path: Path) -> None:
+    """Whatever else runs on this machine. How fast the shop is has no place here: it is below."""
     code, output, result = demo(tmp_path)
 
-    assert_passed(code, output, result)
-    assert "PaymentsSlow fired after" in output
+    assert code in (0, 1, 3), output
+    assert code == result["verdict"]["exit_code"]
+    assert result["verdict"]["clean"], output
+    assert failed_checks(result) <= TIMED, output
+    outcomes = {f["check"]: f["outcome"] for f in result["expectations"]}
+    assert (outcomes["answer/right"], outcomes["runbook/linked"]) == ("pass", "pass"), output
     assert str(next((tmp_path / "reports").glob("*/result.json")).parent) in output
     assert "0 lost, 0 duplicate" in output
     assert any("embedded" in part["text"] for part in result["parts"])
 
 
+@pytest.mark.slow
+def test_the_shop_absorbs_slow_payments_and_says_so(tmp_path: Path) -> None:
+    code, output, result = demo(tmp_path)
+
+    assert_passed(code, output, result)
+    assert "PaymentsSlow fired after" in output
+
+
+@pytest.mark.slow
 def test_the_naive_shop_fails_and_the_reason_names_the_checkouts(tmp_path: Path) -> None:
     code, output, result = demo(tmp_path, "--naive")
 
     assert_failed(1, code, output, result, ["checkout p95 was"])
 
 
+@pytest.mark.slow
 def test_a_shop_without_inventory_sells_and_opens_a_ticket(tmp_path: Path) -> None:
     code, output, result = demo(tmp_path, "--scenario", "inventory-down")
 
@@ -87,6 +102,7 @@ def test_a_shop_without_inventory_sells_and_opens_a_ticket(tmp_path: Path) -> No
     assert books["outcome"] == "pass"
 
 
+@pytest.mark.slow
 def test_the_naive_shop_sells_nothing_without_inventory_and_is_stopped(tmp_path: Path) -> None:
     code, output, result = demo(tmp_path, "--naive", "--scenario", "inventory-down")
 
@@ -101,7 +117,7 @@ def test_a_demo_that_is_killed_leaves_nothing_and_bars_nobody(tmp_path: Path) ->
             [*GAMEDAY, "demo"], cwd=tmp_path, stdout=out, stderr=out, start_new_session=True
         )
     try:
-        wait_until("the fault is in", lambda: "confirmed_ms" in journal_of(tmp_path), 90)
+        wait_until("the fault is in", lambda: "confirmed_ms" in journal_of(tmp_path), 300)
         guard = next(
             json.loads(line)["data"]["pid"]
             for line in journal_of(tmp_path).splitlines()
@@ -110,9 +126,9 @@ def test_a_demo_that_is_killed_leaves_nothing_and_bars_nobody(tmp_path: Path) ->
         os.killpg(killed.pid, signal.SIGKILL)
     finally:
         killed.kill()
-        killed.wait(10)
+        killed.wait(60)
 
-    wait_until("the sentinel has ended", lambda: not Path(f"/proc/{guard}").exists(), 40)
+    wait_until("the sentinel has ended", lambda: not Path(f"/proc/{guard}").exists(), 120)
     recovered = run_gameday("recover", cwd=tmp_path)
     assert recovered.returncode == 0, recovered.stdout + recovered.stderr
     assert "no run in `reports` left anything in place" in recovered.stdout
