@@ -77,19 +77,24 @@ def test_the_demo_ends_clean_and_its_books_are_right(tmp_path: Path) -> None:
     assert any("embedded" in part["text"] for part in result["parts"])
 
 
+def test_the_naive_shop_fails_and_the_reason_names_the_checkouts(tmp_path: Path) -> None:
+    """A busy machine makes it no faster; where it could not be loaded, the run says just that."""
+    code, output, result = demo(tmp_path, "--naive")
+
+    assert code == result["verdict"]["exit_code"]
+    assert as_wanted(1, result["verdict"]), output
+    assert result["verdict"]["clean"], output
+    if code == 1:
+        failed = [f["summary"] for f in result["expectations"] if f["outcome"] == "fail"]
+        assert any(text.startswith("checkout p95 was") for text in failed), output
+
+
 @pytest.mark.slow
 def test_the_shop_absorbs_slow_payments_and_says_so(tmp_path: Path) -> None:
     code, output, result = demo(tmp_path)
 
     assert_passed(code, output, result)
     assert "PaymentsSlow fired after" in output
-
-
-@pytest.mark.slow
-def test_the_naive_shop_fails_and_the_reason_names_the_checkouts(tmp_path: Path) -> None:
-    code, output, result = demo(tmp_path, "--naive")
-
-    assert_failed(1, code, output, result, ["checkout p95 was"])
 
 
 @pytest.mark.slow
