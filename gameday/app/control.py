@@ -21,7 +21,16 @@ from gameday.plain import plain
 from gameday.processes import Life
 from gameday.sentinel.owner import runner_life
 
-__all__ = ["HUMAN", "ask_run", "is_gone", "say", "say_in_run", "talk", "waiting_step"]
+__all__ = [
+    "HUMAN",
+    "ask_run",
+    "is_gone",
+    "say",
+    "say_in_run",
+    "taken_before",
+    "talk",
+    "waiting_step",
+]
 
 #: How long a runner that took something may need to write it down.
 _WRITTEN_WITHIN_S, _LOOK_S = 10.0, 0.02
@@ -46,18 +55,19 @@ def say(run: str, request: Mapping[str, str], *, reports: Path) -> int:
     from gameday.app.rundir import all_runs
     from gameday.engine.control import NotUnderWayError
 
-    day = today(reports) if run == "last" else None
+    day, text = today(reports) if run == "last" else None, request["text"]
     if day is None or all_runs(reports):
         where = find(run, reports)
         try:
             say_in_run(where.path, request)
-        except NotUnderWayError:
+        except NotUnderWayError as error:
             if day is None:
                 raise
+            text = error.said or text
         else:
             sys.stdout.write(f"{where.run_id}: done\n")
             return int(ExitCode.PASS)
-    event = day.say(HUMAN[request["do"]], request["role"], request["text"])
+    event = day.say(HUMAN[request["do"]], request["role"], text)
     sys.stdout.write(f"{day.name}: done, event {event.seq} of the day; no run is under way\n")
     return int(ExitCode.PASS)
 
@@ -79,7 +89,8 @@ def say_in_run(path: Path, request: Mapping[str, str]) -> None:
     while not _stands(journal, place, wanted):
         over = runner_life(path) is Life.GONE or time.monotonic() > deadline
         if over and not _stands(journal, place, wanted):  # its last words came first
-            raise NotUnderWayError(f"the run in `{path}` took it and did not write it down")
+            why = f"the run in `{path}` took it and did not write it down"
+            raise NotUnderWayError(why, said=said)
         time.sleep(_LOOK_S)
     with journal.open("rb") as file:
         os.fsync(file.fileno())
@@ -110,6 +121,13 @@ def is_gone(error: UsageError) -> bool:
     from gameday.engine.control import NotUnderWayError
 
     return isinstance(error, NotUnderWayError)
+
+
+def taken_before(error: UsageError) -> str:
+    """What the run took before it was gone, with its secrets masked; empty if it took nothing."""
+    from gameday.engine.control import NotUnderWayError
+
+    return error.said if isinstance(error, NotUnderWayError) else ""
 
 
 def _answers(waits: Mapping[str, Any]) -> str:

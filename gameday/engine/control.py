@@ -68,7 +68,14 @@ HUMAN = {
 
 
 class NotUnderWayError(UsageError):
-    """There is no runner that could be asked: the run is over, or its runner is gone."""
+    """There is no runner that could be asked: the run is over, or its runner is gone.
+
+    `said` is what it took before and did not write down, with the secrets masked that it knew.
+    """
+
+    def __init__(self, message: str, *, said: str = "") -> None:
+        super().__init__(message)
+        self.said = said
 
 
 class ControlServer:

@@ -10,6 +10,8 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from console_support import (
@@ -36,7 +38,9 @@ from gameday.app.day_journal import (
     today_or_new,
 )
 from gameday.cli.main import run as gameday
+from gameday.console import acts
 from gameday.console.feed import Feed
+from gameday.engine import control as door
 from gameday.engine.control import CONTROL_FILE, ControlServer, NotUnderWayError
 from gameday.errors import RefusedError, UsageError
 from gameday.journal import Journal, read
@@ -416,6 +420,25 @@ def test_what_the_run_did_not_write_down_was_not_said(
     day = today(tmp_path / "reports")
     assert day is not None
     assert [e.data.get("text") for e in day.events()][1:] == ["nobody knows"]
+
+
+@pytest.mark.parametrize("where", ["terminal", "page"])
+def test_what_the_run_masked_and_did_not_write_down_stands_masked_in_the_day(
+    forgetful: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """The process that writes it knows none of the run's secrets."""
+    monkeypatch.setattr(control, "_WRITTEN_WITHIN_S", 0.1)
+    monkeypatch.setattr(door, "send", lambda *_: {"ok": True, "said": "*** works again"})
+    today_or_new(tmp_path / "reports")
+    monkeypatch.chdir(tmp_path)
+    if where == "terminal":
+        assert gameday(["note", "opensesame works again"]) == 0
+    else:
+        feed: Any = SimpleNamespace(doors=lambda: [forgetful], reports=tmp_path / "reports")
+        assert "the day has it" in acts._say(feed, "scribe", "note", "opensesame works again")
+    day = today(tmp_path / "reports")
+    assert day is not None
+    assert [e.data.get("text") for e in day.events()][1:] == ["*** works again"]
 
 
 def test_a_blind_day_is_blind_until_it_is_ended(
