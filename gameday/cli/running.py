@@ -61,7 +61,9 @@ Findings = Annotated[
 
 
 def check(
-    paths: Annotated[list[Path], typer.Argument(help="Scenario files or directories.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Files of scenarios, days or readiness, or directories.")
+    ],
     project: Project = None,
     env: Env = None,
     profile: Profile = None,
@@ -73,7 +75,7 @@ def check(
         bool, typer.Option("--online", help="Also ask the live rules and routes of the alerts.")
     ] = False,
 ) -> int:
-    """Read scenario and project files and report every problem at once."""
+    """Read scenarios, days, projects and files of readiness; report every problem at once."""
     from gameday.app.online import checked
 
     return checked(
