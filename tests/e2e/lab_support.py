@@ -203,6 +203,21 @@ def run_gameday(
     )
 
 
+def findings(directory: Path, *words: str, ends: int = 0) -> str:
+    """What `gameday findings` says there."""
+    ended = run_gameday("findings", *words, cwd=directory)
+    assert ended.returncode == ends, ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stderr
+    return ended.stdout
+
+
+def the_finding(directory: Path, expectation: str) -> dict[str, Any]:
+    """The one of that expectation."""
+    lines = findings(directory, "list", "--all", "--json").splitlines()
+    (found,) = [row for row in map(json.loads, lines) if row["expectation"] == expectation]
+    return dict(found)
+
+
 class ToxiproxyServer:
     """A server that outlives the runs, and that a test may kill and start again."""
 

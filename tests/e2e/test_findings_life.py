@@ -3,12 +3,10 @@ verified by an equal one, opened again by a regression."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import yaml
-from lab_support import Lab, lab, run_gameday
+from lab_support import Lab, findings, lab, the_finding
 from set_support import QUICK, quick_scenario
 
 ASKED = "slo/criterion fault: p50 <"
@@ -36,53 +34,40 @@ def run(lab: Lab, wanted: int, *arguments: str) -> Path:
     raise AssertionError(ended.stdout)
 
 
-def findings(lab: Lab, *arguments: str, ends: int = 0) -> str:
-    ended = run_gameday("findings", *arguments, cwd=lab.directory)
-    assert ended.returncode == ends, ended.stdout + ended.stderr
-    assert "Traceback" not in ended.stderr
-    return ended.stdout
-
-
-def the_finding(lab: Lab) -> dict[str, Any]:
-    rows = [json.loads(line) for line in findings(lab, "list", "--all", "--json").splitlines()]
-    (found,) = [row for row in rows if row["expectation"] == ASKED]
-    return found
-
-
 def test_the_whole_life_of_a_finding(tmp_path: Path) -> None:
     with lab(tmp_path) as naive:
         write(naive, "600ms")
         failing = run(naive, 1)
         assert not (tmp_path / "findings").exists()
-        assert "raised" in findings(naive, "collect", "last")
-        assert "known already" in findings(naive, "collect", failing.name)
-        one = the_finding(naive)
+        assert "raised" in findings(naive.directory, "collect", "last")
+        assert "known already" in findings(naive.directory, "collect", failing.name)
+        one = the_finding(naive.directory, ASKED)
         assert (one["state"], one["owner_team"]) == ("open", "team-front")
         assert one["class"] == "resilience_defect"
         assert one["entries"][0]["run"] == failing.name
         for words in (("assign",), ("start",), ("claim", "--why", "gives up at 100 ms")):
-            findings(naive, words[0], one["id"], *words[1:])
-        assert "did not pass" in findings(naive, "verify", "last", ends=1)
+            findings(naive.directory, words[0], one["id"], *words[1:])
+        assert "did not pass" in findings(naive.directory, "verify", "last", ends=1)
 
     with lab(tmp_path, fallback=True) as fixed:
         write(fixed, "400ms")
         run(fixed, 0)
-        said = findings(fixed, "verify", "last", ends=1)
+        said = findings(fixed.directory, "verify", "last", ends=1)
         assert "NOT verified" in said
         assert "`latency` of the latency of `back` was 400, not 600" in said
-        assert the_finding(fixed)["state"] == "fix_claimed"
+        assert the_finding(fixed.directory, ASKED)["state"] == "fix_claimed"
 
         write(fixed, "600ms")
         equal = run(fixed, 0)
-        assert "  verified:" in findings(fixed, "verify", "last")
-        after = the_finding(fixed)
+        assert "  verified:" in findings(fixed.directory, "verify", "last")
+        after = the_finding(fixed.directory, ASKED)
         assert (after["state"], after["entries"][-1]["run"]) == ("verified", equal.name)
-        assert "no findings" in findings(fixed, "list")
+        assert "no findings" in findings(fixed.directory, "list")
 
     with lab(tmp_path) as naive:
         write(naive, "600ms")
         again = run(naive, 1, "--findings")
-        last = the_finding(naive)
+        last = the_finding(naive.directory, ASKED)
         assert (last["state"], last["entries"][-1]["what"]) == ("open", "regressed")
         assert last["entries"][-1]["run"] == again.name
-        assert "regressed" in findings(naive, "show", last["id"][:8])
+        assert "regressed" in findings(naive.directory, "show", last["id"][:8])

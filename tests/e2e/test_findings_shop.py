@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from lab_support import GAMEDAY, run_gameday, wait_until
+from lab_support import GAMEDAY, findings, run_gameday, the_finding, wait_until
 
 pytestmark = [pytest.mark.demo, pytest.mark.slow]
 
 ASKED = "slo/criterion fault: checkout p95 <"
 SCENARIO = Path("reports/demo/scenarios/payments-slow.yaml")
 TRIES = 3
-
-
-def told(directory: Path, *words: str, ends: int = 0) -> str:
-    ended = run_gameday("findings", *words, cwd=directory, within_s=120)
-    assert ended.returncode == ends, ended.stdout + ended.stderr
-    assert "Traceback" not in ended.stderr
-    return ended.stdout
-
-
-def the_finding(directory: Path) -> dict[str, Any]:
-    rows = [json.loads(line) for line in told(directory, "list", "--all", "--json").splitlines()]
-    (found,) = [row for row in rows if row["expectation"] == ASKED]
-    return found
 
 
 def last_run(directory: Path) -> str:
@@ -86,13 +71,13 @@ def test_a_finding_of_the_naive_shop_from_its_first_run_to_its_regression(
         monkeypatch.delenv(name, raising=False)
 
     failing = naive(tmp_path)
-    assert "raised: shop, high: `fault: checkout p95 < 1s`" in told(tmp_path, "collect", "last")
-    one = the_finding(tmp_path)
+    assert "raised: shop, high: `fault: checkout p95 < 1s`" in findings(tmp_path, "collect", "last")
+    one = the_finding(tmp_path, ASKED)
     assert (one["state"], one["owner_team"]) == ("open", "team-checkout")
     assert (one["class"], one["entries"][0]["run"]) == ("resilience_defect", failing)
     for words in (("assign",), ("start",), ("claim", "--why", "gives up after 600 ms")):
-        told(tmp_path, words[0], one["id"], *words[1:])
-    assert "NOT verified" in told(tmp_path, "verify", "last", ends=1)
+        findings(tmp_path, words[0], one["id"], *words[1:])
+    assert "NOT verified" in findings(tmp_path, "verify", "last", ends=1)
 
     with shop(tmp_path):
         whole = (tmp_path / SCENARIO).read_text()
@@ -101,15 +86,15 @@ def test_a_finding_of_the_naive_shop_from_its_first_run_to_its_regression(
         assert weaker.read_text() != whole
         less = "`latency` of the latency of `payments` was 400, not 800"
         look_again(tmp_path, weaker, less, ends=1)
-        assert the_finding(tmp_path)["state"] == "fix_claimed"
+        assert the_finding(tmp_path, ASKED)["state"] == "fix_claimed"
 
         look_again(tmp_path, tmp_path / SCENARIO, "  verified:", ends=0)
-        after = the_finding(tmp_path)
+        after = the_finding(tmp_path, ASKED)
         assert after["state"] == "verified"
         assert after["entries"][-1]["run"] == last_run(tmp_path)
 
     again = naive(tmp_path)
-    assert f"{one['id']}  regressed" in told(tmp_path, "collect", "last")
-    last = the_finding(tmp_path)
+    assert f"{one['id']}  regressed" in findings(tmp_path, "collect", "last")
+    last = the_finding(tmp_path, ASKED)
     assert (last["state"], last["entries"][-1]["what"]) == ("open", "regressed")
     assert last["entries"][-1]["run"] == again
