@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gameday.errors import GamedayError, RefusedError
+from gameday.errors import GamedayError, NoEffectError, RefusedError
 from gameday.ports import Lease, Undo
 
 
@@ -23,18 +23,22 @@ class Leases:
     def take(self, before_each: Callable[[Undo], None]) -> None:
         """Take all, or none: raises `RefusedError` with every refusal.
 
-        *before_each* is called with the record of a lease before that is taken.
+        *before_each* is called with the record of a lease before that is taken. One whose taking is
+        interrupted, or broke off, may have been taken: it is given back with the others.
         """
         refusals: list[str] = []
         for lease in self._leases:
             try:
                 before_each(lease.undo)
-                lease.take()
                 self._taken.append(lease)
+                lease.take()
+            except (RefusedError, NoEffectError) as error:
+                self._taken.remove(lease)
+                refusals.append(str(error))
             except GamedayError as error:
                 refusals.append(str(error))
         if refusals:
-            self.release()
+            self.release_quietly()
             raise RefusedError("\n".join(dict.fromkeys(refusals)))
 
     def renew(self) -> None:
@@ -52,12 +56,15 @@ class Leases:
             raise min(errors, key=lambda e: not isinstance(e, RefusedError))
 
     def release(self) -> None:
-        """Give all of them back, as far as that goes. Raises the first error, after all."""
+        """Give all of them back, as far as that goes. Raises the first error, after all.
+
+        What could not be given back is tried again by the next call.
+        """
         errors: list[GamedayError] = []
-        while self._taken:
-            lease = self._taken.pop()
+        for lease in reversed(self._taken.copy()):
             try:
                 lease.release()
+                self._taken.remove(lease)
             except GamedayError as error:
                 errors.append(error)
         if errors:

@@ -21,6 +21,7 @@ from gameday.errors import GamedayError, JournalError
 from gameday.model.event import Event, Phase
 from gameday.model.plan import Plan
 from gameday.model.verdict import ExitCode, Outcome, RunStatus, Verdict
+from gameday.sentinel import owner
 from gameday.sentinel.terminal import Drawn
 
 
@@ -179,11 +180,14 @@ def run_one(
                 )
                 done = play(plan, where, options)
             except GamedayError:
-                _forget_untouched(where)
+                if not _forget_untouched(where):
+                    _tell_leases(where)
                 raise
             except KeyboardInterrupt:
                 if _forget_untouched(where):
                     sys.stderr.write("gameday: interrupted before anything was touched\n")
+                else:
+                    _tell_leases(where)
                 raise
         judged, text = _judged(where, done, as_json=as_json)
         tell(out, text)
@@ -296,11 +300,21 @@ def _keep_inputs(where: RunDir, plan: Plan) -> None:
         (where.path / "scenario.yaml").write_text(text_without_secrets(text), encoding="utf-8")
 
 
+def _tell_leases(where: RunDir) -> None:
+    """Say that something may still be held, if nobody is there any more who gives it back."""
+    held = owner.read(where.path)
+    if held.after and held.sentinel is None:
+        how = f"`gameday recover {where.run_id}` gives it back"
+        sys.stderr.write(f"gameday: a lease may still be held; {how}\n")
+
+
 def _forget_untouched(where: RunDir) -> bool:
     """Remove the directory of a run that ended before anything was touched; whether it did."""
     from gameday.journal import read
 
     if where.journal.exists() and any(e.phase is Phase.STARTED for e in read(where.journal).events):
         return False
+    if owner.read(where.path).after:
+        return False  # whoever cleans up needs what is noted there
     shutil.rmtree(where.path, ignore_errors=True)
     return True
