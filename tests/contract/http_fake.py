@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import BaseRequestHandler
 
 
 class FakeHandler(BaseHTTPRequestHandler):
@@ -33,13 +34,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: object) -> None:
-        """A client that waits no longer."""
+        """A client that waits no longer, or whose connection was cut."""
 
 
 @contextmanager
-def served(
-    handler: type[BaseHTTPRequestHandler], *, certificate: Path | None = None
-) -> Iterator[int]:
+def served(handler: type[BaseRequestHandler], *, certificate: Path | None = None) -> Iterator[int]:
     """Its port, over HTTP, or with a *certificate* (and its key in one file) over HTTPS."""
     server = _Server(("127.0.0.1", 0), handler)
     if certificate is not None:

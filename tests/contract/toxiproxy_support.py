@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from http_fake import served
+
 from gameday.adapters.toxiproxy.client import ToxiproxyClient
 from gameday.adapters.toxiproxy.fault import TargetProxy, ToxiproxyFault
 from gameday.adapters.toxiproxy.server import ServerChoice
@@ -87,15 +89,6 @@ def down(fault_id: str) -> FaultSpec:
     return FaultSpec(id=fault_id, target="pay", down=True)
 
 
-class _Http(socketserver.ThreadingTCPServer):
-    allow_reuse_address = True
-    daemon_threads = True
-    block_on_close = False
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Faults cut connections: that is no error here."""
-
-
 @contextmanager
 def http_service(size: int = 3000) -> Iterator[int]:
     """A service that answers 200 with *size* bytes to everything; yields its port."""
@@ -107,20 +100,8 @@ def http_service(size: int = 3000) -> Iterator[int]:
                 pass
             self.wfile.write(answer + b"x" * size)
 
-    with serving(Handler) as port:
+    with served(Handler) as port:
         yield port
-
-
-@contextmanager
-def serving(handler: type[socketserver.BaseRequestHandler]) -> Iterator[int]:
-    with _Http(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join(5)
 
 
 @contextmanager
@@ -141,7 +122,7 @@ def silent_server(*, version: bool = False, status: int | None = None) -> Iterat
             else:
                 over.wait(30)
 
-    with serving(Handler) as port:
+    with served(Handler) as port:
         try:
             yield f"http://127.0.0.1:{port}"
         finally:
@@ -191,7 +172,7 @@ def chunky_service(chunks: int = 8) -> Iterator[int]:
                 self.wfile.flush()
                 time.sleep(0.01)
 
-    with serving(Handler) as port:
+    with served(Handler) as port:
         yield port
 
 
