@@ -13,24 +13,15 @@ from typing import Any
 
 from gameday.app.day_journal import clean
 from gameday.app.rundir import find
-from gameday.engine.control import HUMAN
-from gameday.errors import JournalError, UsageError
+from gameday.engine.control import HUMAN, NotUnderWayError
+from gameday.errors import JournalError
 from gameday.journal import decode
 from gameday.model.verdict import ExitCode
 from gameday.plain import plain
 from gameday.processes import Life
 from gameday.sentinel.owner import runner_life
 
-__all__ = [
-    "HUMAN",
-    "ask_run",
-    "is_gone",
-    "say",
-    "say_in_run",
-    "taken_before",
-    "talk",
-    "waiting_step",
-]
+__all__ = ["HUMAN", "NotUnderWayError", "ask_run", "say", "say_in_run", "talk", "waiting_step"]
 
 #: How long a runner that took something may need to write it down.
 _WRITTEN_WITHIN_S, _LOOK_S = 10.0, 0.02
@@ -53,7 +44,6 @@ def say(run: str, request: Mapping[str, str], *, reports: Path) -> int:
     """
     from gameday.app.day_journal import today
     from gameday.app.rundir import all_runs
-    from gameday.engine.control import NotUnderWayError
 
     day, text = today(reports) if run == "last" else None, request["text"]
     if day is None or all_runs(reports):
@@ -78,7 +68,7 @@ def say_in_run(path: Path, request: Mapping[str, str]) -> None:
     Raises `UsageError` when the run refuses it, and `NotUnderWayError` when there is no runner, or
     it ended before it had written it down.
     """
-    from gameday.engine.control import NotUnderWayError, send
+    from gameday.engine.control import send
 
     journal = path / "journal.jsonl"
     place = journal.stat().st_size if journal.exists() else 0
@@ -114,20 +104,6 @@ def ask_run(path: Path, request: Mapping[str, str]) -> Mapping[str, Any]:
     from gameday.engine.control import send
 
     return send(path, request)
-
-
-def is_gone(error: UsageError) -> bool:
-    """Whether the error of `ask_run` means that there is no runner any more."""
-    from gameday.engine.control import NotUnderWayError
-
-    return isinstance(error, NotUnderWayError)
-
-
-def taken_before(error: UsageError) -> str:
-    """What the run took before it was gone, with its secrets masked; empty if it took nothing."""
-    from gameday.engine.control import NotUnderWayError
-
-    return error.said if isinstance(error, NotUnderWayError) else ""
 
 
 def _answers(waits: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gameday.app.control import HUMAN, ask_run, is_gone, say_in_run, taken_before
+from gameday.app.control import HUMAN, NotUnderWayError, ask_run, say_in_run
 from gameday.app.day_go import answer
 from gameday.app.day_journal import end_day, still_open, today_or_new
 from gameday.console.feed import Feed
@@ -67,10 +67,8 @@ def _say(feed: Feed, role: str, do: str, text: str) -> str:
     for where in feed.doors()[:1]:
         try:
             say_in_run(where, {"do": do, "role": role, "text": text})
-        except UsageError as error:
-            if not is_gone(error):
-                raise
-            text = taken_before(error) or text
+        except NotUnderWayError as error:
+            text = error.said or text
         else:
             return "done"
     today_or_new(feed.reports).say(HUMAN[do], role, text)
