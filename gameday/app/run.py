@@ -180,14 +180,11 @@ def run_one(
                 )
                 done = play(plan, where, options)
             except GamedayError:
-                if not _forget_untouched(where):
-                    _tell_leases(where)
+                _forget_untouched(where)
                 raise
             except KeyboardInterrupt:
                 if _forget_untouched(where):
                     sys.stderr.write("gameday: interrupted before anything was touched\n")
-                else:
-                    _tell_leases(where)
                 raise
         judged, text = _judged(where, done, as_json=as_json)
         tell(out, text)
@@ -300,21 +297,21 @@ def _keep_inputs(where: RunDir, plan: Plan) -> None:
         (where.path / "scenario.yaml").write_text(text_without_secrets(text), encoding="utf-8")
 
 
-def _tell_leases(where: RunDir) -> None:
-    """Say that something may still be held, if nobody is there any more who gives it back."""
-    held = owner.read(where.path)
-    if held.after and held.sentinel is None:
-        how = f"`gameday recover {where.run_id}` gives it back"
-        sys.stderr.write(f"gameday: a lease may still be held; {how}\n")
-
-
 def _forget_untouched(where: RunDir) -> bool:
-    """Remove the directory of a run that ended before anything was touched; whether it did."""
+    """Remove the directory of a run that ended before anything was touched; whether it did.
+
+    Where a lease may still be held it stays, for what is noted there gives it back, and that is
+    said if no sentinel is there to do it.
+    """
     from gameday.journal import read
 
     if where.journal.exists() and any(e.phase is Phase.STARTED for e in read(where.journal).events):
         return False
-    if owner.read(where.path).after:
-        return False  # whoever cleans up needs what is noted there
+    held = owner.read(where.path)
+    if held.after:
+        if held.sentinel is None:
+            how = f"`gameday recover {where.run_id}` gives it back"
+            sys.stderr.write(f"gameday: a lease may still be held; {how}\n")
+        return False
     shutil.rmtree(where.path, ignore_errors=True)
     return True

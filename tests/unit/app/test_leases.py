@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
 from gameday.app.leases import Leases
+from gameday.app.run import _forget_untouched
+from gameday.app.rundir import RunDir
 from gameday.errors import AdapterError, NoEffectError, RefusedError
 from gameday.ports import Undo
+from gameday.sentinel import owner
 
 
 @dataclass
@@ -90,3 +94,21 @@ def test_one_that_could_not_be_given_back_is_tried_again() -> None:
     assert not leases.release_quietly()
     assert leases.release_quietly()
     assert noted[4:] == ["gave a back", "gave b back"]
+
+
+def test_the_directory_of_a_run_that_may_still_hold_a_lease_stays_and_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = RunDir(path=tmp_path / "run-1")
+    where.path.mkdir()
+    owner.claim(where.path)
+    owner.add_after(where.path, {"kind": "fake", "name": "lease"})
+
+    assert not _forget_untouched(where)
+    assert where.path.is_dir()
+    assert "a lease may still be held; `gameday recover run-1`" in capsys.readouterr().err
+
+    owner.given_back(where.path)
+    assert _forget_untouched(where)
+    assert not where.path.exists()
+    assert capsys.readouterr().err == ""
